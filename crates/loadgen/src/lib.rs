@@ -1,0 +1,1 @@
+//! The load generator and side-by-side benchmarks of Fanfare.

@@ -1,0 +1,1 @@
+//! How a Fanfare binary starts, reports and stops.

@@ -1,0 +1,1 @@
+//! What Fanfare's tests share: real servers on free ports, clients, waiting.

@@ -1,0 +1,1 @@
+//! The Fanfare hub: HTTP front, WebSocket endpoints and socket loops.
