@@ -2,5 +2,28 @@
 //!
 //! Pure: no async, no I/O, no clock. Everything that goes over a wire is defined here once; the golden files
 //! in `fixtures/` are read by the tests of Rust, TypeScript and Python alike.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`channel`] | channel names, patterns over them, and the streams that publications go to |
+//! | [`channels`] | the dialect of `/ws`: what clients send and what they get |
+//! | [`close`] | every close code, its reason, and whether the client should come back |
+//! | [`id`] | connection, user and publication ids |
+//! | [`json`] | nesting depth, without parsing |
+//! | [`publication`] | the body of `POST /broadcast`, parsed once into a typed publication |
+//! | [`timestamp`] | the timestamps of the wire |
+//! | [`websocket`] | frames, their decoder, permessage-deflate, the opening handshake |
 
+pub mod channel;
+pub mod channels;
+pub mod close;
+pub mod id;
+pub mod json;
+pub mod publication;
+pub mod timestamp;
 pub mod websocket;
+
+pub use channel::{ChannelName, ChannelPattern, Stream};
+pub use close::{Disconnect, Reconnect};
+pub use id::{ConnectionId, PublicationId, UserId};
+pub use publication::{Publication, Target};

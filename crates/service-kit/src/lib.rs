@@ -1,1 +1,16 @@
 //! How a Fanfare binary starts, reports and stops.
+//!
+//! Every binary of the workspace uses these pieces in the same order: read [`arguments`], set up [`telemetry`],
+//! raise the [`limits`], [`listen`], serve with [`problem`] answers and [`metrics`], and end by [`shutdown`].
+//!
+//! What is admitted here is needed by several binaries, has no noun of the product's domain in its name, and
+//! changes for operational reasons only. Ids, events, permissions and models are not; libraries never depend
+//! on this crate.
+
+pub mod arguments;
+pub mod limits;
+pub mod listen;
+pub mod metrics;
+pub mod problem;
+pub mod shutdown;
+pub mod telemetry;

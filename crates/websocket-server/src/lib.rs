@@ -1,1 +1,4 @@
 //! The Fanfare hub: HTTP front, WebSocket endpoints and socket loops.
+
+pub mod auth;
+pub mod config;

@@ -1,0 +1,238 @@
+//! Which streams have followers, and on which shards.
+//!
+//! A publication asks here which shards to visit, `/stats` reads its counts, and a shard finds its own list of
+//! followers without hashing the name again. Streams without followers are not kept.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+use protocol::channel::ALL;
+use smallvec::SmallVec;
+
+/// Streams that share one lock; a power of two, many more than threads.
+const BUCKETS: usize = 64;
+
+/// The place of a list of followers in its shard.
+pub(crate) type ListIndex = u32;
+
+/// No list.
+const NO_LIST: ListIndex = ListIndex::MAX;
+
+/// A stream with at least one follower.
+#[derive(Debug)]
+pub struct StreamEntry {
+    name: Box<str>,
+    slots: SmallVec<[Slot; 2]>,
+}
+
+/// What one shard has of a stream. Only that shard writes here.
+#[derive(Debug)]
+struct Slot {
+    followers: AtomicU32,
+    subscribers: AtomicU32,
+    list: AtomicU32,
+}
+
+/// How a connection came to follow a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// It asked for the channel.
+    Subscribed,
+    /// The stream is its user's own, or everyone's.
+    Implied,
+}
+
+impl StreamEntry {
+    fn new(name: &str, shards: usize) -> Self {
+        let slot = || Slot {
+            followers: AtomicU32::new(0),
+            subscribers: AtomicU32::new(0),
+            list: AtomicU32::new(NO_LIST),
+        };
+        Self { name: name.into(), slots: (0..shards).map(|_| slot()).collect() }
+    }
+
+    /// The stream's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Connections that get what is published here.
+    #[must_use]
+    pub fn followers(&self) -> u32 {
+        self.slots.iter().map(|slot| slot.followers.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Connections that asked for this channel.
+    #[must_use]
+    pub fn subscribers(&self) -> u32 {
+        self.slots.iter().map(|slot| slot.subscribers.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether `shard` has followers.
+    #[must_use]
+    pub fn is_on(&self, shard: usize) -> bool {
+        self.slots[shard].followers.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn list_on(&self, shard: usize) -> Option<ListIndex> {
+        let list = self.slots[shard].list.load(Ordering::Relaxed);
+        (list != NO_LIST).then_some(list)
+    }
+
+    pub(crate) fn set_list(&self, shard: usize, list: Option<ListIndex>) {
+        self.slots[shard].list.store(list.unwrap_or(NO_LIST), Ordering::Relaxed);
+    }
+}
+
+type Bucket = HashTable<Arc<StreamEntry>>;
+
+/// All streams that have followers on this node.
+#[derive(Debug)]
+pub struct Registry {
+    shards: usize,
+    hasher: foldhash::fast::RandomState,
+    buckets: Box<[Mutex<Bucket>]>,
+    everyone: Arc<StreamEntry>,
+}
+
+impl Registry {
+    /// An empty registry for so many shards.
+    #[must_use]
+    pub fn new(shards: usize) -> Self {
+        Self {
+            shards,
+            hasher: foldhash::fast::RandomState::default(),
+            buckets: (0..BUCKETS).map(|_| Mutex::new(HashTable::new())).collect(),
+            everyone: Arc::new(StreamEntry::new(ALL, shards)),
+        }
+    }
+
+    /// The stream of everyone, which is always there.
+    #[must_use]
+    pub fn everyone(&self) -> &Arc<StreamEntry> {
+        &self.everyone
+    }
+
+    fn bucket(&self, hash: u64) -> MutexGuard<'_, Bucket> {
+        // The table inside uses the low bits and the top seven; the lock is chosen by others.
+        let index = usize::try_from((hash >> 32) % BUCKETS as u64).unwrap_or(0);
+        self.buckets[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream of that name, if anybody follows it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Arc<StreamEntry>> {
+        if name == ALL {
+            return Some(Arc::clone(&self.everyone));
+        }
+        let hash = self.hasher.hash_one(name);
+        self.bucket(hash).find(hash, |entry| &*entry.name == name).cloned()
+    }
+
+    /// Adds a follower on `shard`. Returns the stream, and how many followers it has now on all shards.
+    pub fn join(&self, name: &str, shard: usize, how: Membership) -> (Arc<StreamEntry>, u32) {
+        let add = |entry: &StreamEntry| {
+            entry.slots[shard].followers.fetch_add(1, Ordering::Relaxed);
+            if how == Membership::Subscribed {
+                entry.slots[shard].subscribers.fetch_add(1, Ordering::Relaxed);
+            }
+            entry.followers()
+        };
+        if name == ALL {
+            return (Arc::clone(&self.everyone), add(&self.everyone));
+        }
+        let hash = self.hasher.hash_one(name);
+        let mut bucket = self.bucket(hash);
+        let entry = bucket
+            .entry(hash, |entry| &*entry.name == name, |entry| self.hasher.hash_one(&*entry.name))
+            .or_insert_with(|| Arc::new(StreamEntry::new(name, self.shards)));
+        let entry = Arc::clone(entry.get());
+        let followers = add(&entry);
+        (entry, followers)
+    }
+
+    /// Notes that a follower on `shard` now (or no longer) asked for the stream itself.
+    pub fn mark(&self, entry: &StreamEntry, shard: usize, how: Membership) {
+        let subscribers = &entry.slots[shard].subscribers;
+        match how {
+            Membership::Subscribed => subscribers.fetch_add(1, Ordering::Relaxed),
+            Membership::Implied => subscribers.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Takes a follower on `shard` away, and the stream with the last one.
+    pub fn leave(&self, entry: &Arc<StreamEntry>, shard: usize, how: Membership) {
+        let hash = self.hasher.hash_one(&*entry.name);
+        let mut bucket = self.bucket(hash);
+        entry.slots[shard].followers.fetch_sub(1, Ordering::Relaxed);
+        if how == Membership::Subscribed {
+            entry.slots[shard].subscribers.fetch_sub(1, Ordering::Relaxed);
+        }
+        if entry.followers() == 0
+            && let Ok(found) = bucket.find_entry(hash, |other| Arc::ptr_eq(other, entry))
+        {
+            found.remove();
+        }
+    }
+
+    /// Calls `visit` with each channel that somebody asked for, and by how many.
+    pub fn for_each_channel(&self, mut visit: impl FnMut(&str, u32)) {
+        for bucket in &self.buckets {
+            let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in bucket.iter() {
+                let subscribers = entry.subscribers();
+                if subscribers > 0 {
+                    visit(&entry.name, subscribers);
+                }
+            }
+        }
+    }
+
+    /// How many streams have followers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buckets.iter().map(|bucket| bucket.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    /// Whether no stream has followers.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_there_exactly_while_it_has_followers() {
+        let registry = Registry::new(2);
+        assert!(registry.get("jobs").is_none());
+        let (first, one) = registry.join("jobs", 0, Membership::Subscribed);
+        let (second, two) = registry.join("jobs", 1, Membership::Implied);
+        assert!(Arc::ptr_eq(&first, &second) && (one, two) == (1, 2));
+        assert!(first.is_on(0) && first.is_on(1) && first.subscribers() == 1);
+        registry.leave(&first, 0, Membership::Subscribed);
+        assert!(!first.is_on(0) && registry.get("jobs").is_some());
+        registry.leave(&first, 1, Membership::Implied);
+        assert!(registry.get("jobs").is_none() && registry.is_empty());
+    }
+
+    #[test]
+    fn only_channels_that_were_asked_for_are_listed() {
+        let registry = Registry::new(1);
+        registry.join("user:7", 0, Membership::Implied);
+        let (entry, _) = registry.join("user:8", 0, Membership::Implied);
+        registry.mark(&entry, 0, Membership::Subscribed);
+        registry.join("jobs", 0, Membership::Subscribed);
+        let mut seen = Vec::new();
+        registry.for_each_channel(|name, count| seen.push((name.to_owned(), count)));
+        seen.sort();
+        assert_eq!(seen, [("jobs".to_owned(), 1), ("user:8".to_owned(), 1)]);
+    }
+}

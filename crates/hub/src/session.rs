@@ -1,0 +1,150 @@
+//! ⑤ What a client's message means: a message and what is known of its connection in, steps out.
+//!
+//! No I/O and no state of its own: the shard tells what a connection has and carries the steps out. This is the
+//! session of the `/ws` dialect.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use protocol::ChannelName;
+use protocol::channels::{self, ClientFrame, ErrorCode};
+use protocol::timestamp::Timestamp;
+
+use crate::identity::Identity;
+use crate::limits::Limits;
+use crate::rules::ChannelRules;
+
+/// What the session needs to know of a connection.
+pub struct View<'a> {
+    /// Whose it is.
+    pub identity: Option<&'a Identity>,
+    /// How many channels it is subscribed to.
+    pub channels: usize,
+    /// Whether it is subscribed to a channel.
+    pub is_subscribed: &'a dyn Fn(&str) -> bool,
+    /// The rules in force.
+    pub rules: &'a ChannelRules,
+    /// The bounds in force.
+    pub limits: &'a Limits,
+    /// The time for the answers.
+    pub now: Timestamp,
+}
+
+/// What the shard is to do, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send this text to the client.
+    Reply(Vec<u8>),
+    /// Subscribe it.
+    Join(ChannelName),
+    /// Unsubscribe it.
+    Leave(String),
+    /// Have this token verified; the answer comes later.
+    Verify(String),
+}
+
+/// Answers one message.
+#[must_use]
+pub fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
+    let frame = match std::str::from_utf8(message) {
+        Ok(text) => ClientFrame::parse(text),
+        Err(_) => return vec![error(view, ErrorCode::InvalidJson, "the frame is not UTF-8", None)],
+    };
+    match frame {
+        Ok(ClientFrame::Ping { data }) => vec![Step::Reply(channels::pong(data, view.now))],
+        Ok(ClientFrame::Subscribe(names)) => subscribe(&names, view),
+        Ok(ClientFrame::Unsubscribe(names)) => unsubscribe(&names, view),
+        Ok(ClientFrame::Refresh { token }) if view.identity.is_some() => vec![Step::Verify(token.into_owned())],
+        Ok(ClientFrame::Refresh { .. }) => {
+            vec![error(view, ErrorCode::Forbidden, "this connection has no user whose token could be refreshed", None)]
+        }
+        Err(fault) => vec![error(view, fault.code, &fault.message, None)],
+    }
+}
+
+/// The answer to a refresh, once its token was verified.
+#[must_use]
+pub fn on_verified(current: &Identity, verified: Option<&Identity>, now: Timestamp) -> Result<Vec<u8>, Vec<u8>> {
+    let refused = |message| Err(channels::error(ErrorCode::Forbidden, message, None, now));
+    match verified {
+        None => refused("the new token is not valid; the connection ends with its old one"),
+        Some(new) if new.user != current.user => refused("the new token is another user's"),
+        Some(new) => Ok(channels::refreshed(Timestamp::from_secs(new.expires_at), now)),
+    }
+}
+
+fn error(view: &View<'_>, code: ErrorCode, message: &str, channel: Option<&str>) -> Step {
+    Step::Reply(channels::error(code, message, channel, view.now))
+}
+
+/// The names without repetition, at most one more than a connection may have.
+fn distinct<'n>(names: &'n [Cow<'_, str>], most: usize) -> Vec<&'n str> {
+    let mut seen = HashSet::new();
+    names.iter().map(|name| &**name).filter(|name| seen.insert(*name)).take(most.saturating_add(1)).collect()
+}
+
+fn subscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut in_force = Vec::new();
+    let mut channels = view.channels;
+    let names = distinct(names, view.limits.channels);
+    for &name in &names {
+        if (view.is_subscribed)(name) {
+            in_force.push(name);
+            continue;
+        }
+        let channel = match ChannelName::new(name) {
+            Ok(channel) => channel,
+            Err(fault) => {
+                let shown = (name.len() <= 2 * protocol::channel::MAX_CHANNEL_NAME).then_some(name);
+                steps.push(error(view, ErrorCode::InvalidChannel, &fault.to_string(), shown));
+                continue;
+            }
+        };
+        if channels >= view.limits.channels {
+            let message = format!(
+                "a connection has at most {} channels; this one and those named after it are not subscribed",
+                view.limits.channels
+            );
+            steps.push(error(view, ErrorCode::TooManyChannels, &message, Some(name)));
+            break;
+        }
+        if !view.rules.may_subscribe(view.identity, name) {
+            steps.push(error(view, ErrorCode::Forbidden, "the channel rules do not let you subscribe", Some(name)));
+            continue;
+        }
+        channels += 1;
+        in_force.push(name);
+        steps.push(Step::Join(channel));
+    }
+    if !in_force.is_empty() || names.is_empty() {
+        steps.push(Step::Reply(channels::subscribed(&in_force, view.now)));
+    }
+    steps
+}
+
+fn unsubscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut gone = Vec::new();
+    for name in distinct(names, view.limits.channels) {
+        match ChannelName::check(name) {
+            Ok(()) => {
+                gone.push(name);
+                if (view.is_subscribed)(name) {
+                    steps.push(Step::Leave(name.to_owned()));
+                }
+            }
+            Err(fault) => {
+                let shown = (name.len() <= 2 * protocol::channel::MAX_CHANNEL_NAME).then_some(name);
+                steps.push(error(view, ErrorCode::InvalidChannel, &fault.to_string(), shown));
+            }
+        }
+    }
+    if !gone.is_empty() || names.is_empty() {
+        steps.push(Step::Reply(channels::unsubscribed(&gone, view.now)));
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests;

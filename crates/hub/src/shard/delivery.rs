@@ -1,0 +1,243 @@
+//! How publications reach the followers of a shard, in slices so that reads come in between.
+//!
+//! Two ways, both of which write to a connection once for several publications:
+//!
+//! - A **pass** serves publications for one large audience. It goes round the followers; a publication that
+//!   arrives meanwhile joins it, and is delivered from there on once around, together with what the followers
+//!   ahead have not had yet. So a connection gets all that waits for it in one write, however the publications
+//!   fell in time.
+//! - A **gather** serves everything else: it collects who gets what of all publications that wait, sorts it by
+//!   connection, and writes to each one once.
+//!
+//! Every connection sees publications in the hub's order: a pass only takes in what no other audience's
+//! publication stands before.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::lists::{Key, Lists};
+use crate::encoded::{Encoded, WIRES, Wire};
+use crate::inbox::{Delivery, To};
+use crate::metrics::Metrics;
+use crate::registry::ListIndex;
+
+/// The audience from which a pass pays: below, collecting costs less than the bookkeeping.
+pub(super) const PASS_MIN: usize = 64;
+
+/// Bytes that a pass holds per wire before it takes in no more: a quarter of an outbox.
+const PASS_BYTES: usize = 256 << 10;
+
+/// Publications that one gather takes at most.
+const GATHER_ITEMS: usize = 1024;
+
+/// Deliveries after which a gather takes no further publication.
+const GATHER_ENTRIES: usize = 1 << 16;
+
+/// What is being delivered.
+#[derive(Debug)]
+pub(super) enum Run {
+    Pass(Pass),
+    Gather(Gather),
+}
+
+/// Publications that go round the followers of one stream.
+#[derive(Debug)]
+pub(super) struct Pass {
+    pub(super) list: ListIndex,
+    /// The follower that comes next.
+    pub(super) cursor: usize,
+    /// Followers visited since the pass began.
+    visits: u64,
+    /// The number of the first publication in `on_way`, in the count of the list's `head`.
+    first: u32,
+    on_way: VecDeque<OnWay>,
+    logs: [Option<Log>; WIRES],
+}
+
+#[derive(Debug)]
+struct OnWay {
+    encoded: Arc<Encoded>,
+    /// The number of visits at which every follower has had it.
+    due: u64,
+}
+
+/// The bytes of all publications on the way, on one wire, one after the other.
+#[derive(Debug, Default)]
+struct Log {
+    bytes: Vec<u8>,
+    frames: VecDeque<Bytes>,
+}
+
+impl Log {
+    fn push(&mut self, frame: &Bytes) {
+        self.bytes.extend_from_slice(frame);
+        self.frames.push_back(frame.clone());
+    }
+
+    fn pop(&mut self) {
+        if let Some(frame) = self.frames.pop_front() {
+            self.bytes.drain(..frame.len());
+        }
+    }
+}
+
+impl Pass {
+    pub(super) fn new(list: ListIndex, head: u32, cursor: usize) -> Self {
+        Self {
+            list,
+            cursor,
+            visits: 0,
+            first: head.wrapping_add(1),
+            on_way: VecDeque::new(),
+            logs: [const { None }; WIRES],
+        }
+    }
+
+    /// Takes a publication in; it is due after one round of `followers`.
+    pub(super) fn take(&mut self, encoded: Arc<Encoded>, followers: usize, metrics: &Metrics) {
+        for (log, wire) in self.logs.iter_mut().zip([Wire::Channels, Wire::ChannelsDeflate]) {
+            if let Some(log) = log {
+                log.push(encoded.frame(wire, metrics));
+            }
+        }
+        self.on_way.push_back(OnWay { encoded, due: self.visits + followers as u64 });
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.logs.iter().flatten().all(|log| log.bytes.len() < PASS_BYTES)
+    }
+
+    /// The followers changed their places: everyone is visited once more.
+    pub(super) fn restart(&mut self, followers: usize) {
+        let due = self.visits + followers as u64;
+        for on_way in &mut self.on_way {
+            on_way.due = due;
+        }
+    }
+
+    /// Whether something is still on its way.
+    pub(super) fn is_on(&self) -> bool {
+        !self.on_way.is_empty()
+    }
+
+    /// Goes one follower further.
+    pub(super) fn advance(&mut self) {
+        self.cursor += 1;
+        self.visits += 1;
+    }
+
+    /// Takes out a publication that everyone has had.
+    pub(super) fn pop_due(&mut self) -> Option<Arc<Encoded>> {
+        if self.on_way.front()?.due > self.visits {
+            return None;
+        }
+        self.pop()
+    }
+
+    /// Takes out the first publication, had by everyone or not.
+    pub(super) fn pop(&mut self) -> Option<Arc<Encoded>> {
+        let on_way = self.on_way.pop_front()?;
+        self.first = self.first.wrapping_add(1);
+        for log in self.logs.iter_mut().flatten() {
+            log.pop();
+        }
+        Some(on_way.encoded)
+    }
+
+    /// What a follower that has had `seen` still gets: the bytes, and the frames that they consist of.
+    pub(super) fn rest(
+        &mut self,
+        seen: u32,
+        wire: Wire,
+        metrics: &Metrics,
+    ) -> (&[u8], std::collections::vec_deque::Iter<'_, Bytes>) {
+        let log = self.logs[wire.index()].get_or_insert_with(|| {
+            let mut log = Log::default();
+            for on_way in &self.on_way {
+                log.push(on_way.encoded.frame(wire, metrics));
+            }
+            log
+        });
+        let skip = (seen.wrapping_add(1).wrapping_sub(self.first) as usize).min(log.frames.len());
+        let start: usize = log.frames.iter().take(skip).map(Bytes::len).sum();
+        (&log.bytes[start..], log.frames.range(skip..))
+    }
+}
+
+/// Publications of several audiences, sorted by connection.
+#[derive(Debug, Default)]
+pub(super) struct Gather {
+    pub(super) items: Vec<Delivery>,
+    /// Who gets which item; sorted, so one connection's stand together and in the hub's order.
+    pub(super) entries: Vec<(Key, u32)>,
+    pub(super) cursor: usize,
+}
+
+impl Gather {
+    /// Collects from the front of `queue`; `find` tells a connection's place by its id.
+    pub(super) fn fill(
+        &mut self,
+        queue: &mut VecDeque<Delivery>,
+        lists: &Lists,
+        shard: usize,
+        find: impl Fn(protocol::ConnectionId) -> Option<Key>,
+    ) {
+        let (mut sorted, mut unions) = (true, false);
+        while self.items.len() < GATHER_ITEMS && self.entries.len() < GATHER_ENTRIES {
+            let Some(delivery) = queue.pop_front() else { break };
+            let item = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+            sorted &= item == 0;
+            let start = self.entries.len();
+            let mut add_stream = |entry: &crate::registry::StreamEntry| {
+                if let Some(list) = entry.list_on(shard) {
+                    self.entries.extend(lists.get(list).followers.iter().map(|follower| (follower.key, item)));
+                }
+            };
+            match &delivery.to {
+                To::Stream(entry) => add_stream(entry),
+                To::Union(union) => {
+                    (unions, sorted) = (true, false);
+                    union.streams.iter().for_each(|entry| add_stream(entry));
+                    self.entries.extend(union.connection.and_then(&find).map(|key| (key, item)));
+                }
+            }
+            if let Some(except) = delivery.except.and_then(&find) {
+                let kept = self.entries.iter().skip(start).filter(|entry| entry.0 != except).copied().collect::<Vec<_>>();
+                self.entries.truncate(start);
+                self.entries.extend(kept);
+            }
+            self.items.push(delivery);
+        }
+        if !sorted {
+            self.entries.sort_unstable();
+        }
+        if unions {
+            self.entries.dedup();
+            self.report_unions();
+        }
+    }
+
+    fn report_unions(&self) {
+        let mut counts = vec![0_u32; self.items.len()];
+        for &(_, item) in &self.entries {
+            counts[item as usize] += 1;
+        }
+        for (delivery, count) in self.items.iter().zip(counts) {
+            if let To::Union(union) = &delivery.to {
+                union.tally.report(count);
+            }
+        }
+    }
+
+    /// The next connection, and what it gets.
+    pub(super) fn next_group(&mut self) -> Option<(Key, std::ops::Range<usize>)> {
+        let &(key, _) = self.entries.get(self.cursor)?;
+        let start = self.cursor;
+        while self.entries.get(self.cursor).is_some_and(|entry| entry.0 == key) {
+            self.cursor += 1;
+        }
+        Some((key, start..self.cursor))
+    }
+}

@@ -1,0 +1,475 @@
+//! The clients: one thread, one epoll, thousands of WebSocket connections and a few publishing HTTP connections.
+//!
+//! A read takes what one socket has into one buffer that all share; a frame is looked at where it lies. A connection owns bytes only while a
+//! frame is cut in two. Not in it: what a scenario publishes and when ([`crate::scenario`]), what the numbers mean ([`crate::ledger`]).
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::event::Reader;
+use crate::frame::{self, Handshake};
+use crate::http::{self, Endpoint};
+use crate::ledger::Ledger;
+use crate::sys;
+
+/// Publishers' tokens start here; below are the receivers.
+const PUBLISHERS: usize = 1 << 30;
+/// Connects under way at once: below any listener's backlog.
+const IN_FLIGHT: usize = 128;
+/// Loopback addresses connections come from, so that ephemeral ports do not run out.
+const SOURCES: usize = 200;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How a receiver gets from TCP to events.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    /// Frames come without a handshake (`floor`).
+    Bare,
+    /// Upgrade, then subscribe to one channel.
+    Subscribe { path: String, host: String },
+}
+
+/// One receiver before it is connected.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seat {
+    pub(crate) channel: String,
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    Upgrading,
+    Subscribing,
+    Open,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Receiver {
+    stream: TcpStream,
+    stage: Stage,
+    carry: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Publisher {
+    /// `None` before the first request, and once the server has ended a connection that had nothing under way.
+    stream: Option<TcpStream>,
+    carry: Vec<u8>,
+    backlog: Vec<u8>,
+    waiting: bool,
+}
+
+impl Publisher {
+    /// Writes what the socket takes; the rest goes when it is writable.
+    fn flush(&mut self) -> Result<()> {
+        let Some(stream) = self.stream.as_mut() else { return Ok(()) };
+        let mut written = 0;
+        while written < self.backlog.len() {
+            match stream.write(&self.backlog[written..]) {
+                Ok(count) => written += count,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
+                    break;
+                }
+                Err(error) => return Err(error).context("writing a publish request"),
+            }
+        }
+        self.backlog.drain(..written);
+        Ok(())
+    }
+}
+
+/// All connections of this process.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
+    server: SocketAddr,
+    entry: Entry,
+    source_base: usize,
+    seats: Vec<Seat>,
+    receivers: Vec<Option<Receiver>>,
+    publishers: Vec<Publisher>,
+    reader: Reader,
+    pub(crate) ledger: Ledger,
+    answers: Vec<usize>,
+    open: usize,
+    refused: u64,
+    closed: u64,
+    last_trouble: Option<String>,
+    request: Vec<u8>,
+}
+
+impl Fleet {
+    /// A fleet with a seat for every receiver to come; `source_base` keeps the source addresses of several processes apart.
+    pub(crate) fn new(
+        server: SocketAddr,
+        entry: Entry,
+        seats: Vec<Seat>,
+        source_base: usize,
+    ) -> Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(2_048),
+            buffer: vec![0; 256 * 1024],
+            server,
+            entry,
+            source_base,
+            receivers: seats.iter().map(|_| None).collect(),
+            publishers: Vec::new(),
+            reader: Reader::default(),
+            ledger: Ledger::new(seats.len())?,
+            seats,
+            answers: Vec::new(),
+            open: 0,
+            refused: 0,
+            closed: 0,
+            last_trouble: None,
+            request: Vec::new(),
+        })
+    }
+
+    /// Connects every seat and waits until all are subscribed.
+    ///
+    /// # Errors
+    /// A refused or broken connection ends it: a measurement with a part of its audience means nothing.
+    pub(crate) fn connect_all(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let mut next = 0;
+        while self.open < self.seats.len() {
+            while next < self.seats.len() && next - self.open < IN_FLIGHT {
+                self.connect(next)?;
+                next += 1;
+            }
+            self.turn(Some(Duration::from_millis(100)))?;
+            if self.refused + self.closed > 0 {
+                bail!("{} of {} connected, then: {}", self.open, self.seats.len(), self.trouble());
+            }
+            if started.elapsed() > CONNECT_TIMEOUT {
+                bail!("{} of {} connections are subscribed after a minute", self.open, self.seats.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to connect one seat.
+    pub(crate) fn connect(&mut self, seat: usize) -> Result<()> {
+        let mut stream = dial(self.server, self.source_base + seat)
+            .with_context(|| format!("connecting receiver {seat} to {}", self.server))?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(seat), interest)?;
+        self.receivers[seat] = Some(Receiver { stream, stage: Stage::Connecting, carry: Vec::new() });
+        Ok(())
+    }
+
+    /// Ends one receiver with a close frame.
+    pub(crate) fn hang_up(&mut self, seat: usize) {
+        if let Some(mut receiver) = self.receivers[seat].take() {
+            self.open -= usize::from(receiver.stage == Stage::Open);
+            self.request.clear();
+            frame::write_masked(&mut self.request, frame::CLOSE, &1_000u16.to_be_bytes());
+            let _ = receiver.stream.write(&self.request);
+        }
+    }
+
+    /// Ends all receivers at once.
+    pub(crate) fn hang_up_all(&mut self) {
+        for seat in 0..self.receivers.len() {
+            self.hang_up(seat);
+        }
+    }
+
+    /// Makes room for `count` keep-alive connections to publish on; each is dialled with its first request, since servers end
+    /// connections that ask nothing.
+    pub(crate) fn add_publishers(&mut self, count: usize) {
+        self.publishers.extend((0..count).map(|_| Publisher::default()));
+    }
+
+    fn dial_publisher(&self, at: usize) -> Result<TcpStream> {
+        let mut stream = dial(self.server, self.source_base + at)?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(PUBLISHERS + at), interest)?;
+        Ok(stream)
+    }
+
+    /// Posts `body` on one of the publishing connections.
+    pub(crate) fn post(&mut self, at: usize, endpoint: &Endpoint, path: &str, body: &[u8]) -> Result<()> {
+        if self.publishers[at].stream.is_none() {
+            let stream = self.dial_publisher(at)?;
+            self.publishers[at].stream = Some(stream);
+        }
+        let publisher = &mut self.publishers[at];
+        endpoint.write_post(&mut publisher.backlog, path, body);
+        publisher.waiting = true;
+        publisher.flush()
+    }
+
+    /// Waits for readiness once and handles all of it.
+    pub(crate) fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(1));
+        let polled = self.poll.poll(&mut events, timeout);
+        let handled = match polled {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(()) => events.iter().try_for_each(|event| {
+                let token = event.token().0;
+                if token >= PUBLISHERS {
+                    return self.publisher_ready(token - PUBLISHERS, event.is_writable());
+                }
+                self.receiver_ready(token, event.is_writable());
+                Ok(())
+            }),
+        };
+        self.events = events;
+        handled
+    }
+
+    /// Takes the publishers that have been answered since the last call.
+    pub(crate) fn take_answers(&mut self, into: &mut Vec<usize>) {
+        into.append(&mut self.answers);
+    }
+
+    /// Whether this seat is subscribed.
+    pub(crate) fn is_open(&self, seat: usize) -> bool {
+        self.receivers[seat].as_ref().is_some_and(|receiver| receiver.stage == Stage::Open)
+    }
+
+    /// Whether this seat has failed or was closed by the server.
+    pub(crate) fn is_closed(&self, seat: usize) -> bool {
+        self.receivers[seat].as_ref().is_some_and(|receiver| receiver.stage == Stage::Closed)
+    }
+
+    /// Connections the server refused, and those it closed.
+    pub(crate) fn failures(&self) -> u64 {
+        self.refused + self.closed
+    }
+
+    /// What the last failure was.
+    pub(crate) fn trouble(&self) -> &str {
+        self.last_trouble.as_deref().unwrap_or("no trouble")
+    }
+
+    fn publisher_ready(&mut self, at: usize, writable: bool) -> Result<()> {
+        let publisher = &mut self.publishers[at];
+        if writable {
+            publisher.flush()?;
+        }
+        loop {
+            let Some(stream) = publisher.stream.as_mut() else { return Ok(()) };
+            match stream.read(&mut self.buffer) {
+                Ok(0) if publisher.waiting => bail!("the server closed a connection without an answer"),
+                Ok(0) => publisher.stream = None,
+                Ok(count) => {
+                    publisher.carry.extend_from_slice(&self.buffer[..count]);
+                    if count < self.buffer.len() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error).context("a publishing connection"),
+            }
+        }
+        if publisher.carry.is_empty() {
+            return Ok(());
+        }
+        if !publisher.waiting {
+            // An answer nobody asked for: 408 of a server that has waited long enough.
+            publisher.carry.clear();
+            publisher.stream = None;
+            return Ok(());
+        }
+        let mut used = 0;
+        while let Some(answer) = http::next_answer(&publisher.carry[used..])? {
+            let refused = memchr::memmem::find(answer.body, b"\"success\":false").is_some();
+            if answer.status != 200 || refused {
+                bail!("publish answered {}: {}", answer.status, String::from_utf8_lossy(answer.body));
+            }
+            publisher.waiting = false;
+            self.answers.push(at);
+            used += answer.len;
+        }
+        publisher.carry.drain(..used);
+        Ok(())
+    }
+
+    fn receiver_ready(&mut self, seat: usize, writable: bool) {
+        let Some(receiver) = self.receivers[seat].as_mut() else { return };
+        if receiver.stage == Stage::Connecting && writable {
+            self.enter(seat);
+        }
+        let Some(receiver) = self.receivers[seat].as_mut() else { return };
+        if matches!(receiver.stage, Stage::Connecting | Stage::Closed) {
+            return;
+        }
+        loop {
+            let Some(receiver) = self.receivers[seat].as_mut() else { return };
+            let count = match receiver.stream.read(&mut self.buffer) {
+                Ok(0) => return self.lose(seat, "closed by the server"),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => return self.lose(seat, &error.to_string()),
+            };
+            // Edge-triggered: less than asked for means the socket is empty, and new bytes will be a new edge.
+            let drained = count < self.buffer.len();
+            self.take_bytes(seat, count);
+            if drained {
+                return;
+            }
+        }
+    }
+
+    fn enter(&mut self, seat: usize) {
+        let Some(receiver) = self.receivers[seat].as_mut() else { return };
+        if let Ok(Some(error)) | Err(error) = receiver.stream.take_error() {
+            return self.lose(seat, &error.to_string());
+        }
+        self.request.clear();
+        match &self.entry {
+            Entry::Bare => {
+                receiver.stage = Stage::Open;
+                self.open += 1;
+            }
+            Entry::Subscribe { path, host } => {
+                frame::upgrade_request(&mut self.request, path, host, self.seats[seat].token.as_deref());
+                receiver.stage = Stage::Upgrading;
+                if let Err(error) = receiver.stream.write_all(&self.request) {
+                    self.refused += 1;
+                    return self.lose(seat, &error.to_string());
+                }
+            }
+        }
+        let _ = self.poll.registry().reregister(&mut receiver.stream, Token(seat), Interest::READABLE);
+    }
+
+    fn take_bytes(&mut self, seat: usize, count: usize) {
+        let now_ns = sys::monotonic_ns();
+        // The buffer and the carried bytes leave `self` for the while, so that frames can borrow them.
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut carry = self.receivers[seat].as_mut().map(|receiver| std::mem::take(&mut receiver.carry));
+        match carry.as_mut() {
+            Some(carry) if !carry.is_empty() => {
+                carry.extend_from_slice(&buffer[..count]);
+                let used = self.take_frames(seat, carry, now_ns);
+                carry.drain(..used);
+            }
+            Some(carry) => {
+                let used = self.take_frames(seat, &buffer[..count], now_ns);
+                if used < count {
+                    carry.extend_from_slice(&buffer[used..count]);
+                }
+            }
+            None => {}
+        }
+        self.buffer = buffer;
+        if let (Some(receiver), Some(carry)) = (self.receivers[seat].as_mut(), carry) {
+            receiver.carry = carry;
+        }
+    }
+
+    /// Handles the whole frames at the start of `bytes` and says how many bytes they were.
+    fn take_frames(&mut self, seat: usize, bytes: &[u8], now_ns: u64) -> usize {
+        let mut used = 0;
+        let stage = self.receivers[seat].as_ref().map_or(Stage::Closed, |receiver| receiver.stage);
+        if stage == Stage::Upgrading {
+            match frame::handshake(bytes) {
+                Handshake::Incomplete => return 0,
+                Handshake::Refused(status) => {
+                    self.refused += 1;
+                    self.lose(seat, &status);
+                    return bytes.len();
+                }
+                Handshake::Accepted(end) => {
+                    used = end;
+                    self.subscribe(seat);
+                }
+            }
+        }
+        while let Some(found) = frame::next(&bytes[used..]) {
+            used += found.len;
+            if found.opcode == frame::TEXT
+                && let Some((seq, sent_ns)) = self.reader.read(found.payload)
+            {
+                self.ledger.deliver(seat, seq, sent_ns, now_ns);
+            } else {
+                self.other_frame(seat, &found);
+            }
+        }
+        used
+    }
+
+    fn subscribe(&mut self, seat: usize) {
+        let Some(receiver) = self.receivers[seat].as_mut() else { return };
+        let text = format!("{{\"type\":\"subscribe\",\"channels\":[\"{}\"]}}", self.seats[seat].channel);
+        self.request.clear();
+        frame::write_masked(&mut self.request, frame::TEXT, text.as_bytes());
+        receiver.stage = Stage::Subscribing;
+        if let Err(error) = receiver.stream.write_all(&self.request) {
+            self.lose(seat, &error.to_string());
+        }
+    }
+
+    #[cold]
+    fn other_frame(&mut self, seat: usize, found: &frame::Frame<'_>) {
+        let Some(receiver) = self.receivers[seat].as_mut() else { return };
+        match found.opcode {
+            frame::TEXT
+                if receiver.stage == Stage::Subscribing
+                    && memchr::memmem::find(found.payload, b"\"subscribed\"").is_some() =>
+            {
+                receiver.stage = Stage::Open;
+                self.open += 1;
+            }
+            frame::TEXT if memchr::memmem::find(found.payload, b"\"error\"").is_some() => {
+                let text = String::from_utf8_lossy(found.payload).into_owned();
+                self.lose(seat, &text);
+            }
+            frame::PING => {
+                self.request.clear();
+                frame::write_masked(&mut self.request, frame::PONG, found.payload);
+                let _ = receiver.stream.write(&self.request);
+            }
+            frame::CLOSE => {
+                let code = found.payload.first_chunk::<2>().map_or(1_005, |code| u16::from_be_bytes(*code));
+                self.lose(seat, &format!("closed with code {code}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn lose(&mut self, seat: usize, why: &str) {
+        if let Some(receiver) = self.receivers[seat].as_mut()
+            && receiver.stage != Stage::Closed
+        {
+            self.open -= usize::from(receiver.stage == Stage::Open);
+            self.closed += 1;
+            receiver.stage = Stage::Closed;
+            self.last_trouble = Some(format!("connection {seat}: {why}"));
+        }
+    }
+}
+
+/// Starts to connect from one of many loopback addresses.
+fn dial(server: SocketAddr, index: usize) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    if let IpAddr::V4(address) = server.ip()
+        && address.is_loopback()
+    {
+        let last = u8::try_from(2 + index % SOURCES).unwrap_or(2);
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&server.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}

@@ -1,0 +1,83 @@
+//! The load generator and side-by-side benchmarks of Fanfare.
+//!
+//! `loadgen SCENARIO --target SERVER` starts the server, measures it from outside and ends it; `loadgen report` turns many runs into
+//! the table of `docs/performance.md`. One thread with one epoll plays all clients ([`fleet`]), so that the machine's other core is
+//! the server's. Not here: which scenarios run in which order, that is `scripts/bench`.
+
+mod audience;
+mod event;
+mod fleet;
+mod frame;
+mod http;
+mod jwt;
+mod ledger;
+mod outcome;
+mod report;
+mod scenario;
+mod sys;
+mod target;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::scenario::{churn, fanout, fanout_max, floor, idle, unicast};
+use crate::target::TargetArgs;
+
+/// Measures a notification hub from outside: CPU per delivery, latency, memory, and that nothing is lost or doubled.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    scenario: Scenario,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Print one line of JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Bare writes of one frame to N sockets, without any server: the physical limit
+    Floor(floor::FloorArgs),
+    /// Memory per connection that is only there
+    Idle(idle::IdleArgs),
+    /// One channel, a fixed rate: CPU per delivery and latency
+    Fanout(fanout::FanoutArgs),
+    /// One channel, closed loop: deliveries per second
+    FanoutMax(fanout_max::FanoutMaxArgs),
+    /// Many channels of one subscriber: CPU per publish
+    Unicast(unicast::UnicastArgs),
+    /// Connections that come and go
+    Churn(churn::ChurnArgs),
+    /// Turn lines of JSON into a Markdown table of medians and ratios
+    Report(report::ReportArgs),
+    /// The writing process of `floor`
+    #[command(hide = true)]
+    FloorWriter(floor::WriterArgs),
+    /// A further client process
+    #[command(hide = true)]
+    Worker {
+        /// What it is to connect
+        share: String,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    sys::raise_open_files()?;
+    let target = &arguments.target;
+    let outcome = match &arguments.scenario {
+        Scenario::Floor(args) => floor::run(args)?,
+        Scenario::Idle(args) => idle::run(args, target)?,
+        Scenario::Fanout(args) => fanout::run(args, target)?,
+        Scenario::FanoutMax(args) => fanout_max::run(args, target)?,
+        Scenario::Unicast(args) => unicast::run(args, target)?,
+        Scenario::Churn(args) => churn::run(args, target)?,
+        Scenario::Report(args) => return report::run(args),
+        Scenario::FloorWriter(args) => return floor::write_rounds(args),
+        Scenario::Worker { share } => return audience::work(share),
+    };
+    outcome.print(arguments.json)?;
+    Ok(())
+}

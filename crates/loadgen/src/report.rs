@@ -1,0 +1,339 @@
+//! Many runs into one table: medians per server, ratios, and whether the goals are reached; two builds side by side; the section of a document.
+//!
+//! Input is what scenarios print with `--json`, one run a line. Medians, because a noisy machine spoils single runs, not the middle of several.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::outcome::{Outcome, human};
+
+const BEGIN: &str = "<!-- bench:begin -->";
+const END: &str = "<!-- bench:end -->";
+
+/// What to make of which runs.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// Files of JSON lines
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Compare two targets figure by figure instead: `after,before`
+    #[arg(long, value_delimiter = ',')]
+    compare: Vec<String>,
+    /// Put the table into this document, between its `bench` markers
+    #[arg(long)]
+    write: Option<PathBuf>,
+    /// A line above the table, such as versions and command; may be repeated
+    #[arg(long)]
+    note: Vec<String>,
+}
+
+/// What a figure is held against.
+enum Bound {
+    /// At most this.
+    Most(f64),
+    /// At most this multiple of another figure: target, scenario, figure.
+    MostOf(f64, &'static str, &'static str, &'static str),
+    /// At least this multiple.
+    LeastOf(f64, &'static str, &'static str, &'static str),
+}
+
+/// A row of the table.
+struct Measure {
+    title: &'static str,
+    scenario: &'static str,
+    figure: &'static str,
+    bounds: &'static [Bound],
+}
+
+const CPU: &str = "cpu_per_delivery_us";
+const PUBLISH: &str = "cpu_per_publish_us";
+
+const MEASURES: &[Measure] = &[
+    Measure {
+        title: "CPU per delivery at the fixed rate, µs",
+        scenario: "fanout",
+        figure: CPU,
+        bounds: &[Bound::MostOf(1.1, "floor", "fanout", CPU), Bound::MostOf(0.95, "bun", "fanout", CPU)],
+    },
+    Measure {
+        title: "latency p50, ms",
+        scenario: "fanout",
+        figure: "latency_p50_ms",
+        bounds: &[Bound::MostOf(0.9, "bun", "fanout", "latency_p50_ms")],
+    },
+    Measure {
+        title: "latency p99, ms",
+        scenario: "fanout",
+        figure: "latency_p99_ms",
+        bounds: &[Bound::MostOf(0.9, "bun", "fanout", "latency_p99_ms")],
+    },
+    Measure {
+        title: "deliveries/s, 1 outstanding",
+        scenario: "fanout-max",
+        figure: "max1_deliveries_per_s",
+        bounds: &[Bound::LeastOf(1.05, "bun", "fanout-max", "max1_deliveries_per_s")],
+    },
+    Measure {
+        title: "deliveries/s, 4 outstanding",
+        scenario: "fanout-max",
+        figure: "max4_deliveries_per_s",
+        bounds: &[],
+    },
+    Measure {
+        title: "deliveries/s, 16 outstanding",
+        scenario: "fanout-max",
+        figure: "max16_deliveries_per_s",
+        bounds: &[],
+    },
+    Measure {
+        title: "CPU per delivery, 1 outstanding, µs",
+        scenario: "fanout-max",
+        figure: "max1_cpu_per_delivery_us",
+        bounds: &[],
+    },
+    Measure {
+        title: "CPU per delivery, 16 outstanding, µs",
+        scenario: "fanout-max",
+        figure: "max16_cpu_per_delivery_us",
+        bounds: &[Bound::MostOf(0.95, "bun", "fanout-max", "max16_cpu_per_delivery_us")],
+    },
+    Measure {
+        title: "memory per idle connection, bytes",
+        scenario: "idle",
+        figure: "bytes_per_connection",
+        bounds: &[Bound::Most(560.0)],
+    },
+    Measure {
+        title: "unicast: CPU per publish, µs",
+        scenario: "unicast",
+        figure: PUBLISH,
+        bounds: &[Bound::MostOf(0.6, "bun", "unicast", PUBLISH)],
+    },
+    Measure { title: "unicast: publishes/s", scenario: "unicast", figure: "publishes_per_s", bounds: &[] },
+    Measure {
+        title: "unicast in batches: CPU per event, µs",
+        scenario: "unicast-batch",
+        figure: PUBLISH,
+        bounds: &[Bound::MostOf(0.35, "bun", "unicast", PUBLISH)],
+    },
+    Measure {
+        title: "churn: CPU per connection, µs",
+        scenario: "churn",
+        figure: "cpu_per_connection_us",
+        bounds: &[],
+    },
+    Measure { title: "churn: memory before, KiB", scenario: "churn", figure: "pss_before_kib", bounds: &[] },
+    Measure {
+        title: "churn: memory at the peak, KiB",
+        scenario: "churn",
+        figure: "pss_peak_kib",
+        bounds: &[],
+    },
+    Measure { title: "churn: memory after, KiB", scenario: "churn", figure: "pss_after_kib", bounds: &[] },
+];
+
+/// The order of columns; others follow by name.
+const COLUMNS: &[(&str, &str)] = &[
+    ("floor", "bare write"),
+    ("fanfare", "Fanfare"),
+    ("bun", "Bun"),
+    ("ws", "ws"),
+    ("reference", "actix-ws"),
+];
+
+/// Medians by target, scenario and figure.
+struct Medians(BTreeMap<(String, String, String), f64>);
+
+impl Medians {
+    fn of(runs: &[Outcome]) -> Self {
+        let mut values: BTreeMap<(String, String, String), Vec<f64>> = BTreeMap::new();
+        for run in runs {
+            for (figure, value) in &run.figures {
+                let scenario = listed_under(&run.scenario, figure).to_owned();
+                values.entry((run.target.clone(), scenario, figure.clone())).or_default().push(*value);
+            }
+        }
+        Self(values.into_iter().map(|(key, values)| (key, median(values))).collect())
+    }
+
+    fn get(&self, target: &str, scenario: &str, figure: &str) -> Option<f64> {
+        self.0.get(&(target.to_owned(), scenario.to_owned(), figure.to_owned())).copied()
+    }
+}
+
+/// The scenario a figure is listed under: `floor` measures the fixed rate and the closed loop, and is compared with both.
+fn listed_under<'a>(scenario: &'a str, figure: &str) -> &'a str {
+    match scenario {
+        "floor" if figure.starts_with("max") => "fanout-max",
+        "floor" => "fanout",
+        other => other,
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        even if even % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
+        _ => values[middle],
+    }
+}
+
+fn title_of(target: &str) -> &str {
+    COLUMNS.iter().find(|(name, _)| *name == target).map_or(target, |(_, title)| title)
+}
+
+fn targets_of(runs: &[Outcome]) -> Vec<String> {
+    let known = COLUMNS.iter().map(|(name, _)| (*name).to_owned());
+    let mut targets: Vec<String> = known.filter(|name| runs.iter().any(|run| run.target == *name)).collect();
+    for run in runs {
+        if !targets.contains(&run.target) {
+            targets.push(run.target.clone());
+        }
+    }
+    targets
+}
+
+/// Ratio, goal and verdict of one bound; `None` where a figure is missing.
+fn judge(medians: &Medians, own: f64, bound: &Bound) -> Option<(String, String, bool)> {
+    let (sign, times, (target, scenario, figure)) = match bound {
+        Bound::Most(most) => return Some((human(own), format!("≤ {most}"), own <= *most)),
+        Bound::MostOf(times, target, scenario, figure) => ("≤", times, (target, scenario, figure)),
+        Bound::LeastOf(times, target, scenario, figure) => ("≥", times, (target, scenario, figure)),
+    };
+    let ratio = own / medians.get(target, scenario, figure)?;
+    let reached = if sign == "≤" { ratio <= *times } else { ratio >= *times };
+    let than = title_of(target);
+    Some((format!("{ratio:.2} × {than}"), format!("{sign} {times} × {than}"), reached))
+}
+
+/// The table of all measures.
+fn table(runs: &[Outcome]) -> String {
+    let medians = Medians::of(runs);
+    let targets = targets_of(runs);
+    let mut out = String::from("| measure |");
+    for target in &targets {
+        let _ = write!(out, " {} |", title_of(target));
+    }
+    out.push_str(" Fanfare is | goal | reached |\n|---|");
+    out.push_str(&"--:|".repeat(targets.len()));
+    out.push_str("---|---|---|\n");
+    for measure in MEASURES {
+        let cells: Vec<Option<f64>> =
+            targets.iter().map(|target| medians.get(target, measure.scenario, measure.figure)).collect();
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let _ = write!(out, "| {} |", measure.title);
+        for cell in cells {
+            let _ = write!(out, " {} |", cell.map_or_else(|| "–".to_owned(), rounded));
+        }
+        let own = medians.get("fanfare", measure.scenario, measure.figure);
+        let judged: Vec<_> = measure.bounds.iter().filter_map(|bound| judge(&medians, own?, bound)).collect();
+        let join = |part: fn(&(String, String, bool)) -> String| {
+            judged.iter().map(part).collect::<Vec<_>>().join(", ")
+        };
+        let reached = join(|(_, _, reached)| if *reached { "yes" } else { "**no**" }.to_owned());
+        let _ = writeln!(
+            out,
+            " {} | {} | {reached} |",
+            join(|judged| judged.0.clone()),
+            join(|judged| judged.1.clone())
+        );
+    }
+    out
+}
+
+/// Every figure of two targets and their ratio.
+fn comparison(runs: &[Outcome], after: &str, before: &str) -> String {
+    let medians = Medians::of(runs);
+    let mut out =
+        format!("| scenario | figure | {before} | {after} | {after} ÷ {before} |\n|---|---|--:|--:|--:|\n");
+    for ((target, scenario, figure), value) in &medians.0 {
+        let Some(old) = (target == after).then(|| medians.get(before, scenario, figure)).flatten() else {
+            continue;
+        };
+        let ratio = if old == 0.0 { "–".to_owned() } else { format!("{:.3}", value / old) };
+        let _ = writeln!(out, "| {scenario} | {figure} | {} | {} | {ratio} |", rounded(old), rounded(*value));
+    }
+    out
+}
+
+/// The runs that lost or doubled something; empty when all is well.
+fn faults(runs: &[Outcome]) -> String {
+    let mut out = String::new();
+    for run in runs {
+        for name in ["lost", "doubled", "wrong_connections"] {
+            if let Some(count) = run.figures.get(name).filter(|count| **count != 0.0) {
+                let _ = writeln!(out, "- {} against {}: {name} {count}", run.scenario, run.target);
+            }
+        }
+    }
+    out
+}
+
+fn rounded(value: f64) -> String {
+    if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+/// Puts `section` between the markers of `document`, which gets them at its end if it has none.
+fn replace_section(document: &str, section: &str) -> String {
+    let block = format!("{BEGIN}\n{section}{END}");
+    match (document.find(BEGIN), document.find(END)) {
+        (Some(begin), Some(end)) if begin < end => {
+            format!("{}{block}{}", &document[..begin], &document[end + END.len()..])
+        }
+        _ if document.is_empty() => format!("# Performance\n\n{block}\n"),
+        _ => format!("{}\n\n{block}\n", document.trim_end()),
+    }
+}
+
+fn read_runs(paths: &[PathBuf]) -> Result<Vec<Outcome>> {
+    let mut runs = Vec::new();
+    for path in paths {
+        let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            runs.push(serde_json::from_str(line).with_context(|| format!("a line of {}", path.display()))?);
+        }
+    }
+    Ok(runs)
+}
+
+fn write_section(path: &Path, section: &str) -> Result<()> {
+    let document = if path.exists() { fs::read_to_string(path)? } else { String::new() };
+    fs::write(path, replace_section(&document, section))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+/// Runs it.
+pub(crate) fn run(args: &ReportArgs) -> Result<()> {
+    let runs = read_runs(&args.runs)?;
+    let mut section = String::new();
+    for note in &args.note {
+        let _ = writeln!(section, "{note}\n");
+    }
+    match args.compare.as_slice() {
+        [after, before] => section.push_str(&comparison(&runs, after, before)),
+        [] => section.push_str(&table(&runs)),
+        _ => bail!("--compare takes two targets: after,before"),
+    }
+    let faults = faults(&runs);
+    if faults.is_empty() {
+        let _ = writeln!(section, "\n{} runs; nothing was lost or doubled in any of them.", runs.len());
+    } else {
+        let _ = writeln!(section, "\n{} runs; of these lost or doubled something:\n\n{faults}", runs.len());
+    }
+    print!("{section}");
+    if let Some(path) = &args.write {
+        write_section(path, &section)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Medians, verdicts, and the section of a document.
+
+use super::*;
+
+fn run(scenario: &str, target: &str, figures: &[(&str, f64)]) -> Outcome {
+    let mut outcome = Outcome::new(scenario, target);
+    for (name, value) in figures {
+        outcome.add(name, *value);
+    }
+    outcome
+}
+
+#[test]
+fn the_median_is_the_middle_and_of_an_even_number_the_mean_of_two() {
+    assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
+    assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), 3.0);
+    assert!(median(Vec::new()).is_nan());
+}
+
+#[test]
+fn the_table_judges_medians_against_goals() {
+    let runs = [
+        run("floor", "floor", &[(CPU, 2.0), ("max1_deliveries_per_s", 150.0)]),
+        run("fanout", "fanfare", &[(CPU, 90.0)]),
+        run("fanout", "fanfare", &[(CPU, 2.1)]),
+        run("fanout", "fanfare", &[(CPU, 1.0)]),
+        run("fanout", "bun", &[(CPU, 2.0)]),
+        run("idle", "fanfare", &[("bytes_per_connection", 200.0)]),
+        run("unicast-batch", "fanfare", &[(PUBLISH, 3.0)]),
+        run("unicast", "bun", &[(PUBLISH, 30.0)]),
+    ];
+    let text = table(&runs);
+    assert!(
+        text.starts_with("| measure | bare write | Fanfare | Bun | Fanfare is | goal | reached |\n"),
+        "{text}"
+    );
+    assert!(text.contains("| 2.00 | 2.10 | 2.00 | 1.05 × bare write, 1.05 × Bun | ≤ 1.1 × bare write, ≤ 0.95 × Bun | yes, **no** |"), "{text}");
+    assert!(text.contains("| – | 200 | – | 200 | ≤ 560 | yes |"), "{text}");
+    assert!(text.contains("0.10 × Bun | ≤ 0.35 × Bun | yes |"), "{text}");
+}
+
+#[test]
+fn two_builds_are_compared_figure_by_figure() {
+    let runs = [run("fanout", "after", &[(CPU, 1.0)]), run("fanout", "before", &[(CPU, 2.0)])];
+    assert!(
+        comparison(&runs, "after", "before")
+            .contains("| fanout | cpu_per_delivery_us | 2.00 | 1.00 | 0.500 |")
+    );
+}
+
+#[test]
+fn runs_that_lost_something_are_named() {
+    let runs = [run("fanout", "ws", &[("lost", 2.0), ("doubled", 0.0)])];
+    assert_eq!(faults(&runs), "- fanout against ws: lost 2\n");
+    assert_eq!(faults(&[run("fanout", "ws", &[("lost", 0.0)])]), "");
+}
+
+#[test]
+fn a_section_is_replaced_between_its_markers_and_added_where_there_are_none() {
+    let first = replace_section("# Title\n\ntext\n", "one\n");
+    assert_eq!(first, format!("# Title\n\ntext\n\n{BEGIN}\none\n{END}\n"));
+    let again = replace_section(&format!("{first}tail\n"), "two\n");
+    assert_eq!(again, format!("# Title\n\ntext\n\n{BEGIN}\ntwo\n{END}\ntail\n"));
+    assert!(replace_section("", "x\n").starts_with("# Performance\n"));
+}

@@ -1,0 +1,204 @@
+//! The scenarios, each in a file of its own, and what they share: who sits where, who may publish next, how time is kept.
+
+pub(crate) mod churn;
+pub(crate) mod fanout;
+pub(crate) mod fanout_max;
+pub(crate) mod floor;
+pub(crate) mod idle;
+pub(crate) mod unicast;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::event;
+use crate::fleet::{Entry, Fleet, Seat};
+use crate::http::Endpoint;
+use crate::jwt;
+use crate::sys;
+use crate::target::{Target, TargetArgs};
+
+/// How long the last deliveries may take once everything is published.
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+
+/// How receivers are spread over channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Channels {
+    /// All on one.
+    One,
+    /// Each on its own.
+    Each,
+}
+
+/// What a seat's number makes of it, the same in every process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SeatPlan {
+    pub(crate) channels: Channels,
+    pub(crate) jwt_secret: Option<String>,
+}
+
+impl SeatPlan {
+    /// The seats of a range of numbers.
+    pub(crate) fn seats(&self, range: std::ops::Range<usize>) -> Vec<Seat> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        range
+            .map(|number| Seat {
+                channel: self.channel(number),
+                token: self
+                    .jwt_secret
+                    .as_ref()
+                    .map(|secret| jwt::mint(secret, &format!("user-{number}"), now + 3_600)),
+            })
+            .collect()
+    }
+
+    /// The channel of a seat.
+    pub(crate) fn channel(&self, number: usize) -> String {
+        match self.channels {
+            Channels::One => "bench".to_owned(),
+            Channels::Each => format!("c{number}"),
+        }
+    }
+}
+
+/// How receivers of this target enter.
+pub(crate) fn entry(args: &TargetArgs, target: &Target) -> Entry {
+    Entry::Subscribe { path: args.path.clone(), host: target.address.to_string() }
+}
+
+/// The name of the target in reports.
+pub(crate) fn label(args: &TargetArgs) -> String {
+    args.label.clone().unwrap_or_else(|| args.target.name().to_owned())
+}
+
+/// The publishing connections and which of them have no request under way.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    endpoint: Endpoint,
+    idle: Vec<usize>,
+    body: Vec<u8>,
+    data_bytes: usize,
+}
+
+impl Desk {
+    /// Opens `count` connections.
+    pub(crate) fn open(
+        fleet: &mut Fleet,
+        args: &TargetArgs,
+        target: &Target,
+        count: usize,
+        data_bytes: usize,
+    ) -> Result<Self> {
+        if data_bytes < event::MIN_DATA {
+            bail!("the payload needs at least {} bytes for its number and time", event::MIN_DATA);
+        }
+        fleet.add_publishers(count);
+        let endpoint = Endpoint { host: target.address.to_string(), api_key: args.api_key.clone() };
+        Ok(Self { endpoint, idle: (0..count).rev().collect(), body: Vec::new(), data_bytes })
+    }
+
+    /// Takes note of answers; those publishers are idle again.
+    pub(crate) fn settle(&mut self, fleet: &mut Fleet) {
+        fleet.take_answers(&mut self.idle);
+    }
+
+    /// Whether a publisher is idle.
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// Whether every request has been answered.
+    pub(crate) fn all_idle(&self, publishers: usize) -> bool {
+        self.idle.len() == publishers
+    }
+
+    /// Publishes one message to everyone on `channel`, with whichever publisher is idle; waits for one if none is.
+    pub(crate) fn publish_to_all(&mut self, fleet: &mut Fleet, channel: &str) -> Result<()> {
+        while self.idle.is_empty() {
+            fleet.turn(Some(Duration::from_millis(100)))?;
+            self.settle(fleet);
+        }
+        let Some(publisher) = self.idle.pop() else { return Ok(()) };
+        let seq = fleet.ledger.publish_to_all();
+        self.body.clear();
+        event::write_publication(&mut self.body, channel, seq, sys::monotonic_ns(), self.data_bytes);
+        fleet.post(publisher, &self.endpoint, "/broadcast", &self.body)
+    }
+
+    /// Publishes `count` messages in one request, each to the next connection after `first` (which has channel `c<number>`).
+    pub(crate) fn publish_to_each(
+        &mut self,
+        fleet: &mut Fleet,
+        plan: &SeatPlan,
+        numbers: impl ExactSizeIterator<Item = usize>,
+        batch: bool,
+    ) -> Result<()> {
+        let Some(publisher) = self.idle.pop() else { return Ok(()) };
+        let now_ns = sys::monotonic_ns();
+        self.body.clear();
+        if batch {
+            self.body.push(b'[');
+        }
+        for (at, number) in numbers.enumerate() {
+            if at > 0 {
+                self.body.push(b',');
+            }
+            let seq = fleet.ledger.publish_to_one(number);
+            event::write_publication(&mut self.body, &plan.channel(number), seq, now_ns, self.data_bytes);
+        }
+        if batch {
+            self.body.push(b']');
+        }
+        fleet.post(
+            publisher,
+            &self.endpoint,
+            if batch { "/broadcast/batch" } else { "/broadcast" },
+            &self.body,
+        )
+    }
+}
+
+/// Calls `publish` every `interval`, `rounds` times, and handles what arrives in between and until the last interval is over.
+pub(crate) fn paced(
+    fleet: &mut Fleet,
+    interval: Duration,
+    rounds: u32,
+    mut publish: impl FnMut(&mut Fleet) -> Result<()>,
+) -> Result<()> {
+    let started = Instant::now();
+    for round in 0..=rounds {
+        let due = started + interval * round;
+        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            fleet.turn(Some(left))?;
+        }
+        if round < rounds {
+            publish(fleet)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until everything published has arrived, at most [`DRAIN`]; what is missing then the ledger calls lost.
+pub(crate) fn drain(fleet: &mut Fleet) -> Result<()> {
+    let due = fleet.ledger.expected();
+    let started = Instant::now();
+    while fleet.ledger.deliveries() < due && started.elapsed() < DRAIN {
+        fleet.turn(Some(Duration::from_millis(50)))?;
+    }
+    Ok(())
+}
+
+/// Handles what arrives for a while; doubles that come late are seen here.
+pub(crate) fn linger(fleet: &mut Fleet, time: Duration) -> Result<()> {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        fleet.turn(Some(left))?;
+    }
+    Ok(())
+}
+
+/// µs of CPU for each of `count`.
+pub(crate) fn us_each(cpu: Duration, count: u64) -> f64 {
+    cpu.as_secs_f64() * 1e6 / (count.max(1) as f64)
+}

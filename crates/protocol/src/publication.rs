@@ -1,0 +1,330 @@
+//! The body of `POST /broadcast`, parsed once into a typed publication (contract: channels, HTTP).
+//!
+//! Not here: who may publish, and what becomes of the publication.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::channel::{ChannelName, Stream};
+use crate::id::{ConnectionId, PublicationId, UserId};
+use crate::json;
+use crate::timestamp::Timestamp;
+
+/// The longest event type, in bytes: as long as a channel name.
+pub const MAX_TYPE: usize = 200;
+
+/// How many channels and users one publication may name: what still fits a body of 1 MiB comfortably.
+pub const MAX_TARGETS: usize = 10_000;
+
+/// How many publications one batch may hold (contract: channels, HTTP).
+pub const MAX_BATCH: usize = 1_000;
+
+/// The longest idempotency key, in bytes.
+pub const MAX_IDEMPOTENCY_KEY: usize = 255;
+
+/// What is sent: an id, a type, any JSON, and a time.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The publication's id.
+    pub id: PublicationId,
+    /// The event's type, decoded.
+    pub event_type: Box<str>,
+    /// The JSON text of `data`, exactly as it came.
+    pub data: Box<str>,
+    /// The publisher's time, or the hub's where there was none.
+    pub timestamp: Timestamp,
+}
+
+/// Whom a publication goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Everyone on the endpoints that take untargeted events.
+    Everyone,
+    /// The union of what is named, which may be nobody.
+    Named(Audience),
+    /// A Socket.IO namespace alone.
+    Namespace,
+}
+
+/// A union of streams and at most one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Audience {
+    /// Channels and users, each once.
+    pub streams: Vec<Stream>,
+    /// One connection.
+    pub connection: Option<ConnectionTarget>,
+}
+
+/// A connection named by the publisher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionTarget {
+    /// An id that this hub may have given.
+    Id(ConnectionId),
+    /// A text that can be no id of ours, so that no connection has it.
+    Unknown,
+}
+
+/// A checked publish request: the publication without id and time, and where it goes.
+#[derive(Debug, Clone)]
+pub struct PublishRequest {
+    /// The event's type.
+    pub event_type: Box<str>,
+    /// The JSON text of `data`.
+    pub data: Box<str>,
+    /// The time that the publisher gave.
+    pub timestamp: Option<Timestamp>,
+    /// Whom it goes to.
+    pub target: Target,
+    /// The connection that is left out.
+    pub except: Option<ConnectionId>,
+    /// The key of a batch item.
+    pub idempotency_key: Option<Box<str>>,
+}
+
+/// Why a body is no publish request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Not JSON, or not UTF-8.
+    #[error("the body is not JSON: {0}")]
+    Malformed(String),
+    /// Nested deeper than [`json::MAX_DEPTH`].
+    #[error("JSON nested deeper than 128 levels")]
+    TooDeep,
+    /// A member is missing or has the wrong shape.
+    #[error("{member}: {message}")]
+    Invalid {
+        /// The member.
+        member: &'static str,
+        /// What is wrong with it, and what is accepted.
+        message: String,
+    },
+}
+
+fn invalid(member: &'static str, message: impl Into<String>) -> RequestError {
+    RequestError::Invalid { member, message: message.into() }
+}
+
+/// The members, each still as JSON text: so an error can name the member, and `data` stays as it was sent.
+#[derive(Deserialize)]
+struct Members<'a> {
+    #[serde(borrow, default, rename = "type")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channel: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channels: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    user_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    user_ids: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    connection_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    queue_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    namespace: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    except_connection_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    idempotency_key: Option<&'a RawValue>,
+}
+
+/// `null` is a value of `data`, and absence of everything else.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+impl PublishRequest {
+    /// Parses the body of `POST /broadcast`.
+    ///
+    /// # Errors
+    /// The body is not JSON, too deep, or a member has the wrong shape.
+    pub fn parse(body: &[u8]) -> Result<Self, RequestError> {
+        Self::from_text(checked_text(body)?)
+    }
+
+    /// Parses one item of a batch, or a body whose encoding is known to be right.
+    ///
+    /// # Errors
+    /// As [`PublishRequest::parse`].
+    pub fn from_text(text: &str) -> Result<Self, RequestError> {
+        if json::is_deeper_than(text.as_bytes(), json::MAX_DEPTH) {
+            return Err(RequestError::TooDeep);
+        }
+        let members: Members<'_> = serde_json::from_str(text).map_err(|error| {
+            if error.is_data() {
+                invalid("body", shape_of(&error))
+            } else {
+                RequestError::Malformed(error.to_string())
+            }
+        })?;
+        Ok(Self {
+            event_type: event_type(members.event_type)?,
+            data: members.data.map_or("{}", RawValue::get).into(),
+            timestamp: members.timestamp.map(timestamp).transpose()?,
+            target: target(&members)?,
+            except: members.except_connection_id.map(|raw| connection("except_connection_id", raw)).transpose()?.and_then(
+                |except| match except {
+                    ConnectionTarget::Id(id) => Some(id),
+                    ConnectionTarget::Unknown => None,
+                },
+            ),
+            idempotency_key: members
+                .idempotency_key
+                .map(|raw| {
+                    let key = string("idempotency_key", raw)?;
+                    check_idempotency_key(&key).map_err(|message| invalid("idempotency_key", message))?;
+                    Ok(key.into_boxed_str())
+                })
+                .transpose()?,
+        })
+    }
+
+    /// Splits the body of `POST /broadcast/batch` into the JSON text of its items. Each is then parsed on
+    /// its own, so that one that is wrong costs the others nothing.
+    ///
+    /// # Errors
+    /// The body is not JSON, no array, or has more than [`MAX_BATCH`] items.
+    pub fn split_batch(body: &[u8]) -> Result<Vec<&str>, RequestError> {
+        let text = checked_text(body)?;
+        let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+            if error.is_data() {
+                invalid("body", "a batch is an array of publications")
+            } else {
+                RequestError::Malformed(error.to_string())
+            }
+        })?;
+        if items.len() > MAX_BATCH {
+            return Err(invalid("body", format!("a batch has at most {MAX_BATCH} publications")));
+        }
+        Ok(items.into_iter().map(RawValue::get).collect())
+    }
+
+    /// The publication, with an id, and with `now` where the publisher gave no time.
+    #[must_use]
+    pub fn into_publication(self, id: PublicationId, now: Timestamp) -> (Publication, Target, Option<ConnectionId>) {
+        let timestamp = self.timestamp.unwrap_or(now);
+        (Publication { id, event_type: self.event_type, data: self.data, timestamp }, self.target, self.except)
+    }
+}
+
+/// Checks an idempotency key, from a header or a batch item: 1–255 visible characters.
+///
+/// # Errors
+/// A message that says what is accepted.
+pub fn check_idempotency_key(key: &str) -> Result<(), &'static str> {
+    let visible = |byte: u8| (0x21..=0x7e).contains(&byte) || byte == b' ';
+    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY || !key.bytes().all(visible) {
+        return Err("an idempotency key has 1 to 255 printable ASCII characters");
+    }
+    Ok(())
+}
+
+fn checked_text(body: &[u8]) -> Result<&str, RequestError> {
+    simdutf8::basic::from_utf8(body).map_err(|_| RequestError::Malformed("it is not UTF-8".into()))
+}
+
+/// serde's message for a wrong shape without its position.
+fn shape_of(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.split_once(" at line ") {
+        Some((what, _)) if what.contains("duplicate field") => what.to_owned(),
+        _ => "a publication is a JSON object with at least the member type".into(),
+    }
+}
+
+fn event_type(raw: Option<&RawValue>) -> Result<Box<str>, RequestError> {
+    let raw = raw.ok_or_else(|| invalid("type", "is required"))?;
+    let text = string("type", raw)?;
+    if text.is_empty() || text.len() > MAX_TYPE {
+        return Err(invalid("type", format!("has 1 to {MAX_TYPE} bytes")));
+    }
+    Ok(text.into_boxed_str())
+}
+
+fn timestamp(raw: &RawValue) -> Result<Timestamp, RequestError> {
+    Timestamp::parse(&string("timestamp", raw)?)
+        .ok_or_else(|| invalid("timestamp", "is an ISO 8601 date and time, such as 2025-11-01T12:00:00.000Z"))
+}
+
+fn string(member: &'static str, raw: &RawValue) -> Result<String, RequestError> {
+    serde_json::from_str(raw.get()).map_err(|_| invalid(member, "must be a string"))
+}
+
+fn connection(member: &'static str, raw: &RawValue) -> Result<ConnectionTarget, RequestError> {
+    let text = string(member, raw)?;
+    Ok(ConnectionId::parse(&text).map_or(ConnectionTarget::Unknown, ConnectionTarget::Id))
+}
+
+fn channel(member: &'static str, name: &str) -> Result<Stream, RequestError> {
+    ChannelName::new(name).map(Stream::channel).map_err(|error| invalid(member, error.to_string()))
+}
+
+fn user(member: &'static str, raw: &RawValue) -> Result<Stream, RequestError> {
+    UserId::from_json(raw.get()).map(|id| Stream::user(&id)).map_err(|error| invalid(member, error.to_string()))
+}
+
+/// The elements of a list that are not `null`: a party that is null addresses nobody.
+fn list<'a>(member: &'static str, raw: &'a RawValue) -> Result<Vec<&'a RawValue>, RequestError> {
+    let items: Vec<Option<&'a RawValue>> =
+        serde_json::from_str(raw.get()).map_err(|_| invalid(member, "must be an array"))?;
+    if items.len() > MAX_TARGETS {
+        return Err(invalid(member, format!("has at most {MAX_TARGETS} elements")));
+    }
+    Ok(items.into_iter().flatten().collect())
+}
+
+fn target(members: &Members<'_>) -> Result<Target, RequestError> {
+    if let Some(raw) = members.namespace {
+        let namespace = string("namespace", raw)?;
+        if !namespace.starts_with('/') || namespace.len() > MAX_TYPE {
+            return Err(invalid("namespace", "begins with / and has at most 200 bytes"));
+        }
+    }
+    let mut streams = Vec::new();
+    let mut named = false;
+    if let Some(raw) = members.channel {
+        named = true;
+        streams.push(channel("channel", &string("channel", raw)?)?);
+    }
+    if let Some(raw) = members.channels {
+        named = true;
+        for item in list("channels", raw)? {
+            streams.push(channel("channels", &string("channels", item)?)?);
+        }
+    }
+    if let Some(raw) = members.user_id {
+        named = true;
+        streams.push(user("user_id", raw)?);
+    }
+    if let Some(raw) = members.user_ids {
+        named = true;
+        for item in list("user_ids", raw)? {
+            streams.push(user("user_ids", item)?);
+        }
+    }
+    if let Some(raw) = members.queue_id {
+        named = true;
+        let queue = UserId::from_json(raw.get()).map_err(|_| invalid("queue_id", "must be a string or an integer"))?;
+        streams.push(channel("queue_id", &format!("queue:{queue}"))?);
+    }
+    let connection = members.connection_id.map(|raw| connection("connection_id", raw)).transpose()?;
+    if members.namespace.is_some() {
+        return Ok(Target::Namespace);
+    }
+    if connection.is_none() && !named {
+        return Ok(Target::Everyone);
+    }
+    if streams.len() > 1 {
+        streams.sort_unstable();
+        streams.dedup();
+    }
+    Ok(Target::Named(Audience { streams, connection }))
+}
+
+#[cfg(test)]
+mod tests;

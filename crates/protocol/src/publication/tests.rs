@@ -1,0 +1,106 @@
+use super::*;
+
+fn parse(body: &str) -> Result<PublishRequest, RequestError> {
+    PublishRequest::parse(body.as_bytes())
+}
+
+fn streams(body: &str) -> Vec<String> {
+    match parse(body).expect(body).target {
+        Target::Named(audience) => audience.streams.iter().map(|s| s.as_str().to_owned()).collect(),
+        Target::Everyone => vec!["@all".into()],
+        Target::Namespace => vec!["(namespace)".into()],
+    }
+}
+
+#[test]
+fn data_stays_as_it_was_sent() {
+    let body = r#"{"type":"t","data":{"n":18446744073709551615,"f":1.10,"s":"\u00e9\ud83d\ude00"}}"#;
+    assert_eq!(&*parse(body).expect("valid").data, r#"{"n":18446744073709551615,"f":1.10,"s":"\u00e9\ud83d\ude00"}"#);
+    assert_eq!(&*parse(r#"{"type":"t"}"#).expect("valid").data, "{}");
+    assert_eq!(&*parse(r#"{"type":"t","data":null}"#).expect("valid").data, "null");
+    assert_eq!(&*parse(r#"{"type":"t","data":[1]}"#).expect("valid").data, "[1]");
+}
+
+#[test]
+fn targets_add_up_and_each_is_taken_once() {
+    assert_eq!(streams(r#"{"type":"t"}"#), ["@all"]);
+    assert_eq!(streams(r#"{"type":"t","channel":null,"user_ids":null}"#), ["@all"]);
+    assert_eq!(
+        streams(r#"{"type":"t","channel":"b","channels":["a","b"],"user_id":7,"user_ids":["7",8],"queue_id":"q"}"#),
+        ["a", "b", "queue:q", "user:7", "user:8"]
+    );
+    assert_eq!(streams(r#"{"type":"t","user_ids":[5,null]}"#), ["user:5"]);
+    assert_eq!(streams(r#"{"type":"t","user_ids":[null]}"#), Vec::<String>::new());
+    assert_eq!(streams(r#"{"type":"t","channels":[]}"#), Vec::<String>::new());
+    assert_eq!(streams(r#"{"type":"t","namespace":"/chat","user_id":1}"#), ["(namespace)"]);
+}
+
+#[test]
+fn a_connection_that_cannot_exist_is_a_target_all_the_same() {
+    let connection = |body: &str| match parse(body).expect(body).target {
+        Target::Named(audience) => audience.connection,
+        _ => None,
+    };
+    assert_eq!(connection(r#"{"type":"t","connection_id":"nope"}"#), Some(ConnectionTarget::Unknown));
+    let id = "6f1c1d3e-0000-4000-8000-000000000001";
+    assert_eq!(
+        connection(&format!(r#"{{"type":"t","connection_id":"{id}"}}"#)),
+        ConnectionId::parse(id).map(ConnectionTarget::Id)
+    );
+}
+
+#[test]
+fn a_wrong_shape_names_the_member() {
+    for (body, member) in [
+        ("[]", "body"),
+        ("7", "body"),
+        (r#"{"type":"a","type":"b"}"#, "body"),
+        ("{}", "type"),
+        (r#"{"type":""}"#, "type"),
+        (r#"{"type":7}"#, "type"),
+        (r#"{"type":"t","channel":7}"#, "channel"),
+        (r#"{"type":"t","channel":"a b"}"#, "channel"),
+        (r#"{"type":"t","channel":"@all"}"#, "channel"),
+        (r#"{"type":"t","channels":"jobs"}"#, "channels"),
+        (r#"{"type":"t","channels":[1]}"#, "channels"),
+        (r#"{"type":"t","user_id":{}}"#, "user_id"),
+        (r#"{"type":"t","user_id":1.5}"#, "user_id"),
+        (r#"{"type":"t","user_ids":[true]}"#, "user_ids"),
+        (r#"{"type":"t","queue_id":[]}"#, "queue_id"),
+        (r#"{"type":"t","connection_id":1}"#, "connection_id"),
+        (r#"{"type":"t","except_connection_id":1}"#, "except_connection_id"),
+        (r#"{"type":"t","namespace":"chat"}"#, "namespace"),
+        (r#"{"type":"t","timestamp":"soon"}"#, "timestamp"),
+        (r#"{"type":"t","idempotency_key":""}"#, "idempotency_key"),
+    ] {
+        match parse(body) {
+            Err(RequestError::Invalid { member: named, .. }) => assert_eq!(named, member, "{body}"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_not_json_is_malformed_and_what_is_too_deep_says_so() {
+    for body in [&b"{"[..], b"", b"{\"type\":\"t\"} x", b"\xff{}", b"{\"type\":\"\x01\"}"] {
+        let error = PublishRequest::parse(body).expect_err("malformed");
+        assert!(matches!(error, RequestError::Malformed(_)) || body.contains(&1), "{error:?}");
+    }
+    let nested = |n: usize| format!(r#"{{"type":"t","data":{}{}}}"#, "[".repeat(n), "]".repeat(n));
+    assert!(parse(&nested(127)).is_ok());
+    assert_eq!(parse(&nested(128)).expect_err("deep"), RequestError::TooDeep);
+    assert_eq!(parse(&nested(20_000)).expect_err("deep"), RequestError::TooDeep);
+}
+
+#[test]
+fn a_batch_is_split_without_judging_its_items() {
+    let body = br#"[{"type":"a"}, 7, {"type":"b","data":[1, 2]}]"#;
+    assert_eq!(
+        PublishRequest::split_batch(body).expect("array"),
+        [r#"{"type":"a"}"#, "7", r#"{"type":"b","data":[1, 2]}"#]
+    );
+    assert!(matches!(PublishRequest::split_batch(b"{}"), Err(RequestError::Invalid { member: "body", .. })));
+    assert!(matches!(PublishRequest::split_batch(b"[1,"), Err(RequestError::Malformed(_))));
+    let many = format!("[{}1]", "1,".repeat(1000));
+    assert!(matches!(PublishRequest::split_batch(many.as_bytes()), Err(RequestError::Invalid { .. })));
+}

@@ -1,0 +1,201 @@
+//! Flags and file into one [`Config`]: the checks that concern several settings, and the warnings.
+//!
+//! What concerns one setting alone was checked while it was read.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use hub::rules::{ChannelRule, ChannelRules, PublishRule};
+
+use super::file::File;
+use super::flags::{AccessFlags, Flags, LimitFlags, ListenFlags, ProcessFlags};
+use super::values::{AuthPolicy, Environment, List, OrOff, OriginList, Word};
+use super::{
+    Auth, Browsers, Config, ConfigError, Drain, Idempotency, Jwt, Limits, Listen, Logging, Origins,
+    ProtocolTest, Threads, TlsFiles, Warning, file, keys,
+};
+
+/// The least length of a shared secret that is safe, in bytes: that of the hash (RFC 7518 §3.2).
+const SECRET_BYTES: usize = 32;
+
+/// Checks what goes together. `unused` are variables that are set and have no effect.
+pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, ConfigError> {
+    let Flags { listen, access, limits, process } = flags;
+    let environment = process.environment;
+    let mut warnings = Vec::new();
+    let threads = Threads { shards: listen.shards, workers: listen.workers };
+    let listen = listening(listen)?;
+    let browsers = browsers(&access, environment);
+    let File { rules, api_keys } = configuration_file(&process)?;
+    let auth = auth(access, api_keys, environment, &mut warnings)?;
+    check_rules(&rules, &auth, &mut warnings);
+    let rules = ChannelRules::new(rules, auth.identities());
+    let idempotency = Idempotency { ttl: limits.idempotency_ttl, keys: limits.idempotency_keys };
+    let limits = bounds(&limits, &mut warnings)?;
+    let protocol_test = protocol_test(&process, &mut warnings)?;
+    warnings.extend(unused.iter().map(|variable| Warning::NotUsed { variable }));
+    Ok(Config {
+        environment,
+        listen,
+        threads,
+        browsers,
+        auth,
+        rules,
+        limits,
+        idempotency,
+        drain: Drain { spread: process.drain_spread, timeout: process.drain_timeout },
+        logging: Logging { filter: process.rust_log, format: process.log_format },
+        protocol_test,
+        warnings,
+    })
+}
+
+fn listening(flags: ListenFlags) -> Result<Listen, ConfigError> {
+    let port = u16::try_from(flags.port).map_err(|_| ConfigError::new("PORT: it is above 65535"))?;
+    let tls = match (flags.tls_cert_file, flags.tls_key_file) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (Some(_), None) => {
+            return Err(ConfigError::new("TLS_KEY_FILE: it is missing, and TLS_CERT_FILE is set"));
+        }
+        (None, Some(_)) => {
+            return Err(ConfigError::new("TLS_CERT_FILE: it is missing, and TLS_KEY_FILE is set"));
+        }
+    };
+    Ok(Listen { address: SocketAddr::new(flags.host, port), tls })
+}
+
+fn browsers(flags: &AccessFlags, environment: Environment) -> Browsers {
+    let origins = match (&flags.cors_allowed_origins, environment) {
+        (Some(OriginList::Any), _) => Origins::Any,
+        (Some(OriginList::Listed(list)), _) => Origins::Listed(list.clone()),
+        (None, Environment::Development) => Origins::Loopback,
+        (None, Environment::Production) => Origins::Listed(Vec::new()),
+    };
+    let allowed_hosts = flags.allowed_hosts.as_ref().map(|hosts| hosts.0.clone()).unwrap_or_default();
+    Browsers { origins, allowed_hosts }
+}
+
+fn configuration_file(flags: &ProcessFlags) -> Result<File, ConfigError> {
+    let Some(path) = &flags.config else { return Ok(File::default()) };
+    file::read(path).map_err(|line| ConfigError::new(format!("FANFARE_CONFIG: {line}")))
+}
+
+fn auth(
+    flags: AccessFlags,
+    from_file: Vec<keys::ApiKey>,
+    environment: Environment,
+    warnings: &mut Vec<Warning>,
+) -> Result<Auth, ConfigError> {
+    let mut api_keys = flags.api_keys.map(|list| list.0).unwrap_or_default();
+    api_keys.extend(from_file);
+    if let Some(name) = keys::duplicate(&api_keys) {
+        return Err(ConfigError::new(format!(
+            "FANFARE_CONFIG: two API keys are named {name}; each needs a name of its own, also beside FANFARE_API_KEYS"
+        )));
+    }
+    let words = |list: Option<List<Word>>| list.map(|list| list.0.into_iter().map(|word| word.0).collect());
+    let jwt = Jwt {
+        secret: flags.jwt_secret,
+        public_key_file: flags.jwt_public_key_file,
+        jwks_url: flags.jwks_url,
+        issuers: words(flags.jwt_issuer).unwrap_or_default(),
+        audiences: words(flags.jwt_audience).unwrap_or_default(),
+    };
+    let has_key = jwt.secret.is_some() || jwt.public_key_file.is_some() || jwt.jwks_url.is_some();
+    if has_key {
+        check_keys(&jwt, environment, warnings)?;
+    } else if environment == Environment::Production {
+        return Err(ConfigError::new(
+            "FANFARE_ENV: production needs a JWT key; set JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWKS_URL",
+        ));
+    } else {
+        warnings.push(Warning::NoIdentities);
+        if flags.ws_auth == AuthPolicy::Required {
+            warnings.push(Warning::PolicyWithoutKey { asked: flags.ws_auth });
+        }
+    }
+    if api_keys.is_empty() {
+        warnings.push(Warning::LoopbackPublishing);
+    }
+    let websocket = if has_key { flags.ws_auth } else { AuthPolicy::Off };
+    Ok(Auth { jwt: has_key.then_some(jwt), websocket, api_keys })
+}
+
+fn check_keys(jwt: &Jwt, environment: Environment, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
+    if let Some(bytes) = jwt.secret.as_ref().map(|secret| secret.len()).filter(|bytes| *bytes < SECRET_BYTES)
+    {
+        if environment == Environment::Production {
+            return Err(ConfigError::new(format!(
+                "JWT_SECRET: it has {bytes} bytes; production takes at least {SECRET_BYTES}, as `openssl rand -hex 32` makes"
+            )));
+        }
+        warnings.push(Warning::ShortSecret { bytes });
+    }
+    if let Some(url) = jwt.jwks_url.as_ref().filter(|url| url.scheme() == "http") {
+        let host = url.host_str().unwrap_or_default();
+        let loopback = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+        if !loopback {
+            warnings.push(Warning::PlainJwks { host: host.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn check_rules(rules: &[ChannelRule], auth: &Auth, warnings: &mut Vec<Warning>) {
+    for rule in rules {
+        let pattern = || rule.pattern.as_str().to_owned();
+        if let Some(PublishRule::Keys(names)) = &rule.publish {
+            let unknown = names.iter().filter(|name| !auth.api_keys.iter().any(|key| key.name == **name));
+            warnings.extend(unknown.map(|key| Warning::UnknownKey { pattern: pattern(), key: key.clone() }));
+        }
+        if rule.history.is_some_and(|history| history.durable) {
+            warnings.push(Warning::HistoryInMemory { pattern: pattern() });
+        }
+    }
+}
+
+fn bounds(flags: &LimitFlags, warnings: &mut Vec<Warning>) -> Result<Limits, ConfigError> {
+    if flags.ping_timeout <= flags.ping_interval {
+        return Err(ConfigError::new(
+            "PING_TIMEOUT: it is not longer than PING_INTERVAL, so every quiet connection would end before its ping",
+        ));
+    }
+    if flags.queue_max_bytes < flags.max_body {
+        warnings.push(Warning::QueueBelowBody { queue: flags.queue_max_bytes, body: flags.max_body });
+    }
+    Ok(Limits {
+        rate: at_most(flags.ws_rate_limit),
+        message: flags.ws_max_message,
+        body: flags.max_body,
+        connections_wanted: flags.max_connections,
+        connections_per_user: at_most(flags.max_connections_per_user),
+        channels: flags.max_channels,
+        outbox_bytes: flags.outbox_max_bytes,
+        outbox_frames: flags.outbox_max_frames,
+        ping_interval: flags.ping_interval,
+        ping_timeout: flags.ping_timeout,
+        handshake: flags.handshake_timeout,
+        deflate_from: flags.deflate_min_size.on(),
+        queue_bytes: flags.queue_max_bytes,
+        queue_publications: flags.queue_max_publications,
+    })
+}
+
+/// The limit as the engine counts; a number too large for that is as good as its largest.
+fn at_most(limit: OrOff<NonZeroUsize>) -> Option<NonZeroU32> {
+    limit.on().map(|limit| NonZeroU32::try_from(limit).unwrap_or(NonZeroU32::MAX))
+}
+
+fn protocol_test(flags: &ProcessFlags, warnings: &mut Vec<Warning>) -> Result<ProtocolTest, ConfigError> {
+    if !flags.protocol_test {
+        return Ok(ProtocolTest::Off);
+    }
+    if flags.environment == Environment::Production {
+        return Err(ConfigError::new(
+            "--protocol-test: production does not take it; it is for conformance suites",
+        ));
+    }
+    warnings.push(Warning::ProtocolTest);
+    Ok(ProtocolTest::On)
+}

@@ -1,0 +1,353 @@
+//! The server's configuration: flags, variables and the file become one checked, typed [`Config`] before a port
+//! is opened.
+//!
+//! [`launch`] is a function of its arguments, so that tests need no process; only the files that a setting names
+//! are read. Not here: what the settings bring about. Each setting is described once, in `flags`.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hub::rules::{ChannelRules, Identities};
+use service_kit::arguments::Secret;
+use service_kit::listen::AddressNames;
+use service_kit::telemetry::{LogFilter, LogFormat};
+
+mod assemble;
+mod docs;
+mod file;
+mod flags;
+mod keys;
+mod read;
+#[cfg(test)]
+mod tests;
+mod values;
+mod warning;
+
+pub use docs::documentation;
+pub use keys::{ApiKey, KeyMaterial};
+pub use values::{AuthPolicy, Environment, HostName, OrOff, Origin};
+pub use warning::Warning;
+
+/// Files that are kept for everything that is no client connection: the listener, logs, shards, a drain's answers
+/// of 503 (protocol, Limits).
+pub const RESERVED_FILES: u64 = 256;
+
+/// The names by which errors about the listening address speak.
+pub const ADDRESS_NAMES: AddressNames = AddressNames { host: "HOST", port: "PORT" };
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Launch {
+    /// To serve with this configuration.
+    Serve(Box<Config>),
+    /// To print this to standard output and exit with 0: `--help`, `--version`, `--check`.
+    Print(String),
+}
+
+/// Why the server does not start. `Display` is one line that names the flag, the variable or the line of the
+/// file, and says what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    /// The exit code of a process whose configuration is wrong, as usual for wrong arguments.
+    pub const EXIT_CODE: i32 = 2;
+
+    fn new(line: impl Into<String>) -> Self {
+        Self(line.into())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads arguments (the program's name first) and variables.
+///
+/// # Errors
+/// When a setting is wrong, or several do not go together. One line, see [`ConfigError`].
+pub fn launch(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Launch, ConfigError> {
+    let env: Vec<_> = env.into_iter().collect();
+    let flags = match read::read(args, env.iter().cloned())? {
+        read::Asked::Print(text) => return Ok(Launch::Print(text)),
+        read::Asked::Run(flags) => *flags,
+    };
+    if flags.process.print_configuration_docs {
+        return Ok(Launch::Print(documentation()));
+    }
+    let check = flags.process.check;
+    let unused: Vec<&'static str> = UNUSED
+        .into_iter()
+        .filter(|unused| env.iter().any(|(name, value)| name == unused && !value.is_empty()))
+        .collect();
+    let config = assemble::config(flags, &unused)?;
+    if !check {
+        return Ok(Launch::Serve(Box::new(config)));
+    }
+    let mut text = "The configuration is valid.\n".to_owned();
+    for warning in &config.warnings {
+        text.push_str(&format!("Warning: {warning}\n"));
+    }
+    Ok(Launch::Print(text))
+}
+
+/// Variables that would change what the server promises, and that this build does not read: who sets them is told.
+const UNUSED: [&str; 2] = ["REDIS_URL", "DATABASE_URL"];
+
+/// The whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the process runs.
+    pub environment: Environment,
+    /// Where it listens.
+    pub listen: Listen,
+    /// How many threads do what.
+    pub threads: Threads,
+    /// Which web pages may use it.
+    pub browsers: Browsers,
+    /// Who may connect and publish.
+    pub auth: Auth,
+    /// Who may subscribe and publish where, and what is kept; the built-in rules included.
+    pub rules: ChannelRules,
+    /// What a client, a request and a queue may take up.
+    pub limits: Limits,
+    /// How repeated publications are recognised.
+    pub idempotency: Idempotency,
+    /// How the server stops.
+    pub drain: Drain,
+    /// What is logged, and how.
+    pub logging: Logging,
+    /// Whether `/echo` is there for conformance suites.
+    pub protocol_test: ProtocolTest,
+    /// What the start log has to say about all this.
+    pub warnings: Vec<Warning>,
+}
+
+impl Config {
+    /// [`launch`] for those who want to serve.
+    ///
+    /// # Errors
+    /// As [`launch`]; and when the arguments ask for something to be printed.
+    pub fn load(
+        args: impl IntoIterator<Item = OsString>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        match launch(args, env)? {
+            Launch::Serve(config) => Ok(*config),
+            Launch::Print(_) => Err(ConfigError::new("the arguments ask for a text, not for a server")),
+        }
+    }
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Address and port; port 0 is any free one.
+    pub address: SocketAddr,
+    /// With a certificate the port speaks TLS only.
+    pub tls: Option<TlsFiles>,
+}
+
+/// A certificate and its key; both files can be opened.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+/// How many threads do what.
+#[derive(Debug, Clone, Copy)]
+pub struct Threads {
+    shards: Option<NonZeroUsize>,
+    workers: Option<NonZeroUsize>,
+}
+
+impl Threads {
+    /// The most shards that are made by default.
+    const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+
+    /// Threads that own sockets, on a machine with so many cores.
+    #[must_use]
+    pub fn shards(&self, cores: NonZeroUsize) -> NonZeroUsize {
+        self.shards.unwrap_or(cores.min(Self::MOST))
+    }
+
+    /// Threads that answer HTTP, on a machine with so many cores.
+    #[must_use]
+    pub fn workers(&self, cores: NonZeroUsize) -> NonZeroUsize {
+        self.workers.unwrap_or(cores.min(Self::MOST))
+    }
+}
+
+/// Which web pages may use the server, and how it may be addressed.
+#[derive(Debug, Clone)]
+pub struct Browsers {
+    /// Whose requests and handshakes are taken.
+    pub origins: Origins,
+    /// Hosts beside loopback under which it may be addressed by publishers without a key.
+    pub allowed_hosts: Vec<HostName>,
+}
+
+/// Origins of pages that may connect. What has no `Origin` is no page and passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// Any loopback origin; for WebSocket handshakes also `null`.
+    Loopback,
+    /// Exactly these, with credentials. In production without a list it is empty.
+    Listed(Vec<Origin>),
+    /// All of them, without credentials.
+    Any,
+}
+
+/// Who may connect and publish.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// How tokens are checked; none where no key is configured, and then there are no identities.
+    pub jwt: Option<Jwt>,
+    /// What `/ws` wants, as it is in force: off without a JWT key.
+    pub websocket: AuthPolicy,
+    /// Keys for publishing; without any only this machine may publish.
+    pub api_keys: Vec<ApiKey>,
+}
+
+impl Auth {
+    /// Whether connections can have users at all.
+    #[must_use]
+    pub fn identities(&self) -> Identities {
+        if self.jwt.is_some() { Identities::Known } else { Identities::None }
+    }
+}
+
+/// How tokens are checked. At least one of the three keys is there.
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    /// For HS256.
+    pub secret: Option<Secret>,
+    /// PEM for RS256, ES256 or EdDSA; the file can be opened.
+    pub public_key_file: Option<PathBuf>,
+    /// Where more keys are published.
+    pub jwks_url: Option<reqwest::Url>,
+    /// Accepted `iss`; empty: the claim is not looked at.
+    pub issuers: Vec<String>,
+    /// Accepted `aud`; empty: the claim is not looked at.
+    pub audiences: Vec<String>,
+}
+
+/// What a client, a request and a queue may take up. `docs/configuration.md` says where each number comes from.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Frames of a client in any 10 s.
+    pub rate: Option<NonZeroU32>,
+    /// Bytes of a client's message.
+    pub message: usize,
+    /// Bytes of a request's body.
+    pub body: usize,
+    /// Connections at once as they were asked for; [`Limits::connections`] is what holds.
+    pub connections_wanted: Option<NonZeroUsize>,
+    /// Connections of one user at once.
+    pub connections_per_user: Option<NonZeroU32>,
+    /// Channels of a connection.
+    pub channels: NonZeroUsize,
+    /// Bytes that may wait for a client.
+    pub outbox_bytes: usize,
+    /// Frames that may wait for a client.
+    pub outbox_frames: NonZeroUsize,
+    /// How often the server pings.
+    pub ping_interval: Duration,
+    /// Silence after which a connection is dead; longer than `ping_interval`.
+    pub ping_timeout: Duration,
+    /// Time for a request's head and a TLS handshake.
+    pub handshake: Duration,
+    /// Bytes from which events are compressed; none: never.
+    pub deflate_from: Option<usize>,
+    /// Bytes of publications that may wait for a shard.
+    pub queue_bytes: usize,
+    /// Publications that may wait for a shard.
+    pub queue_publications: NonZeroUsize,
+}
+
+impl Limits {
+    /// Connections at once for a process that may have so many files open, and what there is to say about it.
+    ///
+    /// One less than the files would do, so that the connection too many can still be answered.
+    #[must_use]
+    pub fn connections(&self, open_files: u64) -> (NonZeroUsize, Option<Warning>) {
+        let room = usize::try_from(open_files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
+        let room = NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN);
+        match self.connections_wanted {
+            Some(wanted) if wanted > room => {
+                (room, Some(Warning::ConnectionsLowered { wanted, room, open_files }))
+            }
+            Some(wanted) => (wanted, None),
+            None => (room, None),
+        }
+    }
+
+    /// The engine's part of the limits, with as many connections as [`Limits::connections`] says.
+    #[must_use]
+    pub fn engine(&self, connections: NonZeroUsize) -> hub::Limits {
+        hub::Limits {
+            rate: self.rate.map(NonZeroU32::get),
+            channels: self.channels.get(),
+            outbox_bytes: self.outbox_bytes,
+            outbox_frames: self.outbox_frames.get(),
+            ping_interval: self.ping_interval,
+            ping_timeout: self.ping_timeout,
+            connections_per_user: self.connections_per_user.map(NonZeroU32::get),
+            connections: connections.get(),
+            queue_publications: self.queue_publications.get(),
+            queue_bytes: self.queue_bytes,
+            deflate_min: self.deflate_from,
+            ..hub::Limits::default()
+        }
+    }
+}
+
+/// How repeated publications are recognised.
+#[derive(Debug, Clone, Copy)]
+pub struct Idempotency {
+    /// How long a key is remembered.
+    pub ttl: Duration,
+    /// Keys at once; beyond them the oldest is forgotten.
+    pub keys: NonZeroUsize,
+}
+
+/// How the server stops.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// The shortest span over which clients come back, at least 2 s.
+    pub spread: Duration,
+    /// The longest time from the signal to the end.
+    pub timeout: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct Logging {
+    /// Which events.
+    pub filter: LogFilter,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// Whether `/echo` is there for conformance suites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtocolTest {
+    /// As everywhere but on a test bench.
+    Off,
+    /// `/echo` echoes messages up to 64 MiB to anyone.
+    On,
+}

@@ -1,0 +1,100 @@
+//! What a valid configuration still has to be told about at the start. Each is one plain line.
+
+use std::num::NonZeroUsize;
+
+use super::values::AuthPolicy;
+
+/// A configuration that works, and perhaps not as meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Nobody can sign in.
+    #[error(
+        "no JWT key is configured (JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWKS_URL): there are no identities, every \
+         connection is anonymous, and everyone may subscribe to every channel"
+    )]
+    NoIdentities,
+    /// A policy was asked for that cannot be held without a key.
+    #[error("WS_AUTH={} is not in force, since no JWT key is configured", name(*.asked))]
+    PolicyWithoutKey {
+        /// What was asked for.
+        asked: AuthPolicy,
+    },
+    /// Tokens could be guessed.
+    #[error(
+        "JWT_SECRET has {bytes} bytes, and 32 are the least that is safe; production refuses to start with it"
+    )]
+    ShortSecret {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Keys are fetched in the clear.
+    #[error("JWKS_URL is not https: whoever is on the way to {host} can sign in as anyone")]
+    PlainJwks {
+        /// Where the keys come from.
+        host: String,
+    },
+    /// There are no API keys.
+    #[error(
+        "no API key is configured (FANFARE_API_KEYS): only programs on this machine may publish, and none through a proxy"
+    )]
+    LoopbackPublishing,
+    /// A rule names a key that nobody has.
+    #[error(
+        "FANFARE_CONFIG: the rule for {pattern} lets the API key {key} publish, and no key has that name"
+    )]
+    UnknownKey {
+        /// The rule's pattern.
+        pattern: String,
+        /// The name without a key.
+        key: String,
+    },
+    /// A rule asks for more than this build does.
+    #[error(
+        "FANFARE_CONFIG: the rule for {pattern} wants durable history; this build keeps history in memory alone"
+    )]
+    HistoryInMemory {
+        /// The rule's pattern.
+        pattern: String,
+    },
+    /// The conformance endpoint is open.
+    #[error(
+        "--protocol-test is on: /echo sends back up to 64 MiB to anyone; never run it where others can reach it"
+    )]
+    ProtocolTest,
+    /// A variable is set that has no effect.
+    #[error("{variable} is set, and this build does not use it")]
+    NotUsed {
+        /// Its name.
+        variable: &'static str,
+    },
+    /// A publication that is allowed could never be queued.
+    #[error(
+        "QUEUE_MAX_BYTES ({queue}) is below MAX_BODY ({body}): the largest events are always refused with 503"
+    )]
+    QueueBelowBody {
+        /// Bytes that may wait for a shard.
+        queue: usize,
+        /// Bytes of a request's body.
+        body: usize,
+    },
+    /// The operating system allows fewer connections.
+    #[error(
+        "MAX_CONNECTIONS is lowered from {wanted} to {room}: the limit on open files is {open_files}, and 256 are kept"
+    )]
+    ConnectionsLowered {
+        /// What was asked for.
+        wanted: NonZeroUsize,
+        /// What holds.
+        room: NonZeroUsize,
+        /// The limit on open files.
+        open_files: u64,
+    },
+}
+
+fn name(policy: AuthPolicy) -> &'static str {
+    match policy {
+        AuthPolicy::Off => "off",
+        AuthPolicy::Optional => "optional",
+        AuthPolicy::Required => "required",
+    }
+}
