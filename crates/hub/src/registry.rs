@@ -32,16 +32,33 @@ pub struct StreamEntry {
 struct Slot {
     followers: AtomicU32,
     subscribers: AtomicU32,
+    owners: AtomicU32,
     list: AtomicU32,
 }
 
-/// How a connection came to follow a stream.
+/// How a connection follows a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
     /// It asked for the channel.
     Subscribed,
     /// The stream is its user's own, or everyone's.
     Implied,
+    /// The stream is its user's own, and it asked for it besides.
+    Both,
+}
+
+impl Membership {
+    /// Whether the connection asked for the channel.
+    #[must_use]
+    pub const fn is_subscribed(self) -> bool {
+        matches!(self, Self::Subscribed | Self::Both)
+    }
+
+    /// Whether the connection follows the stream without asking.
+    #[must_use]
+    pub const fn is_implied(self) -> bool {
+        matches!(self, Self::Implied | Self::Both)
+    }
 }
 
 impl StreamEntry {
@@ -49,6 +66,7 @@ impl StreamEntry {
         let slot = || Slot {
             followers: AtomicU32::new(0),
             subscribers: AtomicU32::new(0),
+            owners: AtomicU32::new(0),
             list: AtomicU32::new(NO_LIST),
         };
         Self { name: name.into(), slots: (0..shards).map(|_| slot()).collect() }
@@ -70,6 +88,11 @@ impl StreamEntry {
     #[must_use]
     pub fn subscribers(&self) -> u32 {
         self.slots.iter().map(|slot| slot.subscribers.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Connections whose own stream this is: those of the user, or all.
+    fn owners(&self) -> u32 {
+        self.slots.iter().map(|slot| slot.owners.load(Ordering::Relaxed)).sum()
     }
 
     /// Whether `shard` has followers.
@@ -133,14 +156,15 @@ impl Registry {
         self.bucket(hash).find(hash, |entry| &*entry.name == name).cloned()
     }
 
-    /// Adds a follower on `shard`. Returns the stream, and how many followers it has now on all shards.
-    pub fn join(&self, name: &str, shard: usize, how: Membership) -> (Arc<StreamEntry>, u32) {
+    /// Adds a follower on `shard`. Returns the stream, and how many connections have it as their own now, on
+    /// all shards; two that come at once never see the same number.
+    pub(crate) fn join(&self, name: &str, shard: usize, how: Membership) -> (Arc<StreamEntry>, u32) {
         let add = |entry: &StreamEntry| {
-            entry.slots[shard].followers.fetch_add(1, Ordering::Relaxed);
-            if how == Membership::Subscribed {
-                entry.slots[shard].subscribers.fetch_add(1, Ordering::Relaxed);
-            }
-            entry.followers()
+            let slot = &entry.slots[shard];
+            slot.followers.fetch_add(1, Ordering::Relaxed);
+            slot.subscribers.fetch_add(how.is_subscribed().into(), Ordering::Relaxed);
+            slot.owners.fetch_add(how.is_implied().into(), Ordering::Relaxed);
+            entry.owners()
         };
         if name == ALL {
             return (Arc::clone(&self.everyone), add(&self.everyone));
@@ -151,27 +175,28 @@ impl Registry {
             .entry(hash, |entry| &*entry.name == name, |entry| self.hasher.hash_one(&*entry.name))
             .or_insert_with(|| Arc::new(StreamEntry::new(name, self.shards)));
         let entry = Arc::clone(entry.get());
-        let followers = add(&entry);
-        (entry, followers)
+        let owners = add(&entry);
+        (entry, owners)
     }
 
-    /// Notes that a follower on `shard` now (or no longer) asked for the stream itself.
-    pub fn mark(&self, entry: &StreamEntry, shard: usize, how: Membership) {
+    /// Notes that an owner of the stream on `shard` now asked for it besides, or no longer does.
+    pub(crate) fn mark(&self, entry: &StreamEntry, shard: usize, how: Membership) {
         let subscribers = &entry.slots[shard].subscribers;
-        match how {
-            Membership::Subscribed => subscribers.fetch_add(1, Ordering::Relaxed),
-            Membership::Implied => subscribers.fetch_sub(1, Ordering::Relaxed),
-        };
+        if how.is_subscribed() {
+            subscribers.fetch_add(1, Ordering::Relaxed);
+        } else {
+            subscribers.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Takes a follower on `shard` away, and the stream with the last one.
-    pub fn leave(&self, entry: &Arc<StreamEntry>, shard: usize, how: Membership) {
+    pub(crate) fn leave(&self, entry: &Arc<StreamEntry>, shard: usize, how: Membership) {
         let hash = self.hasher.hash_one(&*entry.name);
         let mut bucket = self.bucket(hash);
-        entry.slots[shard].followers.fetch_sub(1, Ordering::Relaxed);
-        if how == Membership::Subscribed {
-            entry.slots[shard].subscribers.fetch_sub(1, Ordering::Relaxed);
-        }
+        let slot = &entry.slots[shard];
+        slot.followers.fetch_sub(1, Ordering::Relaxed);
+        slot.subscribers.fetch_sub(how.is_subscribed().into(), Ordering::Relaxed);
+        slot.owners.fetch_sub(how.is_implied().into(), Ordering::Relaxed);
         if entry.followers() == 0
             && let Ok(found) = bucket.find_entry(hash, |other| Arc::ptr_eq(other, entry))
         {
@@ -213,14 +238,27 @@ mod tests {
     fn a_stream_is_there_exactly_while_it_has_followers() {
         let registry = Registry::new(2);
         assert!(registry.get("jobs").is_none());
-        let (first, one) = registry.join("jobs", 0, Membership::Subscribed);
-        let (second, two) = registry.join("jobs", 1, Membership::Implied);
-        assert!(Arc::ptr_eq(&first, &second) && (one, two) == (1, 2));
-        assert!(first.is_on(0) && first.is_on(1) && first.subscribers() == 1);
+        let (first, _) = registry.join("jobs", 0, Membership::Subscribed);
+        let (second, _) = registry.join("jobs", 1, Membership::Subscribed);
+        assert!(Arc::ptr_eq(&first, &second) && first.followers() == 2);
+        assert!(first.is_on(0) && first.is_on(1) && first.subscribers() == 2);
         registry.leave(&first, 0, Membership::Subscribed);
         assert!(!first.is_on(0) && registry.get("jobs").is_some());
-        registry.leave(&first, 1, Membership::Implied);
+        registry.leave(&first, 1, Membership::Subscribed);
         assert!(registry.get("jobs").is_none() && registry.is_empty());
+    }
+
+    #[test]
+    fn subscribers_of_a_users_stream_do_not_count_as_the_users_connections() {
+        let registry = Registry::new(2);
+        let (_, owners) = registry.join("user:7", 0, Membership::Implied);
+        assert_eq!(owners, 1);
+        let (entry, owners) = registry.join("user:7", 1, Membership::Subscribed);
+        assert_eq!(owners, 1);
+        registry.mark(&entry, 0, Membership::Both);
+        assert_eq!((entry.followers(), entry.subscribers(), entry.owners()), (2, 2, 1));
+        registry.leave(&entry, 0, Membership::Both);
+        assert_eq!((entry.followers(), entry.subscribers(), entry.owners()), (1, 1, 0));
     }
 
     #[test]
@@ -228,7 +266,7 @@ mod tests {
         let registry = Registry::new(1);
         registry.join("user:7", 0, Membership::Implied);
         let (entry, _) = registry.join("user:8", 0, Membership::Implied);
-        registry.mark(&entry, 0, Membership::Subscribed);
+        registry.mark(&entry, 0, Membership::Both);
         registry.join("jobs", 0, Membership::Subscribed);
         let mut seen = Vec::new();
         registry.for_each_channel(|name, count| seen.push((name.to_owned(), count)));

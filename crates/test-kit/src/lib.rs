@@ -1,1 +1,39 @@
-//! What Fanfare's tests share: real servers on free ports, clients, waiting.
+//! What Fanfare's tests share: real servers on free ports, clients of several kinds, and waiting without sleeping.
+//!
+//! | module | gives |
+//! |---|---|
+//! | [`server`] | the real binary as a child process on a port of its own |
+//! | [`client`] | a well-behaved WebSocket client |
+//! | [`raw`] | a client that may send any bytes, well-formed or not |
+//! | [`http`] | one HTTP/1.1 request and its answer |
+//! | [`token`] | signers of JWTs, and their public keys as PEM and JWK |
+//! | [`tls`] | a certificate of its own, and trust in it |
+//! | [`fixture`] | an HTTP server that answers with what the test says, for JWK Sets |
+//! | [`wait`] | waiting for a condition |
+//! | [`limits`] | room for many sockets |
+//!
+//! Everything here blocks, so that a test reads from top to bottom and needs no runtime. Every wait has a deadline
+//! ([`wait::PATIENCE`]) and **panics** when it passes, at the line of the test that waited, telling what came
+//! instead: these are helpers of tests, and a failed expectation is a failed test.
+//!
+//! Deliberately not here: anything that knows the engine. The crate depends on none of the workspace's own crates,
+//! so what it checks is what a stranger's client would see.
+
+pub mod client;
+pub mod fixture;
+pub mod http;
+pub mod limits;
+pub mod raw;
+pub mod server;
+mod stream;
+pub mod tls;
+pub mod token;
+pub mod wait;
+
+pub use client::{Client, Dial, Refused};
+pub use fixture::Fixture;
+pub use raw::{Frame, RawClient};
+pub use server::{Finished, Launch, Server};
+pub use tls::Certificate;
+pub use token::Signer;
+pub use wait::eventually;

@@ -1,4 +1,21 @@
 //! The Fanfare hub: HTTP front, WebSocket endpoints and socket loops.
+//!
+//! [`Server::start`] makes a server of a checked [`config::Config`]; [`Server::run`] serves until the shutdown begins and
+//! then drains. The path of a message begins in `publish` (①) and ends in `socket` (⑥).
 
+pub mod access;
 pub mod auth;
 pub mod config;
+mod echo;
+mod http;
+mod metrics;
+mod playground;
+mod publish;
+mod reactor;
+mod server;
+mod socket;
+mod state;
+mod tls;
+mod upgrade;
+
+pub use server::Server;

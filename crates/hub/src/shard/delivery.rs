@@ -12,28 +12,34 @@
 //! Every connection sees publications in the hub's order: a pass only takes in what no other audience's
 //! publication stands before.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use protocol::ConnectionId;
 
 use super::lists::{Key, Lists};
 use crate::encoded::{Encoded, WIRES, Wire};
 use crate::inbox::{Delivery, To};
 use crate::metrics::Metrics;
-use crate::registry::ListIndex;
+use crate::registry::{ListIndex, StreamEntry};
 
 /// The audience from which a pass pays: below, collecting costs less than the bookkeeping.
 pub(super) const PASS_MIN: usize = 64;
 
-/// Bytes that a pass holds per wire before it takes in no more: a quarter of an outbox.
-const PASS_BYTES: usize = 256 << 10;
+/// Bytes of publications after which a run takes in no more, by [`Encoded::weight`]: a quarter of an outbox, so
+/// that a backlog of the hub's own making does not fill the outbox of a client that reads.
+const RUN_BYTES: usize = 256 << 10;
 
 /// Publications that one gather takes at most.
 const GATHER_ITEMS: usize = 1024;
 
 /// Deliveries after which a gather takes no further publication.
 const GATHER_ENTRIES: usize = 1 << 16;
+
+/// Deliveries whose memory a gather keeps for the next; the rest is given back.
+const SPARE_ENTRIES: usize = 1 << 12;
 
 /// What is being delivered.
 #[derive(Debug)]
@@ -48,11 +54,13 @@ pub(super) struct Pass {
     pub(super) list: ListIndex,
     /// The follower that comes next.
     pub(super) cursor: usize,
-    /// Followers visited since the pass began.
-    visits: u64,
+    /// Followers visited since the pass began, less those who have to be visited once more.
+    visits: i64,
     /// The number of the first publication in `on_way`, in the count of the list's `head`.
     first: u32,
     on_way: VecDeque<OnWay>,
+    /// What the publications on the way weigh.
+    weight: usize,
     logs: [Option<Log>; WIRES],
 }
 
@@ -60,13 +68,15 @@ pub(super) struct Pass {
 struct OnWay {
     encoded: Arc<Encoded>,
     /// The number of visits at which every follower has had it.
-    due: u64,
+    due: i64,
 }
 
 /// The bytes of all publications on the way, on one wire, one after the other.
 #[derive(Debug, Default)]
 struct Log {
     bytes: Vec<u8>,
+    /// Where the first frame begins; what stands before it is dropped now and then.
+    start: usize,
     frames: VecDeque<Bytes>,
 }
 
@@ -78,7 +88,11 @@ impl Log {
 
     fn pop(&mut self) {
         if let Some(frame) = self.frames.pop_front() {
-            self.bytes.drain(..frame.len());
+            self.start += frame.len();
+            if self.start >= self.bytes.len() / 2 {
+                self.bytes.drain(..self.start);
+                self.start = 0;
+            }
         }
     }
 }
@@ -91,6 +105,7 @@ impl Pass {
             visits: 0,
             first: head.wrapping_add(1),
             on_way: VecDeque::new(),
+            weight: 0,
             logs: [const { None }; WIRES],
         }
     }
@@ -102,19 +117,30 @@ impl Pass {
                 log.push(encoded.frame(wire, metrics));
             }
         }
-        self.on_way.push_back(OnWay { encoded, due: self.visits + followers as u64 });
+        self.weight += encoded.weight();
+        let round = i64::try_from(followers).unwrap_or(i64::MAX);
+        self.on_way.push_back(OnWay { encoded, due: self.visits.saturating_add(round) });
     }
 
+    /// Whether a further publication may come in; one always may while nothing is on its way.
     pub(super) fn has_room(&self) -> bool {
-        self.logs.iter().flatten().all(|log| log.bytes.len() < PASS_BYTES)
+        self.weight < RUN_BYTES
     }
 
-    /// The followers changed their places: everyone is visited once more.
-    pub(super) fn restart(&mut self, followers: usize) {
-        let due = self.visits + followers as u64;
-        for on_way in &mut self.on_way {
-            on_way.due = due;
+    /// A follower came, at the list's end: the round is one visit longer.
+    pub(super) fn lengthen(&mut self) {
+        self.visits -= 1;
+    }
+
+    /// A follower at `place` leaves. Where the pass has it behind it, it steps back, and the place before the
+    /// cursor, whose follower was visited last, is visited next.
+    pub(super) fn step_back(&mut self, place: usize) -> Option<usize> {
+        if place >= self.cursor {
+            return None;
         }
+        self.cursor -= 1;
+        self.visits -= 1;
+        Some(self.cursor)
     }
 
     /// Whether something is still on its way.
@@ -140,6 +166,7 @@ impl Pass {
     pub(super) fn pop(&mut self) -> Option<Arc<Encoded>> {
         let on_way = self.on_way.pop_front()?;
         self.first = self.first.wrapping_add(1);
+        self.weight -= on_way.encoded.weight();
         for log in self.logs.iter_mut().flatten() {
             log.pop();
         }
@@ -152,7 +179,7 @@ impl Pass {
         seen: u32,
         wire: Wire,
         metrics: &Metrics,
-    ) -> (&[u8], std::collections::vec_deque::Iter<'_, Bytes>) {
+    ) -> (&[u8], vec_deque::Iter<'_, Bytes>) {
         let log = self.logs[wire.index()].get_or_insert_with(|| {
             let mut log = Log::default();
             for on_way in &self.on_way {
@@ -161,7 +188,7 @@ impl Pass {
             log
         });
         let skip = (seen.wrapping_add(1).wrapping_sub(self.first) as usize).min(log.frames.len());
-        let start: usize = log.frames.iter().take(skip).map(Bytes::len).sum();
+        let start = log.start + log.frames.iter().take(skip).map(Bytes::len).sum::<usize>();
         (&log.bytes[start..], log.frames.range(skip..))
     }
 }
@@ -176,21 +203,23 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    /// Collects from the front of `queue`; `find` tells a connection's place by its id.
+    /// Collects from the front of `queue`; `find` tells an open connection's place by its id.
     pub(super) fn fill(
         &mut self,
         queue: &mut VecDeque<Delivery>,
         lists: &Lists,
         shard: usize,
-        find: impl Fn(protocol::ConnectionId) -> Option<Key>,
+        find: impl Fn(ConnectionId) -> Option<Key>,
     ) {
         let (mut sorted, mut unions) = (true, false);
-        while self.items.len() < GATHER_ITEMS && self.entries.len() < GATHER_ENTRIES {
+        let mut weight = 0;
+        while self.items.len() < GATHER_ITEMS && self.entries.len() < GATHER_ENTRIES && weight < RUN_BYTES {
             let Some(delivery) = queue.pop_front() else { break };
+            weight += delivery.encoded.weight();
             let item = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
             sorted &= item == 0;
             let start = self.entries.len();
-            let mut add_stream = |entry: &crate::registry::StreamEntry| {
+            let mut add_stream = |entry: &StreamEntry| {
                 if let Some(list) = entry.list_on(shard) {
                     self.entries.extend(lists.get(list).followers.iter().map(|follower| (follower.key, item)));
                 }
@@ -232,12 +261,35 @@ impl Gather {
     }
 
     /// The next connection, and what it gets.
-    pub(super) fn next_group(&mut self) -> Option<(Key, std::ops::Range<usize>)> {
+    pub(super) fn next_group(&mut self) -> Option<(Key, Range<usize>)> {
         let &(key, _) = self.entries.get(self.cursor)?;
         let start = self.cursor;
         while self.entries.get(self.cursor).is_some_and(|entry| entry.0 == key) {
             self.cursor += 1;
         }
         Some((key, start..self.cursor))
+    }
+
+    /// Takes out what is still ahead for one connection.
+    pub(super) fn take_group(&mut self, key: Key) -> Vec<(Key, u32)> {
+        let ahead = &self.entries[self.cursor..];
+        let Some(place) = ahead.iter().position(|entry| entry.0 == key) else { return Vec::new() };
+        let count = ahead[place..].iter().take_while(|entry| entry.0 == key).count();
+        let start = self.cursor + place;
+        self.entries.drain(start..start + count).collect()
+    }
+
+    /// Whether everyone was served.
+    pub(super) fn is_done(&self) -> bool {
+        self.cursor >= self.entries.len()
+    }
+
+    /// Makes it ready for the next use, without the memory of an unusually large one.
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.items.shrink_to(SPARE_ENTRIES);
+        self.entries.clear();
+        self.entries.shrink_to(SPARE_ENTRIES);
+        self.cursor = 0;
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::delivery::Pass;
 use crate::registry::{ListIndex, Membership, Registry, StreamEntry};
 
 /// A connection's place in its shard.
@@ -34,23 +35,40 @@ pub(super) struct Follow {
     at: u32,
 }
 
-/// The bit of [`Follow::list`] that says that the client asked for the channel itself.
+/// The bit of [`Follow::list`] that says that the client asked for the channel.
 const SUBSCRIBED: u32 = 1 << 31;
 
+/// The bit of [`Follow::list`] that says that the stream is the connection's own.
+const IMPLIED: u32 = 1 << 30;
+
 impl Follow {
+    pub(super) fn new(list: ListIndex, at: u32, how: Membership) -> Self {
+        let mut follow = Self { list, at };
+        follow.set_membership(how);
+        follow
+    }
+
     pub(super) fn list(self) -> ListIndex {
-        self.list & !SUBSCRIBED
+        self.list & !(SUBSCRIBED | IMPLIED)
+    }
+
+    /// The place in the list.
+    pub(super) fn at(self) -> usize {
+        self.at as usize
     }
 
     pub(super) fn membership(self) -> Membership {
-        if self.list & SUBSCRIBED != 0 { Membership::Subscribed } else { Membership::Implied }
+        match (self.list & SUBSCRIBED != 0, self.list & IMPLIED != 0) {
+            (true, true) => Membership::Both,
+            (false, true) => Membership::Implied,
+            (_, false) => Membership::Subscribed,
+        }
     }
 
     pub(super) fn set_membership(&mut self, how: Membership) {
-        match how {
-            Membership::Subscribed => self.list |= SUBSCRIBED,
-            Membership::Implied => self.list &= !SUBSCRIBED,
-        }
+        let subscribed = if how.is_subscribed() { SUBSCRIBED } else { 0 };
+        let implied = if how.is_implied() { IMPLIED } else { 0 };
+        self.list = self.list() | subscribed | implied;
     }
 }
 
@@ -67,6 +85,9 @@ pub(super) struct Moved {
     pub(super) at: u32,
 }
 
+/// Places that a list keeps even when most of them are free.
+const SPARE_PLACES: usize = 64;
+
 fn index(list: ListIndex) -> usize {
     list as usize
 }
@@ -80,7 +101,8 @@ impl Lists {
         &mut self.lists[index(list)]
     }
 
-    /// Adds `key` to a stream's followers. Returns its place, and the followers on all shards.
+    /// Adds `key` at the end of a stream's followers. Returns its place, and how many connections have the
+    /// stream as their own.
     pub(super) fn join(
         &mut self,
         registry: &Registry,
@@ -89,31 +111,49 @@ impl Lists {
         key: Key,
         how: Membership,
     ) -> (Follow, u32) {
-        let (entry, total) = registry.join(name, shard, how);
+        let (entry, owners) = registry.join(name, shard, how);
         let list = entry.list_on(shard).unwrap_or_else(|| {
             let list = self.lists.insert(List { entry: Arc::clone(&entry), followers: SmallVec::new(), head: 0 });
-            let list = ListIndex::try_from(list).unwrap_or(ListIndex::MAX >> 1);
+            let list = ListIndex::try_from(list).unwrap_or(ListIndex::MAX >> 2);
             entry.set_list(shard, Some(list));
             list
         });
         let found = self.get_mut(list);
         let at = u32::try_from(found.followers.len()).unwrap_or(u32::MAX);
         found.followers.push(Follower { key, seen: found.head });
-        let mut follow = Follow { list, at };
-        follow.set_membership(how);
-        (follow, total)
+        (Follow::new(list, at, how), owners)
     }
 
-    /// Takes a follower out. Tells whose place changed by that.
-    pub(super) fn leave(&mut self, registry: &Registry, shard: usize, follow: Follow) -> Option<Moved> {
+    /// Takes a follower out; `pass` is the one that goes round this list. Tells whose places changed by that.
+    ///
+    /// The gap is filled with the list's last follower. Where the gap lies behind the pass, that follower would
+    /// be passed over: so the gap moves to right before the cursor first, and the pass steps back to it.
+    pub(super) fn leave(
+        &mut self,
+        registry: &Registry,
+        shard: usize,
+        follow: Follow,
+        pass: Option<&mut Pass>,
+    ) -> SmallVec<[Moved; 2]> {
         let list = self.get_mut(follow.list());
-        list.followers.swap_remove(follow.at as usize);
-        let moved = list
-            .followers
-            .get(follow.at as usize)
-            .map(|follower| Moved { key: follower.key, list: follow.list(), at: follow.at });
-        let entry = Arc::clone(&list.entry);
-        registry.leave(&entry, shard, follow.membership());
+        let mut moved = SmallVec::new();
+        let mut gap = follow.at();
+        if let Some(visited) = pass.and_then(|pass| pass.step_back(gap))
+            && visited != gap
+        {
+            list.followers[gap] = list.followers[visited];
+            moved.push(Moved { key: list.followers[gap].key, list: follow.list(), at: follow.at });
+            gap = visited;
+        }
+        list.followers.swap_remove(gap);
+        if let (Some(follower), Ok(at)) = (list.followers.get(gap), u32::try_from(gap)) {
+            moved.push(Moved { key: follower.key, list: follow.list(), at });
+        }
+        // What a crowd needed is given back when it has gone.
+        if list.followers.capacity() > SPARE_PLACES && list.followers.len() < list.followers.capacity() / 4 {
+            list.followers.shrink_to_fit();
+        }
+        registry.leave(&Arc::clone(&list.entry), shard, follow.membership());
         moved
     }
 

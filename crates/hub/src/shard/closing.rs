@@ -1,0 +1,192 @@
+//! How connections end: closed by the hub, by the client, cut, broken, or all together in a drain.
+//!
+//! Every end passes through `end` and `bury`: the first takes a connection out of everything, the second gives
+//! its place free, between two gathers at the earliest, because a gather names connections by their places.
+
+use bytes::Bytes;
+use protocol::Disconnect;
+use protocol::websocket::close_frame;
+
+use super::connection::{Behind, Sent, State};
+use super::delivery::Run;
+use super::lists::Key;
+use super::{Ended, Now, Shard, hash};
+use crate::inbox::DrainPlan;
+use crate::link::Link;
+
+/// A close waits so many milliseconds for the client's answer: two ticks.
+const LINGER_MS: u64 = 1_000;
+
+/// A drain on its way through a shard.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    plan: DrainPlan,
+    /// How many connections were told when to come back.
+    told: u32,
+    /// The place of the next connection to be told; none when all were.
+    cursor: Option<usize>,
+}
+
+impl Farewell {
+    pub(super) fn new(plan: DrainPlan) -> Self {
+        Self { plan, told: 0, cursor: Some(0) }
+    }
+
+    /// The close of the next connection: each is told another time.
+    pub(super) fn next(&mut self) -> Disconnect {
+        let delay = self.plan.first.saturating_add(self.plan.step.saturating_mul(self.told));
+        self.told += 1;
+        Disconnect::draining(delay)
+    }
+
+    /// Whether connections are still to be told.
+    pub(super) fn is_due(&self) -> bool {
+        self.cursor.is_some()
+    }
+}
+
+impl<L: Link> Shard<L> {
+    /// Closes a connection: no more events, a Close frame, and the end when the client has answered or two
+    /// ticks later.
+    pub fn close(&mut self, key: Key, disconnect: &Disconnect, now: Now) {
+        let behind = if disconnect.code == Disconnect::SLOW.code { Behind::HalfWritten } else { Behind::Everything };
+        if self.send_close(key, Some((disconnect.code, &disconnect.reason)), behind, now) {
+            let reason = disconnect.name;
+            if disconnect.code != Disconnect::NORMAL.code && disconnect.code != Disconnect::DRAINING.code {
+                self.hub.metrics().evictions.with_label_values(&[reason]).inc();
+            }
+        }
+    }
+
+    fn send_close(&mut self, key: Key, close: Option<(u16, &str)>, behind: Behind, now: Now) -> bool {
+        if !self.is_open(key) {
+            return false;
+        }
+        self.leave_all(key);
+        let Some(connection) = self.connections.get_mut(key as usize) else { return false };
+        // A close without a code is an empty Close frame (RFC 6455, 5.5.1).
+        let frame = close.map_or(Bytes::from_static(&[0x88, 0]), |(code, reason)| close_frame(code, reason));
+        connection.state = State::Closing { agreed: false };
+        connection.close_code = close.map_or(1005, |(code, _)| code);
+        connection.rate = None;
+        let sent = connection.send_close(&frame, behind, &mut self.counts);
+        let id = connection.id;
+        self.closing.push_back((id, now.ms + LINGER_MS));
+        if sent == Sent::Broken {
+            self.end(key);
+        }
+        true
+    }
+
+    /// The client's Close frame: it is answered, or is the answer.
+    pub(super) fn on_close(&mut self, key: Key, code: Option<u16>, now: Now) {
+        self.send_close(key, code.map(|code| (code, "")), Behind::Everything, now);
+        let Some(connection) = self.get_mut(key) else { return };
+        if connection.state == State::Dead {
+            return;
+        }
+        connection.state = State::Closing { agreed: true };
+        if connection.outbox.is_none() {
+            self.end(key);
+        }
+    }
+
+    /// The socket takes bytes again.
+    pub fn on_writable(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        if connection.outbox.is_none() || connection.state == State::Dead {
+            return;
+        }
+        let sent = connection.flush(&mut self.counts);
+        if sent == Sent::Broken || (sent == Sent::Written && connection.state == State::Closing { agreed: true }) {
+            self.end(key);
+        }
+    }
+
+    /// The socket is at its end, or broken.
+    pub fn end(&mut self, key: Key) {
+        if self.get(key).is_none_or(|connection| connection.state == State::Dead) {
+            return;
+        }
+        self.leave_all(key);
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        connection.drop_outbox(&mut self.counts);
+        connection.link.shutdown();
+        connection.state = State::Dead;
+        self.graveyard.push(key);
+    }
+
+    /// Closes about `budget` connections of a drain, once everything that was accepted is delivered.
+    pub(super) fn say_farewell(&mut self, budget: usize, now: Now) {
+        if self.run.is_some() || !self.queue.is_empty() {
+            return;
+        }
+        let mut left = budget;
+        while left > 0 {
+            let Some(farewell) = &mut self.farewell else { return };
+            let Some(place) = farewell.cursor else { return };
+            // Connections that come meanwhile are told at once, so no place behind the cursor needs a second look.
+            farewell.cursor = (place < self.connections.capacity()).then_some(place + 1);
+            if self.connections.get(place).is_some_and(super::Connection::is_open) {
+                let disconnect = farewell.next();
+                self.close(Key::try_from(place).unwrap_or(Key::MAX), &disconnect, now);
+                left -= 1;
+            }
+        }
+    }
+
+    /// Cuts connections that were closed long enough ago. One that is told to come back after a drain first gets
+    /// what waits for it, for as long as the process lives.
+    pub(super) fn cut_lingering(&mut self, now: Now) {
+        while let Some(&(id, at)) = self.closing.front().filter(|&&(_, at)| at <= now.ms) {
+            self.closing.pop_front();
+            let Some(key) = self.find(id) else { continue };
+            let Some(connection) = self.get(key) else { continue };
+            if !matches!(connection.state, State::Closing { .. }) {
+                continue;
+            }
+            if connection.close_code == Disconnect::DRAINING.code && connection.outbox.is_some() {
+                self.closing.push_back((id, at.max(now.ms) + LINGER_MS));
+            } else {
+                self.end(key);
+            }
+        }
+    }
+
+    /// Takes ended connections out, unless a gather still names their places.
+    pub(super) fn bury(&mut self) {
+        if matches!(self.run, Some(Run::Gather(_))) {
+            return;
+        }
+        for key in std::mem::take(&mut self.graveyard) {
+            let Some(connection) = self.connections.try_remove(key as usize) else { continue };
+            if let Ok(entry) = self.by_id.find_entry(hash(connection.id), |&other| other == key) {
+                entry.remove();
+            }
+            let metrics = self.hub.metrics();
+            metrics.connections.with_label_values(&[connection.wire.dialect()]).dec();
+            metrics.closes.with_label_values(&[close_label(connection.close_code)]).inc();
+            self.ended.push(Ended { connection: connection.id, code: connection.close_code });
+        }
+    }
+}
+
+/// The code as a label; what clients invent is one label.
+fn close_label(code: u16) -> &'static str {
+    match code {
+        1000 => "1000",
+        1001 => "1001",
+        1002 => "1002",
+        1005 => "1005",
+        1006 => "1006",
+        1007 => "1007",
+        1009 => "1009",
+        1011 => "1011",
+        4001 => "4001",
+        4008 => "4008",
+        4009 => "4009",
+        4010 => "4010",
+        4029 => "4029",
+        _ => "other",
+    }
+}

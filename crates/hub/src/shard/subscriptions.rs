@@ -1,0 +1,151 @@
+//! A connection's streams: those that it follows unasked, those that it asks for, and what a new token takes
+//! from it.
+//!
+//! Whoever leaves a stream first gets what is on its way to it, so that an event comes before `unsubscribed` or
+//! not at all. Not here: whether it may subscribe (the session's matter).
+
+use protocol::channel::{ALL, USER_PREFIX};
+use protocol::channels::{self, ErrorCode};
+use protocol::{ConnectionId, Disconnect};
+
+use super::delivery::{Pass, Run};
+use super::lists::{Follow, Key, mend};
+use super::{Now, Shard};
+use crate::identity::Identity;
+use crate::link::Link;
+use crate::registry::{ListIndex, Membership};
+use crate::session;
+
+impl<L: Link> Shard<L> {
+    /// Joins everyone's stream and the user's own; tells why not where the user has too many connections.
+    pub(super) fn join_own_streams(&mut self, key: Key) -> Option<Disconnect> {
+        let user = self.get(key)?.identity.as_ref().map(|identity| format!("{USER_PREFIX}{}", identity.user.as_str()));
+        if let Some(user) = user {
+            let connections = self.join(key, &user, Membership::Implied);
+            if self.hub.limits().connections_per_user.is_some_and(|most| connections > most) {
+                return Some(Disconnect::TOO_MANY_CONNECTIONS);
+            }
+        }
+        self.join(key, ALL, Membership::Implied);
+        None
+    }
+
+    /// Makes the connection a follower of a stream that it does not follow. Returns how many connections have
+    /// the stream as their own.
+    fn join(&mut self, key: Key, name: &str, how: Membership) -> u32 {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return 0 };
+        let (follow, owners) = self.lists.join(self.hub.registry(), self.index, name, key, how);
+        connection.follows.push(follow);
+        if let Some(pass) = pass_of(&mut self.run, follow.list()) {
+            pass.lengthen();
+        }
+        owners
+    }
+
+    /// Subscribes the connection to a channel.
+    pub(super) fn subscribe(&mut self, key: Key, name: &str) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let lists = &self.lists;
+        let known = connection.follows.iter_mut().find(|follow| lists.get(follow.list()).entry.name() == name);
+        match known {
+            Some(follow) if follow.membership().is_subscribed() => return,
+            Some(follow) => {
+                follow.set_membership(Membership::Both);
+                self.hub.registry().mark(&lists.get(follow.list()).entry, self.index, Membership::Both);
+            }
+            None => {
+                self.join(key, name, Membership::Subscribed);
+            }
+        }
+        self.hub.metrics().subscriptions.inc();
+    }
+
+    /// Ends a subscription; a stream that is the connection's own goes on.
+    pub(super) fn unsubscribe(&mut self, key: Key, name: &str, now: Now) {
+        self.catch_up(key, now);
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let lists = &self.lists;
+        let Some(place) = connection.follows.iter().position(|follow| {
+            follow.membership().is_subscribed() && lists.get(follow.list()).entry.name() == name
+        }) else {
+            return;
+        };
+        self.hub.metrics().subscriptions.dec();
+        let follow = &mut connection.follows[place];
+        if follow.membership().is_implied() {
+            follow.set_membership(Membership::Implied);
+            self.hub.registry().mark(&lists.get(follow.list()).entry, self.index, Membership::Implied);
+        } else {
+            let follow = connection.follows.swap_remove(place);
+            self.leave(follow);
+        }
+    }
+
+    fn leave(&mut self, follow: Follow) {
+        let pass = pass_of(&mut self.run, follow.list());
+        let is_passing = pass.is_some();
+        for moved in self.lists.leave(self.hub.registry(), self.index, follow, pass) {
+            if let Some(connection) = self.connections.get_mut(moved.key as usize) {
+                mend(&mut connection.follows, &moved);
+            }
+        }
+        // A pass takes its list away itself, when it is through.
+        if !is_passing {
+            self.lists.remove_if_empty(self.index, follow.list());
+        }
+    }
+
+    /// Takes the connection out of all its streams.
+    pub(super) fn leave_all(&mut self, key: Key) {
+        let Some(connection) = self.get_mut(key) else { return };
+        for follow in std::mem::take(&mut connection.follows) {
+            if follow.membership().is_subscribed() {
+                self.hub.metrics().subscriptions.dec();
+            }
+            self.leave(follow);
+        }
+    }
+
+    /// A token was verified, or not: the connection goes on with it, or is told why not.
+    pub(super) fn on_verified(&mut self, id: ConnectionId, verified: Option<Box<Identity>>, now: Now) {
+        let Some(key) = self.find(id).filter(|&key| self.is_open(key)) else { return };
+        let Some(connection) = self.get_mut(key) else { return };
+        let Some(current) = connection.identity.as_deref() else { return };
+        match (session::on_verified(current, verified.as_deref(), now.wall), verified) {
+            (Ok(text), Some(identity)) => {
+                connection.identity = Some(identity);
+                connection.warned = false;
+                self.reply(key, &text, now);
+                self.recheck(key, now);
+            }
+            (Ok(text) | Err(text), _) => self.reply(key, &text, now),
+        }
+    }
+
+    /// Ends the subscriptions that a new token no longer allows.
+    fn recheck(&mut self, key: Key, now: Now) {
+        let Some(connection) = self.get(key) else { return };
+        let identity = connection.identity.as_deref();
+        let lost: Vec<String> = connection
+            .follows
+            .iter()
+            .filter(|follow| follow.membership().is_subscribed())
+            .map(|follow| self.lists.get(follow.list()).entry.name())
+            .filter(|name| !self.hub.rules().may_subscribe(identity, name))
+            .map(str::to_owned)
+            .collect();
+        for channel in lost {
+            self.unsubscribe(key, &channel, now);
+            let text = "the new token no longer lets you follow this channel; it is unsubscribed";
+            self.reply(key, &channels::error(ErrorCode::Forbidden, text, Some(&channel), now.wall), now);
+        }
+    }
+}
+
+/// The pass that goes round `list`, if one does.
+fn pass_of(run: &mut Option<Run>, list: ListIndex) -> Option<&mut Pass> {
+    match run {
+        Some(Run::Pass(pass)) if pass.list == list => Some(pass),
+        _ => None,
+    }
+}

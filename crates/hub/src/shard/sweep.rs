@@ -1,0 +1,84 @@
+//! What time does to connections: pings, silence, tokens that end, closes that linger.
+
+use protocol::timestamp::Timestamp;
+use protocol::{Disconnect, channels};
+
+use super::connection::Connection;
+use super::lists::Key;
+use super::{Now, Shard, to_ms, wrap};
+use crate::link::Link;
+
+/// How long before its token ends a client is told (contract: channels, Server → client).
+const EXPIRY_WARNING_MS: i64 = 60_000;
+
+impl<L: Link> Shard<L> {
+    /// Cuts what was closed long enough ago, pings, and ends the silent and the expired. To be called about
+    /// every half second.
+    pub fn tick(&mut self, now: Now) {
+        self.cut_lingering(now);
+        self.sweep(now);
+        self.bury();
+        self.tell_metrics();
+    }
+
+    fn sweep(&mut self, now: Now) {
+        let limits = self.hub.limits();
+        let (interval, timeout) = (wrap(to_ms(limits.ping_interval)), wrap(to_ms(limits.ping_timeout)));
+        let window = to_ms(limits.rate_window);
+        let present = wrap(now.ms);
+        let mut due: Vec<(Key, Due)> = Vec::new();
+        for (key, connection) in &mut self.connections {
+            if !connection.is_open() {
+                continue;
+            }
+            if connection.rate.as_mut().is_some_and(|rate| rate.forget(now.ms, window)) {
+                connection.rate = None;
+            }
+            let what = if present.wrapping_sub(connection.heard_at) >= timeout {
+                Due::Silent
+            } else if let Some(what) = token_due(connection, now) {
+                what
+            } else if present.wrapping_sub(connection.ping_due) < u32::MAX / 2 {
+                connection.ping_due = present.wrapping_add(interval);
+                Due::Ping
+            } else {
+                continue;
+            };
+            due.push((Key::try_from(key).unwrap_or(Key::MAX), what));
+        }
+        for (key, what) in due {
+            match what {
+                Due::Silent => self.close(key, &Disconnect::PING_TIMEOUT, now),
+                Due::Expired => self.close(key, &Disconnect::UNAUTHORIZED, now),
+                Due::ExpiresSoon(at) => self.reply(key, &channels::token_expiring(at, now.wall), now),
+                // A socket that takes nothing would get the ping too late to mean anything.
+                Due::Ping if self.get(key).is_some_and(|connection| connection.outbox.is_some()) => {}
+                Due::Ping => {
+                    let ping = self.ping.clone();
+                    self.send(key, &ping, now);
+                }
+            }
+        }
+    }
+}
+
+/// What the sweep found.
+enum Due {
+    Silent,
+    Expired,
+    ExpiresSoon(Timestamp),
+    Ping,
+}
+
+fn token_due<L>(connection: &mut Connection<L>, now: Now) -> Option<Due> {
+    let ends = Timestamp::from_secs(connection.identity.as_ref()?.expires_at);
+    let left = ends.as_millis() - now.wall.as_millis();
+    if left <= 0 {
+        return Some(Due::Expired);
+    }
+    if left <= EXPIRY_WARNING_MS && !connection.warned {
+        connection.warned = true;
+        return Some(Due::ExpiresSoon(ends));
+    }
+    None
+}

@@ -1,0 +1,135 @@
+//! The HTTP side beside publishing: routes, `/health`, `/stats`, `/metrics`, CORS, and what is not there.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
+    HeaderValue, ORIGIN, VARY,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{Error, HttpRequest, HttpResponse};
+use serde_json::{Map, Value, json};
+use service_kit::problem::Problem;
+
+use crate::state::State;
+use crate::{playground, publish};
+
+/// All routes. A WebSocket upgrade never comes here: it leaves before routing.
+pub fn configure(config: &mut ServiceConfig) {
+    let only = |method: &'static str| {
+        web::to(move || async move {
+            Err::<HttpResponse, _>(
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("this path takes {method}"))
+                    .header("Allow", method),
+            )
+        })
+    };
+    let get = || web::resource(["/health"]).default_service(only("GET"));
+    config
+        .service(web::resource("/broadcast").route(web::post().to(publish::broadcast)).default_service(only("POST")))
+        .service(web::resource("/broadcast/batch").route(web::post().to(publish::batch)).default_service(only("POST")))
+        .service(get().route(web::get().to(health)).route(web::head().to(health)))
+        .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
+        .service(web::resource("/stats").route(web::get().to(stats)).default_service(only("GET")))
+        .service(web::resource("/metrics").route(web::get().to(metrics)).default_service(only("GET")))
+        .service(web::resource(["/ws", "/echo"]).to(upgrade_required))
+        .service(web::resource(["/", "/playground"]).route(web::get().to(playground::page)).default_service(only("GET")))
+        .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)))
+        .default_service(web::to(not_found));
+}
+
+async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if request.method() == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))
+}
+
+async fn upgrade_required(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    if request.path() == "/echo" && state.protocol_test == crate::config::ProtocolTest::Off {
+        return not_found(request).await;
+    }
+    let detail = "this path speaks WebSocket: connect with ws:// or wss://, or send Upgrade: websocket";
+    Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail).header("Upgrade", "websocket"))
+}
+
+/// `{"total":N,"by_channel":{…}}`, channels in order of their names.
+fn counts(state: &State) -> Value {
+    let mut by_channel: Vec<(String, u32)> = Vec::new();
+    state.hub.registry().for_each_channel(|name, count| by_channel.push((name.to_owned(), count)));
+    by_channel.sort_unstable();
+    let by_channel: Map<String, Value> = by_channel.into_iter().map(|(name, count)| (name, count.into())).collect();
+    json!({"total": state.hub.registry().everyone().followers(), "by_channel": by_channel})
+}
+
+async fn health(state: Data<State>) -> HttpResponse {
+    let draining = state.hub.is_draining();
+    let body = json!({
+        "status": if draining { "draining" } else { "healthy" },
+        "service": "websocket-server",
+        "connections": counts(&state),
+    });
+    if draining { HttpResponse::ServiceUnavailable().json(body) } else { HttpResponse::Ok().json(body) }
+}
+
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok"}))
+}
+
+async fn stats(state: Data<State>) -> HttpResponse {
+    HttpResponse::Ok().json(counts(&state))
+}
+
+async fn metrics(state: Data<State>) -> HttpResponse {
+    state.hub.metrics().shard_queue.set(i64::try_from(state.hub.queued()).unwrap_or(i64::MAX));
+    service_kit::metrics::response(&state.registry)
+}
+
+/// CORS for HTTP: answers preflights, and says on each answer whether the page may read it.
+///
+/// # Errors
+/// What the handler behind it answers.
+pub async fn cors(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if !request.headers().contains_key(ORIGIN) {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    }
+    let state = request.app_data::<Data<State>>().cloned();
+    let origin = request.headers().get(ORIGIN).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let answer = state.map(|state| state.origins.cors(origin.as_deref())).unwrap_or_default();
+    let preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if preflight {
+        let mut response = HttpResponse::NoContent();
+        response
+            .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
+            .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, idempotency-key"))
+            .insert_header((ACCESS_CONTROL_MAX_AGE, "600"));
+        request.into_response(response.finish())
+    } else {
+        next.call(request).await?.map_into_boxed_body()
+    };
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &str| set_header(headers, name, value);
+    if let Some(origin) = &answer.allow_origin {
+        set(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if answer.allow_credentials {
+            set(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
+        }
+    }
+    if answer.vary {
+        set(VARY, "Origin");
+    }
+    Ok(response)
+}
+
+fn set_header(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,51 @@
+//! The hub as a process.
+
+use std::process::ExitCode;
+
+use service_kit::shutdown::Shutdown;
+use service_kit::{limits, telemetry};
+use websocket_server::Server;
+use websocket_server::config::{self, Config, ConfigError, Launch};
+
+fn main() -> ExitCode {
+    let config = match config::launch(std::env::args_os(), std::env::vars_os()) {
+        Ok(Launch::Serve(config)) => config,
+        Ok(Launch::Print(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("websocket-server: {error}");
+            return ExitCode::from(u8::try_from(ConfigError::EXIT_CODE).unwrap_or(2));
+        }
+    };
+    telemetry::init("websocket-server", config.logging.format, &config.logging.filter);
+    match serve(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("websocket-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: &Config) -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let open_files = limits::raise_open_files().unwrap_or_else(|_| limits::open_files());
+    let shutdown = Shutdown::new();
+    shutdown.follow_signals()?;
+    actix_rt::System::new().block_on(async {
+        let server = Server::start(config, open_files)?;
+        let (address, scheme) = (server.address(), if config.listen.tls.is_some() { "https" } else { "http" });
+        tracing::info!("{}", server.notice());
+        tracing::info!("listening on {scheme}://{address}");
+        // For whoever started the process: the one line that says that it answers, and where.
+        println!("listening on {scheme}://{address}");
+        server.run(shutdown.token()).await
+    })
+}

@@ -1,0 +1,277 @@
+//! ① `POST /broadcast` and `/broadcast/batch`: HTTP → authorised, validated publication.
+//!
+//! Not here: what the hub does with it, and the shape of a publication (the protocol's).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
+use actix_web::web::{Bytes, BytesMut, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
+use hub::idempotency::{Answer, Begin, ScopedKey};
+use hub::{Outgoing, PublishError, Recipients};
+use protocol::channel::ALL;
+use protocol::publication::{PublishRequest, RequestError, check_idempotency_key};
+use protocol::timestamp::Timestamp;
+use protocol::{PublicationId, Target};
+use service_kit::problem::Problem;
+use service_kit::telemetry::LogLimiter;
+
+use crate::auth::{Publisher, RequestFacts};
+use crate::state::{RETRY_AFTER, State};
+
+/// The header of a single publication's key.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Lines about publications per second; the counters tell the rest.
+static BROADCASTS: LogLimiter = LogLimiter::new(20);
+
+/// `POST /broadcast`.
+///
+/// # Errors
+/// The problem that the caller is answered.
+pub async fn broadcast(
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let started = Instant::now();
+    let answer = async {
+        let publisher = authorize(&request, &state)?;
+        let key = header_key(request.headers())?;
+        let body = body(&request, payload, &state).await?;
+        let parsed = PublishRequest::parse(&body).map_err(|error| problem_of(&error))?;
+        publish(&state, &publisher, parsed, key).await
+    }
+    .await
+    .inspect_err(|problem| refused(&state, problem))?;
+    state.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+    let mut text = Vec::with_capacity(96);
+    write_answer(&mut text, answer);
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+}
+
+/// `POST /broadcast/batch`.
+///
+/// # Errors
+/// The problem that the caller is answered; one item's problem is in the answer.
+pub async fn batch(
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let started = Instant::now();
+    let text = async {
+        let publisher = authorize(&request, &state)?;
+        let body = body(&request, payload, &state).await?;
+        let items = PublishRequest::split_batch(&body).map_err(|error| problem_of(&error))?;
+        Ok(publish_items(&state, &publisher, items).await)
+    }
+    .await
+    .inspect_err(|problem| refused(&state, problem))?;
+    state.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+}
+
+/// Publishes the items in their order. Once one fails because the hub takes no more, all later ones do.
+async fn publish_items(state: &State, publisher: &Publisher<'_>, items: Vec<&str>) -> Vec<u8> {
+    let mut text = Vec::with_capacity(2 + items.len() * 96);
+    let mut stopped: Option<Problem> = None;
+    text.push(b'[');
+    for (n, item) in items.into_iter().enumerate() {
+        if n > 0 {
+            text.push(b',');
+        }
+        let answer = match &stopped {
+            Some(problem) => Err(problem.clone()),
+            None => match PublishRequest::from_text(item) {
+                Ok(parsed) => {
+                    let key = parsed.idempotency_key.clone();
+                    publish(state, publisher, parsed, key).await
+                }
+                Err(error) => Err(problem_of(&error)),
+            },
+        };
+        match answer {
+            Ok(answer) => write_answer(&mut text, answer),
+            Err(problem) => {
+                refused(state, &problem);
+                write_problem(&mut text, &problem);
+                let status = problem.status();
+                if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
+                    stopped = Some(problem);
+                }
+            }
+        }
+    }
+    text.push(b']');
+    text
+}
+
+/// Publishes one, or finds the answer that its key had before.
+async fn publish(
+    state: &State,
+    publisher: &Publisher<'_>,
+    request: PublishRequest,
+    key: Option<Box<str>>,
+) -> Result<Answer, Problem> {
+    permit(state, publisher, &request.target)?;
+    let Some(key) = key else { return deliver(state, request).await };
+    let scope: Arc<str> = publisher.key_name().unwrap_or_default().into();
+    match state.idempotency.begin(ScopedKey { scope, key }).await {
+        Begin::Repeat(answer) => Ok(answer),
+        Begin::First(first) => {
+            let answer = deliver(state, request).await?;
+            first.answer(answer);
+            Ok(answer)
+        }
+    }
+}
+
+async fn deliver(state: &State, request: PublishRequest) -> Result<Answer, Problem> {
+    let id = PublicationId::now();
+    let (publication, target, except) = request.into_publication(id, now());
+    let only_connection = matches!(
+        &target,
+        Target::Named(audience) if audience.streams.is_empty() && audience.connection.is_some()
+    );
+    let event_type = BROADCASTS.allow().map(|suppressed| (publication.event_type.clone(), suppressed));
+    let recipients = match state.hub.publish(Outgoing { publication, target, except }) {
+        Ok(Recipients::Counted(count)) => count,
+        Ok(counting) => counting.count().await,
+        Err(error) => return Err(overload(error)),
+    };
+    if only_connection && recipients == 0 {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "connection_not_found", "no connection has this connection_id")
+            .member("connection_id"));
+    }
+    if let Some((event_type, suppressed)) = event_type {
+        let span = tracing::info_span!("publication", %id);
+        span.in_scope(|| tracing::info!(suppressed, "broadcasted '{event_type}' to {recipients} clients"));
+    }
+    Ok(Answer { id, recipients })
+}
+
+fn overload(error: PublishError) -> Problem {
+    let code = match error {
+        PublishError::Overloaded => "overloaded",
+        PublishError::Draining => "draining",
+    };
+    let title = match error {
+        PublishError::Overloaded => "The hub takes no more at the moment",
+        PublishError::Draining => "The hub is shutting down",
+    };
+    Problem::unavailable(code, error.to_string(), RETRY_AFTER).title(title)
+}
+
+/// Whether key and rules let the publisher reach every stream of the target.
+fn permit(state: &State, publisher: &Publisher<'_>, target: &Target) -> Result<(), Problem> {
+    let check = |stream: &str| {
+        publisher.may_publish(stream).map_err(|refusal| problem_of_refusal(&refusal))?;
+        if state.hub.rules().may_publish(publisher.key_name(), stream) {
+            return Ok(());
+        }
+        let detail = "the channel rules do not let this key publish there";
+        Err(Problem::new(StatusCode::FORBIDDEN, "key_not_allowed", detail))
+    };
+    match target {
+        Target::Everyone => check(ALL),
+        Target::Named(audience) => audience.streams.iter().try_for_each(|stream| check(stream.as_str())),
+        Target::Namespace => Ok(()),
+    }
+}
+
+fn authorize<'s>(request: &HttpRequest, state: &'s State) -> Result<Publisher<'s>, Problem> {
+    let Some(peer) = request.peer_addr() else {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "not_local", "the connection has no peer address"));
+    };
+    let facts = RequestFacts::of(peer.ip(), request.head());
+    state.publishers.authorize(&facts).map_err(|refusal| problem_of_refusal(&refusal))
+}
+
+fn problem_of_refusal(refusal: &crate::auth::Refusal) -> Problem {
+    Problem::new(StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN), refusal.code(), refusal.to_string())
+}
+
+fn problem_of(error: &RequestError) -> Problem {
+    match error {
+        RequestError::Malformed(_) => Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string()),
+        RequestError::TooDeep => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_deep", error.to_string()),
+        RequestError::Invalid { member, message } => {
+            let detail = format!("{member}: {message}");
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).member(*member)
+        }
+    }
+}
+
+/// The key of the header, which must be readable where it is there at all.
+fn header_key(headers: &HeaderMap) -> Result<Option<Box<str>>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default();
+    check_idempotency_key(key).map_err(|detail| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).member("Idempotency-Key")
+    })?;
+    Ok(Some(key.into()))
+}
+
+/// The whole body, bounded.
+async fn body(request: &HttpRequest, mut payload: Payload, state: &State) -> Result<Bytes, Problem> {
+    let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    let is_json = media.eq_ignore_ascii_case("application/json")
+        || (media.len() > 5 && media.as_bytes()[media.len() - 5..].eq_ignore_ascii_case(b"+json"));
+    if !is_json {
+        let detail = "send JSON with Content-Type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
+    }
+    let too_large = || {
+        let detail = format!("a body has at most {} bytes (MAX_BODY)", state.max_body);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    };
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: usize| length > state.max_body) {
+        return Err(too_large());
+    }
+    let broken = || Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the body could not be read to its end");
+    let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
+    let first = first.map_err(|_| broken())?;
+    // Most bodies are one chunk, which needs no copy.
+    if Some(first.len()) == declared && first.len() <= state.max_body {
+        return Ok(first);
+    }
+    let mut body = BytesMut::from(&first[..]);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| broken())?;
+        if body.len() + chunk.len() > state.max_body {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if body.len() > state.max_body { Err(too_large()) } else { Ok(body.freeze()) }
+}
+
+fn refused(state: &State, problem: &Problem) {
+    state.metrics.publish_refused.with_label_values(&[problem.code()]).inc();
+}
+
+fn write_answer(out: &mut Vec<u8>, answer: Answer) {
+    let mut id = [0; 36];
+    out.extend_from_slice(b"{\"success\":true,\"id\":\"");
+    out.extend_from_slice(answer.id.encode(&mut id).as_bytes());
+    out.extend_from_slice(b"\",\"recipients\":");
+    out.extend_from_slice(answer.recipients.to_string().as_bytes());
+    out.push(b'}');
+}
+
+fn write_problem(out: &mut Vec<u8>, problem: &Problem) {
+    out.extend_from_slice(format!("{{\"success\":false,\"status\":{},\"error\":", problem.status().as_u16()).as_bytes());
+    out.extend_from_slice(&problem.body());
+    out.push(b'}');
+}
+
+fn now() -> Timestamp {
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX))
+}

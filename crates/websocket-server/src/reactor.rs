@@ -1,0 +1,326 @@
+//! The loop around a shard: waits for sockets, the inbox and the clock, and calls the shard.
+//!
+//! Readiness is edge-triggered for reading and writing at once, registered when a socket comes and never
+//! changed, so no system call is spent on interest. After each slice of writes the sockets are looked at again:
+//! a large fan-out does not keep a client's ping waiting.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hub::{Ended, Hub, Now, Opening, Shard, Verify, Wake};
+use mio::{Events, Interest, Poll, Token, Waker};
+use protocol::Disconnect;
+use protocol::timestamp::Timestamp;
+use protocol::websocket::{Decoder, Limits};
+use service_kit::telemetry::LogLimiter;
+use tokio::sync::mpsc;
+
+use crate::socket::{Socket, Transport};
+
+/// How often a shard cuts, pings and expires.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Sockets that one wait can report; more come with the next.
+const EVENTS: usize = 1024;
+
+/// The read buffer of a shard, which all its sockets share; also what is read from one before the next.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Writes between two looks at the sockets: some milliseconds.
+const SLICE: usize = 512;
+
+/// The token of the waker; sockets have their connection's key.
+const WAKER: Token = Token(usize::MAX);
+
+/// Lines about connections per second; the counters tell the rest.
+static CONNECTS: LogLimiter = LogLimiter::new(20);
+static DISCONNECTS: LogLimiter = LogLimiter::new(20);
+
+/// A socket on its way to a shard.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The socket.
+    pub transport: Transport,
+    /// What was read behind the handshake.
+    pub read_ahead: Vec<u8>,
+    /// What the shard needs to know.
+    pub opening: Opening,
+}
+
+/// Where others reach a reactor. The queue is bounded by the node's connections: each arrival holds an admission.
+#[derive(Debug)]
+pub struct Handle {
+    arrivals: Mutex<Vec<Arrival>>,
+    stop: AtomicBool,
+    waker: Waker,
+}
+
+impl Handle {
+    /// Gives a socket to the shard.
+    pub fn open(&self, arrival: Arrival) {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+        self.wake();
+    }
+
+    /// Ends the loop; connections that are still there are cut.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // Waking fails only if the process is out of memory for a counter that it already has.
+        let _ = self.waker.wake();
+    }
+}
+
+/// The hub's way to wake a reactor.
+#[derive(Debug)]
+pub struct Bell(pub Arc<Handle>);
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+/// The parts of a reactor that exist before its hub does.
+#[derive(Debug)]
+pub struct Prepared {
+    poll: Poll,
+    handle: Arc<Handle>,
+}
+
+impl Prepared {
+    /// Makes the poll and the waker.
+    ///
+    /// # Errors
+    /// The system has no more files.
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let handle = Arc::new(Handle { arrivals: Mutex::default(), stop: AtomicBool::new(false), waker });
+        Ok(Self { poll, handle })
+    }
+
+    /// Where others reach it.
+    #[must_use]
+    pub fn handle(&self) -> Arc<Handle> {
+        Arc::clone(&self.handle)
+    }
+
+    /// The reactor of a hub's shard. Tokens that clients want to go on with are sent to `verify`.
+    #[must_use]
+    pub fn into_reactor(
+        self,
+        hub: &Arc<Hub>,
+        shard: usize,
+        max_message: usize,
+        verify: mpsc::Sender<(usize, Verify)>,
+    ) -> Reactor {
+        Reactor {
+            poll: self.poll,
+            handle: self.handle,
+            hub: Arc::clone(hub),
+            index: shard,
+            shard: Shard::new(Arc::clone(hub), shard),
+            buffer: vec![0; READ_BUFFER],
+            unread: Vec::new(),
+            started: Instant::now(),
+            max_message,
+            verify,
+        }
+    }
+}
+
+/// The loop of one shard.
+#[derive(Debug)]
+pub struct Reactor {
+    poll: Poll,
+    handle: Arc<Handle>,
+    hub: Arc<Hub>,
+    index: usize,
+    shard: Shard<Socket>,
+    buffer: Vec<u8>,
+    /// Sockets that had more to read than one turn allows.
+    unread: Vec<u32>,
+    started: Instant,
+    max_message: usize,
+    verify: mpsc::Sender<(usize, Verify)>,
+}
+
+impl Reactor {
+    /// Runs until [`Handle::stop`]. The thread that calls it owns the shard.
+    ///
+    /// # Errors
+    /// Waiting for sockets failed, which no program state explains.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut next_tick = Instant::now() + TICK;
+        let mut busy = false;
+        while !self.handle.stop.load(Ordering::Acquire) {
+            let timeout = if busy || !self.unread.is_empty() {
+                Duration::ZERO
+            } else {
+                next_tick.saturating_duration_since(Instant::now())
+            };
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let now = self.now();
+            for key in std::mem::take(&mut self.unread) {
+                self.read(key, now);
+            }
+            for event in &events {
+                let Ok(key) = u32::try_from(event.token().0) else { continue };
+                if event.is_writable() {
+                    self.on_writable(key);
+                }
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.read(key, now);
+                }
+            }
+            self.take_arrivals(now);
+            self.shard.take_inbox(now);
+            busy = self.shard.step(SLICE, now);
+            if Instant::now() >= next_tick {
+                next_tick = Instant::now() + TICK;
+                self.shard.tick(self.now());
+            }
+            log_ended(self.shard.take_ended());
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Now {
+            ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            wall: Timestamp::from_millis(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    fn on_writable(&mut self, key: u32) {
+        if self.shard.link_mut(key).is_some_and(|socket| socket.flush().is_err()) {
+            self.shard.end(key);
+        } else {
+            self.shard.on_writable(key);
+        }
+    }
+
+    fn take_arrivals(&mut self, now: Now) {
+        let arrivals =
+            std::mem::take(&mut *self.handle.arrivals.lock().unwrap_or_else(PoisonError::into_inner));
+        for Arrival { transport, mut read_ahead, opening } in arrivals {
+            let key = self.shard.next_key();
+            let registered = Socket::new(transport, opening.wire.is_deflate()).and_then(|mut socket| {
+                let token = Token(key as usize);
+                self.poll.registry().register(socket.source(), token, Interest::READABLE | Interest::WRITABLE)?;
+                Ok(socket)
+            });
+            match registered {
+                Ok(socket) => {
+                    if let Some(suppressed) = CONNECTS.allow() {
+                        let connection = short(opening.id);
+                        let user = opening.identity.is_some();
+                        let dialect = opening.wire.dialect();
+                        tracing::info!(connection, dialect, signed_in = user, suppressed, "connected");
+                    }
+                    // A TLS session may already hold what the socket will not report again.
+                    let read_now = !socket.is_drained_by_a_short_read();
+                    self.shard.open(socket, opening, now);
+                    if !read_ahead.is_empty() {
+                        self.decode(key, &mut read_ahead, now);
+                    }
+                    if read_now {
+                        self.read(key, now);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "a socket could not be taken over"),
+            }
+        }
+    }
+
+    /// Reads what a socket has, up to one buffer, and hands its messages to the shard.
+    fn read(&mut self, key: u32, now: Now) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        loop {
+            let Some(socket) = self.shard.link_mut(key) else { break };
+            match socket.read(&mut buffer) {
+                Ok(0) => {
+                    self.shard.end(key);
+                    break;
+                }
+                Ok(count) => {
+                    let drained = count < buffer.len() && socket.is_drained_by_a_short_read();
+                    self.hub.metrics().bytes_received.inc_by(count as u64);
+                    self.shard.heard(key, now);
+                    // What a closing client still sends is read so that its end is seen, and not looked at
+                    // but for its Close frame.
+                    self.decode(key, &mut buffer[..count], now);
+                    if drained {
+                        break;
+                    }
+                    if count == buffer.len() {
+                        self.unread.push(key);
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.shard.end(key);
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn decode(&mut self, key: u32, bytes: &mut [u8], now: Now) {
+        let Some(socket) = self.shard.link_mut(key).filter(|socket| !socket.is_faulty) else { return };
+        let limits = Limits { max_message: self.max_message, deflate: socket.deflate };
+        let mut decoder: Decoder = std::mem::take(&mut socket.decoder);
+        let mut asked = Vec::new();
+        let outcome = decoder.feed(&limits, bytes, &mut |incoming| {
+            asked.extend(self.shard.on_incoming(key, &incoming, now));
+            if self.shard.link_mut(key).is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if let Some(socket) = self.shard.link_mut(key) {
+            socket.decoder = decoder;
+            socket.is_faulty = outcome.is_err();
+        }
+        if let Err(fault) = outcome {
+            let disconnect = Disconnect::fault(fault.close_code(), fault.to_string().into());
+            self.shard.close(key, &disconnect, now);
+        }
+        for verify in asked {
+            self.ask(verify);
+        }
+    }
+
+    fn ask(&self, verify: Verify) {
+        let connection = verify.connection;
+        if self.verify.try_send((self.index, verify)).is_err() {
+            // As with a token that cannot be verified: the client hears so, and keeps its old one.
+            self.hub.verified(self.index, connection, None);
+        }
+    }
+}
+
+fn log_ended(ended: impl Iterator<Item = Ended>) {
+    for Ended { connection, code } in ended {
+        if let Some(suppressed) = DISCONNECTS.allow() {
+            tracing::info!(connection = short(connection), code, suppressed, "disconnected");
+        }
+    }
+}
+
+/// The first part of a connection's id: enough to follow it through the log, useless for anything else.
+fn short(id: protocol::ConnectionId) -> String {
+    id.to_string()[..8].to_owned()
+}

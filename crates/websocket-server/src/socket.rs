@@ -1,0 +1,191 @@
+//! ⑥ A client's socket: read, framed, written and closed by the one shard thread that owns it.
+//!
+//! The writing side is the engine's [`Link`]; the reading side gives whole messages to the shard. Not here:
+//! waiting for readiness (the reactor), and what a message means (the engine).
+
+use std::io::{self, IoSlice, Read, Write};
+
+use mio::net::TcpStream;
+use protocol::websocket::Decoder;
+use rustls::ServerConnection;
+
+/// Ciphertext that may wait inside a TLS session before it takes no more.
+const TLS_BUFFER: usize = 64 * 1024;
+
+/// A client's socket, and what it has sent of a frame that is not complete.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Stream,
+    /// Empty, and without memory, between frames.
+    pub decoder: Decoder,
+    /// Whether the client agreed to permessage-deflate.
+    pub deflate: bool,
+    /// Whether the client broke the protocol, so that what it still sends means nothing.
+    pub is_faulty: bool,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream>),
+}
+
+/// A TLS session over a socket that never blocks.
+#[derive(Debug)]
+struct TlsStream {
+    socket: TcpStream,
+    session: ServerConnection,
+}
+
+/// What is behind a finished handshake: the socket, and the TLS session where there is one.
+#[derive(Debug)]
+pub enum Transport {
+    /// Plain TCP.
+    Plain(std::net::TcpStream),
+    /// TLS over TCP.
+    Tls(std::net::TcpStream, Box<ServerConnection>),
+}
+
+impl Socket {
+    /// Takes a socket over; it is made non-blocking.
+    ///
+    /// # Errors
+    /// The socket cannot be made non-blocking.
+    pub fn new(transport: Transport, deflate: bool) -> io::Result<Self> {
+        let own = |socket: std::net::TcpStream| {
+            socket.set_nonblocking(true)?;
+            Ok::<_, io::Error>(TcpStream::from_std(socket))
+        };
+        let stream = match transport {
+            Transport::Plain(socket) => Stream::Plain(own(socket)?),
+            Transport::Tls(socket, mut session) => {
+                session.set_buffer_limit(Some(TLS_BUFFER));
+                Stream::Tls(Box::new(TlsStream { socket: own(socket)?, session: *session }))
+            }
+        };
+        Ok(Self { stream, decoder: Decoder::default(), deflate, is_faulty: false })
+    }
+
+    /// The socket, for registering it.
+    pub fn source(&mut self) -> &mut TcpStream {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(tls) => &mut tls.socket,
+        }
+    }
+
+    /// Reads what is there, at most `buffer`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where nothing is there; any other error is the end of the connection.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.read(buffer),
+            Stream::Tls(tls) => tls.read(buffer),
+        }
+    }
+
+    /// Whether a read that did not fill the buffer means that nothing more is there.
+    #[must_use]
+    pub fn is_drained_by_a_short_read(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_))
+    }
+
+    /// Writes out what a TLS session holds back.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn flush(&mut self) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Plain(_) => Ok(()),
+            Stream::Tls(tls) => tls.flush(),
+        }
+    }
+}
+
+impl TlsStream {
+    /// Moves ciphertext to the socket as far as it takes it.
+    fn flush(&mut self) -> io::Result<()> {
+        while self.session.wants_write() {
+            match self.session.write_tls(&mut self.socket) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            if self.session.read_tls(&mut self.socket)? == 0 {
+                return Ok(0);
+            }
+            let processed = self.session.process_new_packets();
+            // Alerts and key updates that the packets ask for.
+            self.flush()?;
+            processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.flush()?;
+        if self.session.wants_write() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let taken = self.session.writer().write(bytes)?;
+        self.flush()?;
+        if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+    }
+}
+
+impl hub::Link for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.write(bytes),
+            Stream::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.write_vectored(pieces),
+            Stream::Tls(tls) => {
+                let mut total = 0;
+                for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+                    match tls.write(piece) {
+                        Ok(count) => {
+                            total += count;
+                            if count < piece.len() {
+                                break;
+                            }
+                        }
+                        Err(_) if total > 0 => break,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(total)
+            }
+        }
+    }
+
+    fn shutdown(&mut self) {
+        // The connection ends either way; a peer that is already gone is no news.
+        match &mut self.stream {
+            Stream::Plain(socket) => {
+                let _ = socket.shutdown(std::net::Shutdown::Write);
+            }
+            Stream::Tls(tls) => {
+                tls.session.send_close_notify();
+                let _ = tls.flush();
+                let _ = tls.socket.shutdown(std::net::Shutdown::Write);
+            }
+        }
+    }
+}

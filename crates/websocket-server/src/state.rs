@@ -1,0 +1,56 @@
+//! What all handlers and endpoints share: the hub, who may use it, and the counters of the front.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hub::Hub;
+use hub::idempotency::IdempotencyKeys;
+use prometheus::Registry;
+
+use crate::auth::{OriginPolicy, PublisherPolicy, Verifier};
+use crate::config::{AuthPolicy, ProtocolTest};
+use crate::metrics::FrontMetrics;
+use crate::reactor::{Arrival, Handle};
+
+/// Told to publishers and handshakes that are refused for the moment.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Shared by all threads of the server.
+pub struct State {
+    /// The engine.
+    pub hub: Arc<Hub>,
+    /// The shards' loops.
+    pub reactors: Vec<Arc<Handle>>,
+    /// The shard that the next connection goes to.
+    pub next_shard: AtomicUsize,
+    /// Who may publish.
+    pub publishers: PublisherPolicy,
+    /// Which pages may connect.
+    pub origins: OriginPolicy,
+    /// How tokens are checked.
+    pub verifier: Verifier,
+    /// What `/ws` wants.
+    pub policy: AuthPolicy,
+    /// Answers by idempotency key.
+    pub idempotency: IdempotencyKeys,
+    /// The largest body of a request.
+    pub max_body: usize,
+    /// Whether `/echo` is there.
+    pub protocol_test: ProtocolTest,
+    /// The counters of the front.
+    pub metrics: FrontMetrics,
+    /// All counters.
+    pub registry: Registry,
+    /// Where the server listens.
+    pub address: SocketAddr,
+}
+
+impl State {
+    /// Gives a socket to the next shard in turn.
+    pub fn open(&self, arrival: Arrival) {
+        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
+        self.reactors[turn % self.reactors.len()].open(arrival);
+    }
+}

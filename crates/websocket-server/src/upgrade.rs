@@ -1,0 +1,257 @@
+//! The WebSocket handshake: which requests become connections, whose, and how the others are refused.
+//!
+//! An upgrade leaves actix before routing and middleware, so everything that a request is checked for is checked
+//! here. What passes is answered 101, and its socket moves to a shard; actix knows of it no longer.
+
+use std::io;
+use std::sync::Arc;
+
+use actix_codec::Framed;
+use actix_http::header::{
+    AUTHORIZATION, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use actix_http::{HttpMessage, Method, Request, StatusCode, h1};
+use actix_rt::net::TcpStream;
+use hub::{Admission, Identity, Opening, Wire};
+use protocol::websocket::{accept_key, check_key, check_version, negotiate_deflate};
+use protocol::{ConnectionId, Disconnect};
+use service_kit::problem::Problem;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::server::TlsStream;
+
+use crate::config::{AuthPolicy, ProtocolTest};
+use crate::echo;
+use crate::reactor::Arrival;
+use crate::socket::Transport;
+use crate::state::{RETRY_AFTER, State};
+
+/// The subprotocol under which a token may travel: `Sec-WebSocket-Protocol: fanfare, <token>`.
+const SUBPROTOCOL: &str = "fanfare";
+
+/// The longest request target that is looked at, tokens included: as much as a token may have, and some.
+const MAX_TARGET: usize = 16 * 1024;
+
+/// A stream of actix that can be taken away from it.
+pub trait IntoTransport: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// The socket, no longer registered anywhere.
+    ///
+    /// # Errors
+    /// The socket could not be taken out of the runtime.
+    fn into_transport(self) -> io::Result<Transport>;
+}
+
+impl IntoTransport for TcpStream {
+    fn into_transport(self) -> io::Result<Transport> {
+        self.into_std().map(Transport::Plain)
+    }
+}
+
+impl IntoTransport for TlsStream<TcpStream> {
+    fn into_transport(self) -> io::Result<Transport> {
+        let (socket, session) = self.into_inner();
+        Ok(Transport::Tls(socket.into_std()?, Box::new(session)))
+    }
+}
+
+/// Why a handshake is refused, with its name for the metric.
+struct Refusal {
+    reason: &'static str,
+    problem: Problem,
+}
+
+impl Refusal {
+    fn new(reason: &'static str, status: StatusCode, detail: &'static str) -> Self {
+        Self { reason, problem: Problem::new(status, reason, detail) }
+    }
+}
+
+/// What the client asked for, checked.
+struct Handshake {
+    path: Path,
+    accept: String,
+    deflate: Option<&'static str>,
+    subprotocol: bool,
+    token: Option<String>,
+    admission: Admission,
+}
+
+/// The endpoints that speak WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Channels,
+    Echo,
+}
+
+/// Carries a request for an upgrade to its end: a connection of a shard, or a refusal.
+///
+/// # Errors
+/// Never: a socket that breaks meanwhile is nobody's news. The type is actix's.
+pub async fn upgrade<T: IntoTransport>(
+    state: Arc<State>,
+    (request, framed): (Request, Framed<T, h1::Codec>),
+) -> Result<(), actix_http::Error> {
+    let parts = framed.into_parts();
+    let (mut io, read_ahead) = (parts.io, parts.read_buf.to_vec());
+    let outcome = match check(&state, &request) {
+        Ok(handshake) => accept(&state, handshake, io, read_ahead).await,
+        Err(refusal) => {
+            state.metrics.handshakes_refused.with_label_values(&[refusal.reason]).inc();
+            refuse(&mut io, &refusal.problem).await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a socket broke during its handshake");
+    }
+    Ok(())
+}
+
+fn text<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// The comma-separated words of all headers of one name.
+fn words<'r>(headers: &'r HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'r str> {
+    headers
+        .get_all(name)
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+}
+
+/// Checks everything that needs no waiting.
+fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
+    let headers = request.headers();
+    let path = match request.path() {
+        "/ws" => Path::Channels,
+        "/echo" if state.protocol_test == ProtocolTest::On => Path::Echo,
+        _ => return Err(Refusal::new("not_found", StatusCode::NOT_FOUND, "there is no WebSocket at this path")),
+    };
+    let bad = |reason, detail| Err(Refusal::new(reason, StatusCode::BAD_REQUEST, detail));
+    if request.method() != Method::GET {
+        return bad("bad_handshake", "a WebSocket handshake is a GET request");
+    }
+    if !words(headers, &UPGRADE).any(|word| word.eq_ignore_ascii_case("websocket")) {
+        return bad("bad_handshake", "the only upgrade here is Upgrade: websocket");
+    }
+    if !text(headers, &SEC_WEBSOCKET_VERSION).is_some_and(check_version) {
+        let mut refusal =
+            Refusal::new("bad_version", StatusCode::UPGRADE_REQUIRED, "the WebSocket version is 13");
+        refusal.problem = refusal.problem.header("Sec-WebSocket-Version", "13");
+        return Err(refusal);
+    }
+    let Some(key) = text(headers, &SEC_WEBSOCKET_KEY).filter(|key| check_key(key)) else {
+        return bad("bad_handshake", "Sec-WebSocket-Key is 16 bytes in base64");
+    };
+    let target = request.uri().query().unwrap_or_default();
+    if target.len() > MAX_TARGET {
+        return Err(Refusal::new("too_large", StatusCode::URI_TOO_LONG, "the query is longer than 16 KiB"));
+    }
+    if !state.origins.allows_websocket(text(headers, &ORIGIN)) {
+        let detail = "pages from this Origin may not connect; CORS_ALLOWED_ORIGINS lists those that may";
+        return Err(Refusal::new("forbidden_origin", StatusCode::FORBIDDEN, detail));
+    }
+    if state.hub.is_draining() {
+        return Err(unavailable("draining", "The hub is shutting down"));
+    }
+    let Some(admission) = state.hub.admit() else {
+        return Err(unavailable("connection_limit", "The hub has as many connections as it may have"));
+    };
+    let mut protocols = words(headers, &SEC_WEBSOCKET_PROTOCOL);
+    let subprotocol = protocols.next() == Some(SUBPROTOCOL);
+    let token = query_token(target)
+        .or_else(|| bearer(text(headers, &AUTHORIZATION)?))
+        .or_else(|| protocols.next().filter(|_| subprotocol).map(str::to_owned));
+    let offers = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).filter_map(|value| value.to_str().ok());
+    let deflate =
+        (path == Path::Echo || state.hub.limits().deflate_min.is_some()).then(|| negotiate_deflate(offers)).flatten();
+    Ok(Handshake { path, accept: accept_key(key), deflate, subprotocol, token, admission })
+}
+
+fn unavailable(reason: &'static str, title: &'static str) -> Refusal {
+    Refusal { reason, problem: Problem::unavailable(reason, title, RETRY_AFTER).title(title) }
+}
+
+/// The `token` of the query, decoded.
+fn query_token(query: &str) -> Option<String> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    pairs.into_iter().find(|(name, value)| name == "token" && !value.is_empty()).map(|(_, value)| value)
+}
+
+fn bearer(authorization: &str) -> Option<String> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// Whose connection it is; or why it is closed before its welcome.
+async fn identify(state: &State, token: Option<&str>) -> Result<Option<Identity>, Disconnect> {
+    if state.policy == AuthPolicy::Off {
+        return Ok(None);
+    }
+    let Some(token) = token else {
+        return if state.policy == AuthPolicy::Required { Err(Disconnect::UNAUTHORIZED) } else { Ok(None) };
+    };
+    match state.verifier.verify(token).await {
+        Ok(token) => Ok(Some(token.into())),
+        Err(error) => {
+            state.metrics.handshakes_refused.with_label_values(&[error.cause()]).inc();
+            tracing::debug!(cause = error.cause(), "a token was refused");
+            Err(if error.is_our_fault() { Disconnect::INTERNAL } else { Disconnect::UNAUTHORIZED })
+        }
+    }
+}
+
+async fn accept<T: IntoTransport>(
+    state: &Arc<State>,
+    handshake: Handshake,
+    mut io: T,
+    read_ahead: Vec<u8>,
+) -> io::Result<()> {
+    let Handshake { path, accept, deflate, subprotocol, token, admission } = handshake;
+    let mut response = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n"
+    );
+    if let Some(extension) = deflate {
+        response.push_str(&format!("Sec-WebSocket-Extensions: {extension}\r\n"));
+    }
+    if subprotocol {
+        response.push_str(&format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"));
+    }
+    response.push_str("\r\n");
+    if path == Path::Echo {
+        io.write_all(response.as_bytes()).await?;
+        return echo::run(io, read_ahead, deflate.is_some()).await;
+    }
+    let (identity, refusal) = match identify(state, token.as_deref()).await {
+        Ok(identity) => (identity, None),
+        Err(disconnect) => (None, Some(disconnect)),
+    };
+    io.write_all(response.as_bytes()).await?;
+    io.flush().await?;
+    let wire = if deflate.is_some() { Wire::ChannelsDeflate } else { Wire::Channels };
+    let opening = Opening { id: ConnectionId::random(), wire, identity, admission, refusal };
+    state.open(Arrival { transport: io.into_transport()?, read_ahead, opening });
+    Ok(())
+}
+
+/// Answers a request that becomes no connection. The stream is closed behind the answer.
+async fn refuse(io: &mut (impl AsyncWrite + Unpin), problem: &Problem) -> io::Result<()> {
+    let body = problem.body();
+    let status = problem.status();
+    let mut head = format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        service_kit::problem::CONTENT_TYPE,
+        body.len()
+    );
+    for (name, value) in problem.headers() {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    let mut bytes = head.into_bytes();
+    bytes.extend_from_slice(&body);
+    io.write_all(&bytes).await?;
+    io.shutdown().await
+}
