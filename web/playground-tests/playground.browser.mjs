@@ -148,7 +148,10 @@ describe("playground", { timeout: 120_000 }, () => {
     const { url, drain } = await hub();
     const page = await open(url);
     await state(page, "live");
+    const began = Date.now();
     assert.equal(await drain(), 0);
+    // The page keeps an HTTP connection open; an idle one must not hold the process until DRAIN_TIMEOUT (30 s).
+    assert.ok(Date.now() - began < 15_000, `the drain took ${Date.now() - began} ms`);
     await page.locator("#close-log", { hasText: "1001" }).waitFor();
     await page.screenshot({ path: `${SCREENSHOTS}playground-draining.png` });
   });

@@ -56,7 +56,12 @@ impl Encoded {
     /// read it.
     #[must_use]
     pub fn new(publication: Publication, deflate_min: Option<usize>) -> Self {
-        Self { publication, accepted_at: Instant::now(), deflate_min, frames: [const { OnceLock::new() }; WIRES] }
+        Self {
+            publication,
+            accepted_at: Instant::now(),
+            deflate_min,
+            frames: [const { OnceLock::new() }; WIRES],
+        }
     }
 
     /// The publication itself.
@@ -96,10 +101,18 @@ impl Encoded {
         if self.deflate_min.is_none_or(|min| size < min) {
             return plain.clone();
         }
-        let mut text = Vec::new();
-        channels::write_event(&self.publication, &mut text);
-        let packed = compressed_text_frame(&compress(&text));
+        let packed = compressed_text_frame(&compress(payload(plain)));
         metrics.deflations.inc();
         if packed.len() < plain.len() { packed } else { plain.clone() }
     }
+}
+
+/// The payload of a whole unmasked frame.
+fn payload(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    frame.get(header..).unwrap_or_default()
 }

@@ -184,7 +184,9 @@ impl Hub {
     pub fn publish(&self, outgoing: Outgoing) -> Result<Recipients, PublishError> {
         let Outgoing { publication, target, except } = outgoing;
         let audience = match target {
-            Target::Everyone => return self.to_stream(publication, Some(Arc::clone(self.registry.everyone())), except),
+            Target::Everyone => {
+                return self.to_stream(publication, Some(Arc::clone(self.registry.everyone())), except);
+            }
             Target::Namespace => Audience::default(),
             Target::Named(audience) => audience,
         };
@@ -192,7 +194,8 @@ impl Hub {
             ([], None | Some(ConnectionTarget::Unknown)) => self.to_stream(publication, None, except),
             ([stream], None) => self.to_stream(publication, self.registry.get(stream.as_str()), except),
             (streams, connection) => {
-                let streams = streams.iter().filter_map(|stream| self.registry.get(stream.as_str())).collect();
+                let streams =
+                    streams.iter().filter_map(|stream| self.registry.get(stream.as_str())).collect();
                 let connection = connection.and_then(|target| match target {
                     ConnectionTarget::Id(id) => Some(id),
                     ConnectionTarget::Unknown => None,
@@ -220,14 +223,13 @@ impl Hub {
             return Ok(Recipients::Counted(0));
         };
         self.check(&encoded, |shard| entry.is_on(shard))?;
-        let mut count = 0;
         for (shard, inbox) in self.inboxes.iter().enumerate() {
             if entry.is_on(shard) {
                 let to = To::Stream(Arc::clone(&entry));
                 inbox.push([Message::Deliver(Delivery { encoded: Arc::clone(&encoded), to, except })]);
             }
         }
-        count += entry.followers();
+        let count = entry.followers();
         drop(order);
         self.metrics.publications.inc();
         Ok(Recipients::Counted(count))
@@ -277,7 +279,9 @@ impl Hub {
 
     /// Refuses a publication for which one of the visited shards has no room.
     fn check(&self, encoded: &Encoded, visits: impl Fn(usize) -> bool) -> Result<(), PublishError> {
-        let full = |(shard, inbox): (usize, &Inbox)| visits(shard) && !inbox.has_room(encoded.weight(), &self.limits);
+        let full = |(shard, inbox): (usize, &Inbox)| {
+            visits(shard) && !inbox.has_room(encoded.weight(), &self.limits)
+        };
         let refusal = if self.is_draining() {
             PublishError::Draining
         } else if self.inboxes.iter().enumerate().any(full) {
@@ -301,8 +305,10 @@ impl Hub {
         if self.draining.swap(true, Ordering::AcqRel) {
             return;
         }
-        let gaps = u32::try_from(self.connections().saturating_sub(1)).unwrap_or(u32::MAX).max(1);
-        let step = (spread / gaps).max(Duration::from_millis(1));
+        // Whole milliseconds, rounded up: what clients are told differs, and spans the spread.
+        let gaps = u128::from(self.registry.everyone().followers().saturating_sub(1).max(1));
+        let step = u64::try_from(spread.as_millis().div_ceil(gaps)).unwrap_or(u64::MAX).max(1);
+        let step = Duration::from_millis(step);
         for (shard, inbox) in (0_u32..).zip(&self.inboxes) {
             let plan = DrainPlan {
                 first: FIRST_RETURN + step * shard,

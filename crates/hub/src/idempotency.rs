@@ -34,7 +34,7 @@ pub struct ScopedKey {
 #[derive(Debug)]
 enum Entry {
     InProgress(watch::Receiver<Option<Answer>>),
-    Answered(Answer, Instant),
+    Answered(Answer),
 }
 
 /// The keys of a hub.
@@ -66,7 +66,8 @@ pub enum Begin<'k> {
 pub struct InProgress<'k> {
     keys: &'k IdempotencyKeys,
     key: Arc<ScopedKey>,
-    sender: watch::Sender<Option<Answer>>,
+    /// Told to those who wait; taken once the answer is kept.
+    sender: Option<watch::Sender<Option<Answer>>>,
 }
 
 impl IdempotencyKeys {
@@ -91,12 +92,12 @@ impl IdempotencyKeys {
                 let mut keys = self.lock();
                 self.forget_old(&mut keys, Instant::now());
                 match keys.entries.get(&key) {
-                    Some(Entry::Answered(answer, _)) => return Begin::Repeat(*answer),
+                    Some(Entry::Answered(answer)) => return Begin::Repeat(*answer),
                     Some(Entry::InProgress(waiting)) => waiting.clone(),
                     None => {
                         let (sender, receiver) = watch::channel(None);
                         keys.entries.insert(Arc::clone(&key), Entry::InProgress(receiver));
-                        return Begin::First(InProgress { keys: self, key, sender });
+                        return Begin::First(InProgress { keys: self, key, sender: Some(sender) });
                     }
                 }
             };
@@ -127,22 +128,24 @@ impl IdempotencyKeys {
 
 impl InProgress<'_> {
     /// Tells the answer to those who wait, and keeps it for those who come.
-    pub fn answer(self, answer: Answer) {
+    pub fn answer(mut self, answer: Answer) {
         let now = Instant::now();
         let mut keys = self.keys.lock();
-        keys.entries.insert(Arc::clone(&self.key), Entry::Answered(answer, now));
+        keys.entries.insert(Arc::clone(&self.key), Entry::Answered(answer));
         keys.answered.push_back((Arc::clone(&self.key), now));
         self.keys.forget_old(&mut keys, now);
         drop(keys);
-        self.sender.send_replace(Some(answer));
+        if let Some(sender) = self.sender.take() {
+            sender.send_replace(Some(answer));
+        }
     }
 }
 
 impl Drop for InProgress<'_> {
     fn drop(&mut self) {
-        let mut keys = self.keys.lock();
-        if matches!(keys.entries.get(&self.key), Some(Entry::InProgress(_))) {
-            keys.entries.remove(&self.key);
+        // Once answered the key is no longer this call's: it may have been forgotten and begun anew.
+        if self.sender.is_some() {
+            self.keys.lock().entries.remove(&self.key);
         }
     }
 }

@@ -23,7 +23,7 @@ pub trait Wake: Send + Sync {
 
 /// A publication for a shard.
 #[derive(Debug, Clone)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// What.
     pub encoded: Arc<Encoded>,
     /// To whom.
@@ -34,7 +34,7 @@ pub struct Delivery {
 
 /// The followers that a delivery goes to.
 #[derive(Debug, Clone)]
-pub enum To {
+pub(crate) enum To {
     /// One stream's.
     Stream(Arc<StreamEntry>),
     /// Several streams' and one connection, each connection once; the count of them is told.
@@ -43,7 +43,7 @@ pub enum To {
 
 /// A union of streams and connections.
 #[derive(Debug)]
-pub struct Union {
+pub(crate) struct Union {
     /// The streams that anybody follows.
     pub streams: Vec<Arc<StreamEntry>>,
     /// One connection more.
@@ -54,20 +54,20 @@ pub struct Union {
 
 /// Adds up what the shards count, and tells the sum when the last has reported.
 #[derive(Debug)]
-pub struct Tally {
+pub(crate) struct Tally {
     state: Mutex<(usize, u32, Option<oneshot::Sender<u32>>)>,
 }
 
 impl Tally {
     /// A tally for so many reports, and where its sum arrives.
     #[must_use]
-    pub fn new(reports: usize) -> (Self, oneshot::Receiver<u32>) {
+    pub(crate) fn new(reports: usize) -> (Self, oneshot::Receiver<u32>) {
         let (sender, receiver) = oneshot::channel();
         (Self { state: Mutex::new((reports, 0, Some(sender))) }, receiver)
     }
 
     /// One shard's count.
-    pub fn report(&self, count: u32) {
+    pub(crate) fn report(&self, count: u32) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 -= 1;
         state.1 += count;
@@ -82,7 +82,7 @@ impl Tally {
 
 /// What the hub tells a shard.
 #[derive(Debug)]
-pub enum Message {
+pub(crate) enum Message {
     /// Deliver a publication.
     Deliver(Delivery),
     /// A token that a connection sent was verified; none means that it is not valid.
@@ -93,7 +93,7 @@ pub enum Message {
 
 /// How the connections of all shards are told when to come back.
 #[derive(Debug, Clone, Copy)]
-pub struct DrainPlan {
+pub(crate) struct DrainPlan {
     /// The first delay.
     pub first: Duration,
     /// How much later each further connection of this shard comes back.
@@ -141,6 +141,12 @@ impl Inbox {
     /// Publications that wait or are being written.
     pub fn publications(&self) -> usize {
         self.publications.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing waits to be taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue().is_empty()
     }
 
     /// Puts messages into the queue, in order.

@@ -6,8 +6,8 @@
 
 pub mod encoded;
 mod hub;
-pub mod identity;
 pub mod idempotency;
+pub mod identity;
 mod inbox;
 mod limits;
 mod link;

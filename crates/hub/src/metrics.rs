@@ -1,7 +1,9 @@
 //! The engine's counters. None has a label per user or channel, so their number is fixed.
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// All counters of the engine and of the sockets that it drives.
 #[derive(Debug, Clone)]
@@ -52,7 +54,10 @@ pub struct Metrics {
 const FANOUT_BUCKETS: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: Result<C, prometheus::Error>) -> C {
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: Result<C, prometheus::Error>,
+) -> C {
     let collector = collector.expect("a metric's name and help are constants");
     registry.register(Box::new(collector.clone())).expect("each metric is registered once");
     collector
@@ -98,8 +103,11 @@ impl Metrics {
             fanout_seconds: register(
                 registry,
                 Histogram::with_opts(
-                    HistogramOpts::new("fanfare_fanout_seconds", "From acceptance to the last write, per shard")
-                        .buckets(FANOUT_BUCKETS.to_vec()),
+                    HistogramOpts::new(
+                        "fanfare_fanout_seconds",
+                        "From acceptance to the last write, per shard",
+                    )
+                    .buckets(FANOUT_BUCKETS.to_vec()),
                 ),
             ),
             idempotency_keys: gauge("fanfare_idempotency_keys", "Idempotency keys kept"),

@@ -9,15 +9,15 @@ use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
-use crate::link::Link;
 use crate::limits::Limits;
+use crate::link::Link;
 
 /// Pieces given to one vectored write; more gain nothing, and the kernel's limit is 1,024.
 const PIECES: usize = 64;
 
 /// Frames that wait, the first of them perhaps written in part.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     frames: VecDeque<Bytes>,
     /// Bytes of the first frame that are already written.
     written: usize,
@@ -26,18 +26,18 @@ pub struct Outbox {
 
 /// There is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub(crate) struct Full;
 
 impl Outbox {
     /// Bytes that wait.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Whether nothing waits.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
@@ -45,7 +45,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The frame does not fit; the outbox is as it was.
-    pub fn push(&mut self, frame: Bytes, written: usize, limits: &Limits) -> Result<(), Full> {
+    pub(crate) fn push(&mut self, frame: Bytes, written: usize, limits: &Limits) -> Result<(), Full> {
         let size = frame.len() - written;
         if !self.frames.is_empty()
             && (self.bytes + size > limits.outbox_bytes || self.frames.len() >= limits.outbox_frames)
@@ -57,7 +57,7 @@ impl Outbox {
     }
 
     /// Puts a frame behind the others whatever the limits say: for the Close frame, which comes once.
-    pub fn force(&mut self, frame: Bytes, written: usize) {
+    pub(crate) fn force(&mut self, frame: Bytes, written: usize) {
         debug_assert!(written == 0 || self.frames.is_empty(), "only the head can be written in part");
         if self.frames.is_empty() {
             self.written = written;
@@ -67,7 +67,7 @@ impl Outbox {
     }
 
     /// Drops all frames but one that is written in part, so that what follows stands at a frame's border.
-    pub fn truncate(&mut self) {
+    pub(crate) fn truncate(&mut self) {
         let keep = usize::from(self.written > 0);
         self.frames.truncate(keep);
         self.bytes = self.frames.iter().map(Bytes::len).sum::<usize>().saturating_sub(self.written);
@@ -77,7 +77,7 @@ impl Outbox {
     ///
     /// # Errors
     /// The connection is broken. A link that takes no more is no error.
-    pub fn flush(&mut self, link: &mut impl Link) -> io::Result<usize> {
+    pub(crate) fn flush(&mut self, link: &mut impl Link) -> io::Result<usize> {
         let mut total = 0;
         while !self.frames.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES];

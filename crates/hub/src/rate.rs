@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 /// When the latest frames of a client came, oldest first, in milliseconds of the shard's clock.
 #[derive(Debug, Default)]
-pub struct RateWindow {
+pub(crate) struct RateWindow {
     times: VecDeque<u64>,
 }
 
 impl RateWindow {
     /// Counts a frame at `now`; `false` says that it is one more than `most` within `window` milliseconds.
-    pub fn allow(&mut self, now: u64, most: u32, window: u64) -> bool {
+    pub(crate) fn allow(&mut self, now: u64, most: u32, window: u64) -> bool {
         self.forget(now, window);
         if self.times.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
             return false;
@@ -20,7 +20,7 @@ impl RateWindow {
     }
 
     /// Drops what is older than the window; `true` says that nothing is left.
-    pub fn forget(&mut self, now: u64, window: u64) -> bool {
+    pub(crate) fn forget(&mut self, now: u64, window: u64) -> bool {
         while self.times.front().is_some_and(|&time| time + window <= now) {
             self.times.pop_front();
         }

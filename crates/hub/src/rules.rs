@@ -107,7 +107,8 @@ impl ChannelRules {
         let by_token = identity
             .and_then(|identity| identity.channels.as_deref())
             .is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(channel)));
-        let by_rule = self.matching(channel).find_map(|rule| rule.subscribe.as_ref().map(|answer| (rule, answer)));
+        let by_rule =
+            self.matching(channel).find_map(|rule| rule.subscribe.as_ref().map(|answer| (rule, answer)));
         by_token
             && match by_rule {
                 None => false,
@@ -178,7 +179,9 @@ mod tests {
         let (employer, worker) = (user("1", Some("employer")), user("2", Some("worker")));
         assert!(rules.may_subscribe(Some(&employer), "payments"));
         assert!(!rules.may_subscribe(Some(&worker), "payments") && !rules.may_subscribe(None, "payments"));
-        assert!(rules.may_subscribe(Some(&worker), "user:2") && !rules.may_subscribe(Some(&worker), "user:1"));
+        assert!(
+            rules.may_subscribe(Some(&worker), "user:2") && !rules.may_subscribe(Some(&worker), "user:1")
+        );
         assert!(!rules.may_subscribe(None, "user:1") && rules.may_subscribe(None, "jobs"));
         assert!(rules.may_publish(Some("any"), "@all") && rules.publish_is_open());
         assert_eq!(rules.history("@all").map(|history| history.size), Some(1000));
@@ -190,9 +193,15 @@ mod tests {
             history: Some(HistoryRule { size: 5, age: Duration::from_secs(1), durable: true }),
             ..rule("orders:*", None)
         };
-        let keys = ChannelRule { publish: Some(PublishRule::Keys(vec!["shop".into()])), ..rule("orders:*", None) };
+        let keys =
+            ChannelRule { publish: Some(PublishRule::Keys(vec!["shop".into()])), ..rule("orders:*", None) };
         let rules = ChannelRules::new(
-            vec![history_only, keys, rule("orders:open", Some(SubscribeRule::Anyone)), rule("orders:*", Some(SubscribeRule::SignedIn))],
+            vec![
+                history_only,
+                keys,
+                rule("orders:open", Some(SubscribeRule::Anyone)),
+                rule("orders:*", Some(SubscribeRule::SignedIn)),
+            ],
             Identities::Known,
         );
         assert!(rules.may_subscribe(None, "orders:open") && !rules.may_subscribe(None, "orders:7"));
@@ -214,6 +223,8 @@ mod tests {
         let rules = ChannelRules::new(vec![], Identities::Known);
         let patterns = vec![ChannelPattern::new("orders:*").expect("pattern")];
         let narrow = Identity { channels: Some(patterns.into()), ..user("1", Some("worker")) };
-        assert!(rules.may_subscribe(Some(&narrow), "orders:1") && !rules.may_subscribe(Some(&narrow), "jobs"));
+        assert!(
+            rules.may_subscribe(Some(&narrow), "orders:1") && !rules.may_subscribe(Some(&narrow), "jobs")
+        );
     }
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use protocol::ChannelName;
+use protocol::channel::{ChannelNameError, MAX_CHANNEL_NAME};
 use protocol::channels::{self, ClientFrame, ErrorCode};
 use protocol::timestamp::Timestamp;
 
@@ -15,24 +16,24 @@ use crate::limits::Limits;
 use crate::rules::ChannelRules;
 
 /// What the session needs to know of a connection.
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     /// Whose it is.
-    pub identity: Option<&'a Identity>,
+    pub(crate) identity: Option<&'a Identity>,
     /// How many channels it is subscribed to.
-    pub channels: usize,
+    pub(crate) channels: usize,
     /// Whether it is subscribed to a channel.
-    pub is_subscribed: &'a dyn Fn(&str) -> bool,
+    pub(crate) is_subscribed: &'a dyn Fn(&str) -> bool,
     /// The rules in force.
-    pub rules: &'a ChannelRules,
+    pub(crate) rules: &'a ChannelRules,
     /// The bounds in force.
-    pub limits: &'a Limits,
+    pub(crate) limits: &'a Limits,
     /// The time for the answers.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// What the shard is to do, in this order.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Send this text to the client.
     Reply(Vec<u8>),
     /// Subscribe it.
@@ -45,7 +46,7 @@ pub enum Step {
 
 /// Answers one message.
 #[must_use]
-pub fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
+pub(crate) fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
     let frame = match std::str::from_utf8(message) {
         Ok(text) => ClientFrame::parse(text),
         Err(_) => return vec![error(view, ErrorCode::InvalidJson, "the frame is not UTF-8", None)],
@@ -54,17 +55,27 @@ pub fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
         Ok(ClientFrame::Ping { data }) => vec![Step::Reply(channels::pong(data, view.now))],
         Ok(ClientFrame::Subscribe(names)) => subscribe(&names, view),
         Ok(ClientFrame::Unsubscribe(names)) => unsubscribe(&names, view),
-        Ok(ClientFrame::Refresh { token }) if view.identity.is_some() => vec![Step::Verify(token.into_owned())],
+        Ok(ClientFrame::Refresh { token }) if view.identity.is_some() => {
+            vec![Step::Verify(token.into_owned())]
+        }
         Ok(ClientFrame::Refresh { .. }) => {
-            vec![error(view, ErrorCode::Forbidden, "this connection has no user whose token could be refreshed", None)]
+            vec![error(
+                view,
+                ErrorCode::Forbidden,
+                "this connection has no user whose token could be refreshed",
+                None,
+            )]
         }
         Err(fault) => vec![error(view, fault.code, &fault.message, None)],
     }
 }
 
 /// The answer to a refresh, once its token was verified.
-#[must_use]
-pub fn on_verified(current: &Identity, verified: Option<&Identity>, now: Timestamp) -> Result<Vec<u8>, Vec<u8>> {
+pub(crate) fn on_verified(
+    current: &Identity,
+    verified: Option<&Identity>,
+    now: Timestamp,
+) -> Result<Vec<u8>, Vec<u8>> {
     let refused = |message| Err(channels::error(ErrorCode::Forbidden, message, None, now));
     match verified {
         None => refused("the new token is not valid; the connection ends with its old one"),
@@ -77,17 +88,33 @@ fn error(view: &View<'_>, code: ErrorCode, message: &str, channel: Option<&str>)
     Step::Reply(channels::error(code, message, channel, view.now))
 }
 
-/// The names without repetition, at most one more than a connection may have.
-fn distinct<'n>(names: &'n [Cow<'_, str>], most: usize) -> Vec<&'n str> {
+/// The names without repetition, one more than a connection may have at most, so that no frame has more answers
+/// than that; and the first name that is left over.
+fn distinct<'n>(names: &'n [Cow<'_, str>], limits: &Limits) -> (Vec<&'n str>, Option<&'n str>) {
     let mut seen = HashSet::new();
-    names.iter().map(|name| &**name).filter(|name| seen.insert(*name)).take(most.saturating_add(1)).collect()
+    let mut distinct = names.iter().map(|name| &**name).filter(|name| seen.insert(*name));
+    (distinct.by_ref().take(limits.channels.saturating_add(1)).collect(), distinct.next())
+}
+
+fn invalid_channel(view: &View<'_>, name: &str, fault: ChannelNameError) -> Step {
+    let shown = (name.len() <= 2 * MAX_CHANNEL_NAME).then_some(name);
+    error(view, ErrorCode::InvalidChannel, &fault.to_string(), shown)
+}
+
+fn left_over(view: &View<'_>, name: &str) -> Step {
+    let message = format!(
+        "a frame names at most {} different channels; those after are not looked at",
+        view.limits.channels.saturating_add(1)
+    );
+    let shown = (name.len() <= 2 * MAX_CHANNEL_NAME).then_some(name);
+    error(view, ErrorCode::TooManyChannels, &message, shown)
 }
 
 fn subscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut in_force = Vec::new();
     let mut channels = view.channels;
-    let names = distinct(names, view.limits.channels);
+    let (names, mut rest) = distinct(names, view.limits);
     for &name in &names {
         if (view.is_subscribed)(name) {
             in_force.push(name);
@@ -96,27 +123,33 @@ fn subscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
         let channel = match ChannelName::new(name) {
             Ok(channel) => channel,
             Err(fault) => {
-                let shown = (name.len() <= 2 * protocol::channel::MAX_CHANNEL_NAME).then_some(name);
-                steps.push(error(view, ErrorCode::InvalidChannel, &fault.to_string(), shown));
+                steps.push(invalid_channel(view, name, fault));
                 continue;
             }
         };
+        if !view.rules.may_subscribe(view.identity, name) {
+            steps.push(error(
+                view,
+                ErrorCode::Forbidden,
+                "the channel rules do not let you subscribe",
+                Some(name),
+            ));
+            continue;
+        }
         if channels >= view.limits.channels {
             let message = format!(
                 "a connection has at most {} channels; this one and those named after it are not subscribed",
                 view.limits.channels
             );
             steps.push(error(view, ErrorCode::TooManyChannels, &message, Some(name)));
+            rest = None;
             break;
-        }
-        if !view.rules.may_subscribe(view.identity, name) {
-            steps.push(error(view, ErrorCode::Forbidden, "the channel rules do not let you subscribe", Some(name)));
-            continue;
         }
         channels += 1;
         in_force.push(name);
         steps.push(Step::Join(channel));
     }
+    steps.extend(rest.map(|name| left_over(view, name)));
     if !in_force.is_empty() || names.is_empty() {
         steps.push(Step::Reply(channels::subscribed(&in_force, view.now)));
     }
@@ -126,7 +159,8 @@ fn subscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
 fn unsubscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut gone = Vec::new();
-    for name in distinct(names, view.limits.channels) {
+    let (names, rest) = distinct(names, view.limits);
+    for &name in &names {
         match ChannelName::check(name) {
             Ok(()) => {
                 gone.push(name);
@@ -134,12 +168,10 @@ fn unsubscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
                     steps.push(Step::Leave(name.to_owned()));
                 }
             }
-            Err(fault) => {
-                let shown = (name.len() <= 2 * protocol::channel::MAX_CHANNEL_NAME).then_some(name);
-                steps.push(error(view, ErrorCode::InvalidChannel, &fault.to_string(), shown));
-            }
+            Err(fault) => steps.push(invalid_channel(view, name, fault)),
         }
     }
+    steps.extend(rest.map(|name| left_over(view, name)));
     if !gone.is_empty() || names.is_empty() {
         steps.push(Step::Reply(channels::unsubscribed(&gone, view.now)));
     }

@@ -161,7 +161,9 @@ impl<L: Link> Shard<L> {
 
     /// A connection's link, for reading; none where it is gone.
     pub fn link_mut(&mut self, key: Key) -> Option<&mut L> {
-        self.get_mut(key).filter(|connection| connection.state != State::Dead).map(|connection| &mut connection.link)
+        self.get_mut(key)
+            .filter(|connection| connection.state != State::Dead)
+            .map(|connection| &mut connection.link)
     }
 
     /// Whether what the connection sends is still looked at.
@@ -243,7 +245,8 @@ impl<L: Link> Shard<L> {
         let Some(most) = limits.rate else { return true };
         let window = to_ms(limits.rate_window);
         let Some(connection) = self.get_mut(key) else { return false };
-        let allowed = connection.rate.get_or_insert_with(Box::<RateWindow>::default).allow(now.ms, most, window);
+        let allowed =
+            connection.rate.get_or_insert_with(Box::<RateWindow>::default).allow(now.ms, most, window);
         if !allowed {
             self.close(key, &Disconnect::RATE_LIMITED, now);
         }
@@ -263,7 +266,9 @@ impl<L: Link> Shard<L> {
             &View {
                 identity: connection.identity.as_deref(),
                 channels: subscribed().count(),
-                is_subscribed: &|name| subscribed().any(|follow| lists.get(follow.list()).entry.name() == name),
+                is_subscribed: &|name| {
+                    subscribed().any(|follow| lists.get(follow.list()).entry.name() == name)
+                },
                 rules: self.hub.rules(),
                 limits: self.hub.limits(),
                 now: now.wall,

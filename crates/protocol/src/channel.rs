@@ -150,7 +150,9 @@ impl ChannelPattern {
         match pattern.as_bytes() {
             [] => Err(PatternError::Empty),
             bytes if bytes.len() > MAX_PATTERN => Err(PatternError::TooLong),
-            bytes if !bytes.iter().all(|&b| b == b'*' || is_channel_byte(b)) => Err(PatternError::BadCharacter),
+            bytes if !bytes.iter().all(|&b| b == b'*' || is_channel_byte(b)) => {
+                Err(PatternError::BadCharacter)
+            }
             _ => Ok(Self(pattern.into())),
         }
     }

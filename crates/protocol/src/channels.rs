@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::id::ConnectionId;
@@ -124,9 +125,16 @@ impl<'a> ClientFrame<'a> {
         if json::is_deeper_than(text.as_bytes(), json::MAX_DEPTH) {
             return Err(FrameError::new(ErrorCode::InvalidJson, "JSON nested deeper than 128 levels"));
         }
+        let wrong_shape = FrameError::new(
+            ErrorCode::InvalidFrame,
+            "a frame is a JSON object with the member type, each member once",
+        );
+        if !json::is_object(text) && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+            return Err(wrong_shape);
+        }
         let head: Head<'a> = serde_json::from_str(text).map_err(|error| {
             if error.is_data() {
-                FrameError::new(ErrorCode::InvalidFrame, "a frame is a JSON object with the member type, each member once")
+                wrong_shape
             } else {
                 FrameError::new(ErrorCode::InvalidJson, "the frame is not JSON")
             }
@@ -149,7 +157,10 @@ impl<'a> ClientFrame<'a> {
                 let shown: String = other.chars().filter(|c| !c.is_control()).take(40).collect();
                 Err(FrameError {
                     code: ErrorCode::UnknownType,
-                    message: format!("unknown type \"{shown}\"; known are subscribe, unsubscribe, ping, refresh").into(),
+                    message: format!(
+                        "unknown type \"{shown}\"; known are subscribe, unsubscribe, ping, refresh"
+                    )
+                    .into(),
                 })
             }
         }
@@ -159,7 +170,8 @@ impl<'a> ClientFrame<'a> {
 impl<'a> Head<'a> {
     /// The members inside `data`, none where it is no object.
     fn inner(&self) -> Inner<'a> {
-        self.data.and_then(|data| serde_json::from_str(data.get()).ok()).unwrap_or_default()
+        let data = self.data.map(RawValue::get).filter(|data| json::is_object(data));
+        data.and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default()
     }
 
     fn channel_names(&self) -> Result<Vec<Cow<'a, str>>, FrameError> {
@@ -171,11 +183,15 @@ impl<'a> Head<'a> {
         if raw.starts_with('"') {
             return match serde_json::from_str(raw) {
                 Ok(Text(name)) => Ok(vec![name]),
-                Err(_) => Err(FrameError::new(ErrorCode::InvalidFrame, "channels must be a string or an array of strings")),
+                Err(_) => Err(FrameError::new(
+                    ErrorCode::InvalidFrame,
+                    "channels must be a string or an array of strings",
+                )),
             };
         }
-        let names: Vec<Text<'a>> = serde_json::from_str(raw)
-            .map_err(|_| FrameError::new(ErrorCode::InvalidFrame, "channels must be a string or an array of strings"))?;
+        let names: Vec<Text<'a>> = serde_json::from_str(raw).map_err(|_| {
+            FrameError::new(ErrorCode::InvalidFrame, "channels must be a string or an array of strings")
+        })?;
         Ok(names.into_iter().map(|Text(name)| name).collect())
     }
 }

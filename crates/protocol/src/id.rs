@@ -9,16 +9,10 @@ use uuid::Uuid;
 pub struct ConnectionId(Uuid);
 
 impl ConnectionId {
-    /// A new id. The bits come from the caller, so that a simulation can be repeated.
+    /// A new id. The bits come from the caller: a server's from the system's generator, a simulation's from a seed.
     #[must_use]
     pub const fn from_random(bits: u128) -> Self {
         Self(uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid())
-    }
-
-    /// A new id from the system's generator.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(Uuid::new_v4())
     }
 
     /// Reads an id in any of UUID's usual spellings.

@@ -33,6 +33,13 @@ pub fn is_deeper_than(json: &[u8], max: usize) -> bool {
     false
 }
 
+/// Whether a JSON text is an object. serde also reads an array as a struct, member by member, which no
+/// contract of ours means.
+#[must_use]
+pub fn is_object(json: &str) -> bool {
+    json.bytes().find(|byte| !byte.is_ascii_whitespace()) == Some(b'{')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +53,11 @@ mod tests {
         assert!(!is_deeper_than(br#"{"a":"\"[[[","b":[[]]}"#, 3));
         assert!(!is_deeper_than("[]".repeat(1000).as_bytes(), 1));
         assert!(!is_deeper_than(b"\"never closed \\", 1));
+    }
+
+    #[test]
+    fn an_object_is_told_by_its_first_character() {
+        assert!(is_object("{}") && is_object(" \r\n\t{\"a\":1}"));
+        assert!(!is_object("[]") && !is_object("") && !is_object("\"{\""));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Not here: who may publish, and what becomes of the publication.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -155,6 +156,9 @@ impl PublishRequest {
         if json::is_deeper_than(text.as_bytes(), json::MAX_DEPTH) {
             return Err(RequestError::TooDeep);
         }
+        if !json::is_object(text) && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+            return Err(invalid("body", NOT_A_PUBLICATION));
+        }
         let members: Members<'_> = serde_json::from_str(text).map_err(|error| {
             if error.is_data() {
                 invalid("body", shape_of(&error))
@@ -167,12 +171,14 @@ impl PublishRequest {
             data: members.data.map_or("{}", RawValue::get).into(),
             timestamp: members.timestamp.map(timestamp).transpose()?,
             target: target(&members)?,
-            except: members.except_connection_id.map(|raw| connection("except_connection_id", raw)).transpose()?.and_then(
-                |except| match except {
+            except: members
+                .except_connection_id
+                .map(|raw| connection("except_connection_id", raw))
+                .transpose()?
+                .and_then(|except| match except {
                     ConnectionTarget::Id(id) => Some(id),
                     ConnectionTarget::Unknown => None,
-                },
-            ),
+                }),
             idempotency_key: members
                 .idempotency_key
                 .map(|raw| {
@@ -206,9 +212,17 @@ impl PublishRequest {
 
     /// The publication, with an id, and with `now` where the publisher gave no time.
     #[must_use]
-    pub fn into_publication(self, id: PublicationId, now: Timestamp) -> (Publication, Target, Option<ConnectionId>) {
+    pub fn into_publication(
+        self,
+        id: PublicationId,
+        now: Timestamp,
+    ) -> (Publication, Target, Option<ConnectionId>) {
         let timestamp = self.timestamp.unwrap_or(now);
-        (Publication { id, event_type: self.event_type, data: self.data, timestamp }, self.target, self.except)
+        (
+            Publication { id, event_type: self.event_type, data: self.data, timestamp },
+            self.target,
+            self.except,
+        )
     }
 }
 
@@ -228,12 +242,14 @@ fn checked_text(body: &[u8]) -> Result<&str, RequestError> {
     simdutf8::basic::from_utf8(body).map_err(|_| RequestError::Malformed("it is not UTF-8".into()))
 }
 
+const NOT_A_PUBLICATION: &str = "a publication is a JSON object with at least the member type";
+
 /// serde's message for a wrong shape without its position.
 fn shape_of(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.split_once(" at line ") {
         Some((what, _)) if what.contains("duplicate field") => what.to_owned(),
-        _ => "a publication is a JSON object with at least the member type".into(),
+        _ => NOT_A_PUBLICATION.into(),
     }
 }
 
@@ -265,7 +281,9 @@ fn channel(member: &'static str, name: &str) -> Result<Stream, RequestError> {
 }
 
 fn user(member: &'static str, raw: &RawValue) -> Result<Stream, RequestError> {
-    UserId::from_json(raw.get()).map(|id| Stream::user(&id)).map_err(|error| invalid(member, error.to_string()))
+    UserId::from_json(raw.get())
+        .map(|id| Stream::user(&id))
+        .map_err(|error| invalid(member, error.to_string()))
 }
 
 /// The elements of a list that are not `null`: a party that is null addresses nobody.
@@ -309,7 +327,8 @@ fn target(members: &Members<'_>) -> Result<Target, RequestError> {
     }
     if let Some(raw) = members.queue_id {
         named = true;
-        let queue = UserId::from_json(raw.get()).map_err(|_| invalid("queue_id", "must be a string or an integer"))?;
+        let queue = UserId::from_json(raw.get())
+            .map_err(|_| invalid("queue_id", "must be a string or an integer"))?;
         streams.push(channel("queue_id", &format!("queue:{queue}"))?);
     }
     let connection = members.connection_id.map(|raw| connection("connection_id", raw)).transpose()?;

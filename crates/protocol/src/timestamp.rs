@@ -6,14 +6,18 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// The last millisecond of the year 9999: what a four-digit year can say.
-const MAX_MILLIS: i64 = 253_402_300_799_999;
+/// The first millisecond of the year 0.
+const MIN_MILLIS: i64 = -62_167_219_200_000;
+
+/// 9999-12-30T22:00:00.000Z: two hours before the last day of the last four-digit year, so that a calendar has
+/// it in every zone; `jiff` goes no further.
+const MAX_MILLIS: i64 = 253_402_207_200_000;
 
 impl Timestamp {
-    /// From milliseconds since the epoch, kept within the years 0 to 9999.
+    /// From milliseconds since the epoch, kept within the years that four digits can say.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(-62_167_219_200_000, MAX_MILLIS))
+        Self(millis.clamp(MIN_MILLIS, MAX_MILLIS))
     }
 
     /// From whole seconds since the epoch.
@@ -84,12 +88,13 @@ mod tests {
         assert_eq!(parse("2025-03-26T22:30:00Z").as_deref(), Some("2025-03-26T22:30:00.000Z"));
         assert_eq!(parse("2025-03-26T22:30:00+02:00").as_deref(), Some("2025-03-26T20:30:00.000Z"));
         assert_eq!(parse("yesterday"), None);
-        assert_eq!(Timestamp::from_secs(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_secs(u64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
     }
 
     proptest! {
         #[test]
-        fn encoding_agrees_with_jiff(millis in -62_135_596_800_000_i64..MAX_MILLIS) {
+        fn encoding_agrees_with_jiff(millis in -62_135_596_800_000_i64..=MAX_MILLIS) {
             let theirs = jiff::Timestamp::from_millisecond(millis).expect("in range");
             prop_assert_eq!(Timestamp::from_millis(millis).to_string(), format!("{theirs:.3}"));
         }

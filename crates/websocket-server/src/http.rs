@@ -1,5 +1,7 @@
 //! The HTTP side beside publishing: routes, `/health`, `/stats`, `/metrics`, CORS, and what is not there.
 
+use std::collections::BTreeMap;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -11,7 +13,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 use service_kit::problem::Problem;
 
 use crate::state::State;
@@ -56,22 +59,33 @@ async fn upgrade_required(state: Data<State>, request: HttpRequest) -> Result<Ht
     Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail).header("Upgrade", "websocket"))
 }
 
-/// `{"total":N,"by_channel":{…}}`, channels in order of their names.
-fn counts(state: &State) -> Value {
-    let mut by_channel: Vec<(String, u32)> = Vec::new();
-    state.hub.registry().for_each_channel(|name, count| by_channel.push((name.to_owned(), count)));
-    by_channel.sort_unstable();
-    let by_channel: Map<String, Value> = by_channel.into_iter().map(|(name, count)| (name, count.into())).collect();
-    json!({"total": state.hub.registry().everyone().followers(), "by_channel": by_channel})
+/// The body of `/stats`, with its members in this order.
+#[derive(Serialize)]
+struct Counts {
+    total: u32,
+    by_channel: BTreeMap<String, u32>,
+}
+
+/// The body of `/health`.
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    service: &'static str,
+    connections: Counts,
+}
+
+fn counts(state: &State) -> Counts {
+    let mut by_channel = BTreeMap::new();
+    state.hub.registry().for_each_channel(|name, count| {
+        by_channel.insert(name.to_owned(), count);
+    });
+    Counts { total: state.hub.registry().everyone().followers(), by_channel }
 }
 
 async fn health(state: Data<State>) -> HttpResponse {
     let draining = state.hub.is_draining();
-    let body = json!({
-        "status": if draining { "draining" } else { "healthy" },
-        "service": "websocket-server",
-        "connections": counts(&state),
-    });
+    let status = if draining { "draining" } else { "healthy" };
+    let body = Health { status, service: "websocket-server", connections: counts(&state) };
     if draining { HttpResponse::ServiceUnavailable().json(body) } else { HttpResponse::Ok().json(body) }
 }
 

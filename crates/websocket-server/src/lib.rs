@@ -16,6 +16,7 @@ mod server;
 mod socket;
 mod state;
 mod tls;
+mod turn;
 mod upgrade;
 
 pub use server::Server;

@@ -21,6 +21,7 @@ use service_kit::telemetry::LogLimiter;
 
 use crate::auth::{Publisher, RequestFacts};
 use crate::state::{RETRY_AFTER, State};
+use crate::turn;
 
 /// The header of a single publication's key.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -38,6 +39,7 @@ pub async fn broadcast(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let started = Instant::now();
+    turn::begin_worker();
     let answer = async {
         let publisher = authorize(&request, &state)?;
         let key = header_key(request.headers())?;
@@ -63,6 +65,7 @@ pub async fn batch(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let started = Instant::now();
+    turn::begin_worker();
     let text = async {
         let publisher = authorize(&request, &state)?;
         let body = body(&request, payload, &state).await?;

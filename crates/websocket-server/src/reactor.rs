@@ -6,7 +6,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use service_kit::telemetry::LogLimiter;
 use tokio::sync::mpsc;
 
 use crate::socket::{Socket, Transport};
+use crate::turn;
 
 /// How often a shard cuts, pings and expires.
 const TICK: Duration = Duration::from_millis(500);
@@ -55,6 +56,8 @@ pub struct Arrival {
 pub struct Handle {
     arrivals: Mutex<Vec<Arrival>>,
     stop: AtomicBool,
+    /// Whether the loop waits, or is about to: only then is waking it worth a system call.
+    asleep: AtomicBool,
     waker: Waker,
 }
 
@@ -71,9 +74,15 @@ impl Handle {
         self.wake();
     }
 
-    fn wake(&self) {
-        // Waking fails only if the process is out of memory for a counter that it already has.
-        let _ = self.waker.wake();
+    /// Makes the loop look for what was put before it.
+    pub(crate) fn wake(&self) {
+        // Pairs with the fence in `Reactor::may_sleep`: either this sees that the loop sleeps, or the loop sees
+        // what was put before it.
+        fence(Ordering::SeqCst);
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            // Waking fails only if the process is out of memory for a counter that it already has.
+            let _ = self.waker.wake();
+        }
     }
 }
 
@@ -83,7 +92,7 @@ pub struct Bell(pub Arc<Handle>);
 
 impl Wake for Bell {
     fn wake(&self) {
-        self.0.wake();
+        turn::wake_at_end(&self.0);
     }
 }
 
@@ -102,7 +111,7 @@ impl Prepared {
     pub fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let handle = Arc::new(Handle { arrivals: Mutex::default(), stop: AtomicBool::new(false), waker });
+        let handle = Arc::new(Handle { arrivals: Mutex::default(), stop: AtomicBool::new(false), asleep: AtomicBool::new(false), waker });
         Ok(Self { poll, handle })
     }
 
@@ -162,15 +171,16 @@ impl Reactor {
         let mut next_tick = Instant::now() + TICK;
         let mut busy = false;
         while !self.handle.stop.load(Ordering::Acquire) {
-            let timeout = if busy || !self.unread.is_empty() {
-                Duration::ZERO
-            } else {
+            let timeout = if !busy && self.unread.is_empty() && self.may_sleep() {
                 next_tick.saturating_duration_since(Instant::now())
+            } else {
+                Duration::ZERO
             };
             match self.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            self.handle.asleep.store(false, Ordering::SeqCst);
             let now = self.now();
             for key in std::mem::take(&mut self.unread) {
                 self.read(key, now);
@@ -186,6 +196,10 @@ impl Reactor {
             }
             self.take_arrivals(now);
             self.shard.take_inbox(now);
+            if let Some(patience) = self.shard.patience().filter(|_| !busy) {
+                std::thread::sleep(patience);
+                self.shard.take_inbox(now);
+            }
             busy = self.shard.step(SLICE, now);
             if Instant::now() >= next_tick {
                 next_tick = Instant::now() + TICK;
@@ -194,6 +208,19 @@ impl Reactor {
             log_ended(self.shard.take_ended());
         }
         Ok(())
+    }
+
+    /// Announces that the loop will wait, unless something was put before it meanwhile.
+    fn may_sleep(&self) -> bool {
+        self.handle.asleep.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let idle = self.hub.inbox(self.index).is_empty()
+            && self.handle.arrivals.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+            && !self.handle.stop.load(Ordering::SeqCst);
+        if !idle {
+            self.handle.asleep.store(false, Ordering::SeqCst);
+        }
+        idle
     }
 
     fn now(&self) -> Now {

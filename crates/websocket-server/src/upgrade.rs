@@ -230,7 +230,10 @@ async fn accept<T: IntoTransport>(
     io.write_all(response.as_bytes()).await?;
     io.flush().await?;
     let wire = if deflate.is_some() { Wire::ChannelsDeflate } else { Wire::Channels };
-    let opening = Opening { id: ConnectionId::random(), wire, identity, admission, refusal };
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    let id = ConnectionId::from_random(u128::from_ne_bytes(id));
+    let opening = Opening { id, wire, identity, admission, refusal };
     state.open(Arrival { transport: io.into_transport()?, read_ahead, opening });
     Ok(())
 }

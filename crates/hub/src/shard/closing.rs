@@ -49,7 +49,8 @@ impl<L: Link> Shard<L> {
     /// Closes a connection: no more events, a Close frame, and the end when the client has answered or two
     /// ticks later.
     pub fn close(&mut self, key: Key, disconnect: &Disconnect, now: Now) {
-        let behind = if disconnect.code == Disconnect::SLOW.code { Behind::HalfWritten } else { Behind::Everything };
+        let behind =
+            if disconnect.code == Disconnect::SLOW.code { Behind::HalfWritten } else { Behind::Everything };
         if self.send_close(key, Some((disconnect.code, &disconnect.reason)), behind, now) {
             let reason = disconnect.name;
             if disconnect.code != Disconnect::NORMAL.code && disconnect.code != Disconnect::DRAINING.code {
@@ -98,7 +99,9 @@ impl<L: Link> Shard<L> {
             return;
         }
         let sent = connection.flush(&mut self.counts);
-        if sent == Sent::Broken || (sent == Sent::Written && connection.state == State::Closing { agreed: true }) {
+        if sent == Sent::Broken
+            || (sent == Sent::Written && connection.state == State::Closing { agreed: true })
+        {
             self.end(key);
         }
     }

@@ -221,7 +221,8 @@ impl Gather {
             let start = self.entries.len();
             let mut add_stream = |entry: &StreamEntry| {
                 if let Some(list) = entry.list_on(shard) {
-                    self.entries.extend(lists.get(list).followers.iter().map(|follower| (follower.key, item)));
+                    self.entries
+                        .extend(lists.get(list).followers.iter().map(|follower| (follower.key, item)));
                 }
             };
             match &delivery.to {
@@ -233,7 +234,13 @@ impl Gather {
                 }
             }
             if let Some(except) = delivery.except.and_then(&find) {
-                let kept = self.entries.iter().skip(start).filter(|entry| entry.0 != except).copied().collect::<Vec<_>>();
+                let kept = self
+                    .entries
+                    .iter()
+                    .skip(start)
+                    .filter(|entry| entry.0 != except)
+                    .copied()
+                    .collect::<Vec<_>>();
                 self.entries.truncate(start);
                 self.entries.extend(kept);
             }

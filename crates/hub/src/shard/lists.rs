@@ -113,7 +113,8 @@ impl Lists {
     ) -> (Follow, u32) {
         let (entry, owners) = registry.join(name, shard, how);
         let list = entry.list_on(shard).unwrap_or_else(|| {
-            let list = self.lists.insert(List { entry: Arc::clone(&entry), followers: SmallVec::new(), head: 0 });
+            let list =
+                self.lists.insert(List { entry: Arc::clone(&entry), followers: SmallVec::new(), head: 0 });
             let list = ListIndex::try_from(list).unwrap_or(ListIndex::MAX >> 2);
             entry.set_list(shard, Some(list));
             list

@@ -19,7 +19,11 @@ use crate::session;
 impl<L: Link> Shard<L> {
     /// Joins everyone's stream and the user's own; tells why not where the user has too many connections.
     pub(super) fn join_own_streams(&mut self, key: Key) -> Option<Disconnect> {
-        let user = self.get(key)?.identity.as_ref().map(|identity| format!("{USER_PREFIX}{}", identity.user.as_str()));
+        let user = self
+            .get(key)?
+            .identity
+            .as_ref()
+            .map(|identity| format!("{USER_PREFIX}{}", identity.user.as_str()));
         if let Some(user) = user {
             let connections = self.join(key, &user, Membership::Implied);
             if self.hub.limits().connections_per_user.is_some_and(|most| connections > most) {
@@ -46,7 +50,8 @@ impl<L: Link> Shard<L> {
     pub(super) fn subscribe(&mut self, key: Key, name: &str) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let lists = &self.lists;
-        let known = connection.follows.iter_mut().find(|follow| lists.get(follow.list()).entry.name() == name);
+        let known =
+            connection.follows.iter_mut().find(|follow| lists.get(follow.list()).entry.name() == name);
         match known {
             Some(follow) if follow.membership().is_subscribed() => return,
             Some(follow) => {

@@ -15,7 +15,10 @@ fn streams(body: &str) -> Vec<String> {
 #[test]
 fn data_stays_as_it_was_sent() {
     let body = r#"{"type":"t","data":{"n":18446744073709551615,"f":1.10,"s":"\u00e9\ud83d\ude00"}}"#;
-    assert_eq!(&*parse(body).expect("valid").data, r#"{"n":18446744073709551615,"f":1.10,"s":"\u00e9\ud83d\ude00"}"#);
+    assert_eq!(
+        &*parse(body).expect("valid").data,
+        r#"{"n":18446744073709551615,"f":1.10,"s":"\u00e9\ud83d\ude00"}"#
+    );
     assert_eq!(&*parse(r#"{"type":"t"}"#).expect("valid").data, "{}");
     assert_eq!(&*parse(r#"{"type":"t","data":null}"#).expect("valid").data, "null");
     assert_eq!(&*parse(r#"{"type":"t","data":[1]}"#).expect("valid").data, "[1]");
@@ -26,7 +29,9 @@ fn targets_add_up_and_each_is_taken_once() {
     assert_eq!(streams(r#"{"type":"t"}"#), ["@all"]);
     assert_eq!(streams(r#"{"type":"t","channel":null,"user_ids":null}"#), ["@all"]);
     assert_eq!(
-        streams(r#"{"type":"t","channel":"b","channels":["a","b"],"user_id":7,"user_ids":["7",8],"queue_id":"q"}"#),
+        streams(
+            r#"{"type":"t","channel":"b","channels":["a","b"],"user_id":7,"user_ids":["7",8],"queue_id":"q"}"#
+        ),
         ["a", "b", "queue:q", "user:7", "user:8"]
     );
     assert_eq!(streams(r#"{"type":"t","user_ids":[5,null]}"#), ["user:5"]);
@@ -54,6 +59,7 @@ fn a_wrong_shape_names_the_member() {
     for (body, member) in [
         ("[]", "body"),
         ("7", "body"),
+        (r#"["t",{}]"#, "body"),
         (r#"{"type":"a","type":"b"}"#, "body"),
         ("{}", "type"),
         (r#"{"type":""}"#, "type"),

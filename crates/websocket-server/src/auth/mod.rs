@@ -34,7 +34,7 @@ mod pem;
 #[cfg(test)]
 mod mint;
 
-pub use api_key::{ApiKey, ApiKeyEntry, ApiKeyError, ApiKeys, ChannelScope, KeyError, Rights};
+pub use api_key::{ApiKey, ApiKeyError, ApiKeys, ChannelScope, KeyError, Rights, SecretError, check_secret};
 pub use host::{Host, HostList, HostListError};
 pub use identity::VerifiedToken;
 pub use jwks::{Jwks, JwksError, JwksSettings, JwksStatus};

@@ -179,8 +179,8 @@ pub(super) struct AccessFlags {
 
     /// Keys for publishing. Keys can also stand in the configuration file, without their text.
     ///
-    /// Values: keys separated by commas, each key, name:key or name:key:channels. Channels are patterns separated by
-    /// "|" (all without them), and +admin among them makes an administrator's key: shop:s3cr3t:orders:*|jobs,ops:k3y:+admin.
+    /// Values: keys of 8 to 200 characters separated by commas, each key, name:key or name:key:channels. Channels are patterns separated by
+    /// "|" (all without them), and +admin among them makes an administrator's key: shop:s3cr3t-1:orders:*|jobs,ops:s3cr3t-2:+admin.
     ///
     /// Unset: only this machine may publish.
     #[arg(long = "api-keys", alias = "fanfare-api-keys", env = "FANFARE_API_KEYS", value_name = "KEYS")]

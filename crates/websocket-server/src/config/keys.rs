@@ -10,6 +10,7 @@ use protocol::ChannelPattern;
 use service_kit::arguments::Secret;
 
 use super::values::Reason;
+use crate::auth::check_secret;
 
 #[cfg(test)]
 mod tests;
@@ -86,11 +87,7 @@ fn entry_of(place: usize, entry: &str) -> Result<ApiKey, Reason> {
         Some(text) => (name(first)?, text),
         None => (format!("key-{place}"), first),
     };
-    if text.is_empty() {
-        return Err("the text of the key is empty".to_owned());
-    }
-    let mut key =
-        ApiKey { name, material: KeyMaterial::Text(Secret::new(text)), channels: None, admin: false };
+    let mut key = ApiKey { name, material: KeyMaterial::Text(checked(text)?), channels: None, admin: false };
     let mut channels = Vec::new();
     for item in rest.unwrap_or_default().split('|').map(str::trim).filter(|item| !item.is_empty()) {
         if item == "+admin" {
@@ -129,14 +126,14 @@ impl KeyTable {
     pub(super) fn into_key(self, folder: &std::path::Path) -> Result<ApiKey, Reason> {
         let name = name(&self.name)?;
         let material = match (self.secret, self.secret_file, self.sha256) {
-            (Some(text), None, None) => KeyMaterial::Text(not_empty(&text)?),
+            (Some(text), None, None) => KeyMaterial::Text(checked(&text)?),
             (None, Some(path), None) => {
                 let path = folder.join(path);
                 let read = std::fs::read_to_string(&path);
                 let text = read.map_err(|error| {
                     format!("secret_file {} can't be read ({})", path.display(), super::values::cause(&error))
                 })?;
-                KeyMaterial::Text(not_empty(text.trim_end_matches(['\r', '\n']))?)
+                KeyMaterial::Text(checked(text.trim_end_matches(['\r', '\n']))?)
             }
             (None, None, Some(hex)) => KeyMaterial::Sha256(digest(&hex)?),
             _ => return Err("exactly one of secret, secret_file and sha256 is to be given".to_owned()),
@@ -153,8 +150,9 @@ impl KeyTable {
     }
 }
 
-fn not_empty(text: &str) -> Result<Secret, Reason> {
-    if text.is_empty() { Err("the text of the key is empty".to_owned()) } else { Ok(Secret::new(text)) }
+fn checked(text: &str) -> Result<Secret, Reason> {
+    check_secret(text).map_err(|error| format!("the text of the key {error}"))?;
+    Ok(Secret::new(text))
 }
 
 fn digest(hex: &str) -> Result<[u8; 32], Reason> {

@@ -1,18 +1,28 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 
 use actix_web::http::Uri;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
+use protocol::ChannelPattern;
+
+use super::super::api_key::{ChannelScope, Rights};
 use super::super::origin::Environment;
 use super::*;
 
-fn policy(keys: &str, hosts: &str, origins: &str) -> PublisherPolicy {
+fn policy(keys: &[ApiKey], hosts: &str, origins: &str) -> PublisherPolicy {
     PublisherPolicy {
-        keys: ApiKeys::load(Some(keys), &[], Path::new(".")).expect("keys"),
+        keys: ApiKeys::new(keys.to_vec()).expect("keys"),
         allowed_hosts: HostList::parse(hosts).expect("hosts"),
         origins: OriginPolicy::new(Some(origins), Environment::Development).expect("origins"),
     }
+}
+
+fn key(name: &str, scope: ChannelScope, rights: Rights) -> ApiKey {
+    ApiKey::from_secret(name, &format!("secret-of-{name}"), scope, rights).expect("a key")
+}
+
+fn publishing(name: &str) -> ApiKey {
+    key(name, ChannelScope::All, Rights::Publish)
 }
 
 /// A request of a local program to a local hub.
@@ -30,7 +40,7 @@ fn refused(policy: &PublisherPolicy, facts: RequestFacts<'_>) -> Option<Refusal>
 
 #[test]
 fn without_keys_a_local_program_may_publish_and_operate() {
-    let policy = policy("", "", "");
+    let policy = policy(&[], "", "");
     let publisher = policy.authorize(&LOCAL).expect("local");
     assert!(matches!(publisher, Publisher::Local));
     assert_eq!(publisher.key_name(), None);
@@ -42,7 +52,7 @@ fn without_keys_a_local_program_may_publish_and_operate() {
 
 #[test]
 fn without_keys_only_loopback_peers_may_publish() {
-    let policy = policy("", "", "");
+    let policy = policy(&[], "", "");
     for peer in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
         let peer = peer.parse().expect("address");
         assert_eq!(refused(&policy, RequestFacts { peer, ..LOCAL }), None, "{peer}");
@@ -55,14 +65,14 @@ fn without_keys_only_loopback_peers_may_publish() {
 
 #[test]
 fn without_keys_a_request_that_was_passed_on_may_not_publish() {
-    let policy = policy("", "", "");
+    let policy = policy(&[], "", "");
     let forwarded = RequestFacts { route: Route::Forwarded, ..LOCAL };
     assert_eq!(refused(&policy, forwarded), Some(Refusal::Forwarded));
 }
 
 #[test]
 fn without_keys_the_host_has_to_be_loopback_or_allowed() {
-    let policy = policy("", "hub.internal, 10.0.0.7", "");
+    let policy = policy(&[], "hub.internal, 10.0.0.7", "");
     for host in [
         "localhost",
         "LOCALHOST:1",
@@ -94,7 +104,7 @@ fn without_keys_the_host_has_to_be_loopback_or_allowed() {
 
 #[test]
 fn without_keys_a_page_has_to_be_one_that_may_use_the_hub() {
-    let unset = policy("", "", "");
+    let unset = policy(&[], "", "");
     for origin in ["http://localhost:5173", "http://127.0.0.1:8080"] {
         assert_eq!(refused(&unset, RequestFacts { origin: Some(origin), ..LOCAL }), None, "{origin}");
     }
@@ -102,7 +112,7 @@ fn without_keys_a_page_has_to_be_one_that_may_use_the_hub() {
         let facts = RequestFacts { origin: Some(origin), ..LOCAL };
         assert_eq!(refused(&unset, facts), Some(Refusal::ForbiddenOrigin), "{origin}");
     }
-    let listed = policy("", "", "https://app.example.com");
+    let listed = policy(&[], "", "https://app.example.com");
     let from = |origin| RequestFacts { origin: Some(origin), ..LOCAL };
     assert_eq!(refused(&listed, from("https://app.example.com")), None);
     assert_eq!(refused(&listed, from("http://localhost:5173")), Some(Refusal::ForbiddenOrigin));
@@ -110,7 +120,14 @@ fn without_keys_a_page_has_to_be_one_that_may_use_the_hub() {
 
 #[test]
 fn with_keys_everybody_needs_one_and_nothing_else_matters() {
-    let policy = policy("shop:secret-of-shop;channels=orders:*,ops:secret-of-ops;admin", "", "");
+    let policy = policy(
+        &[
+            key("shop", ChannelScope::Matching(vec![ChannelPattern::new("orders:*").expect("pattern")]), Rights::Publish),
+            key("ops", ChannelScope::All, Rights::Admin),
+        ],
+        "",
+        "",
+    );
     assert_eq!(refused(&policy, LOCAL), Some(Refusal::KeyMissing));
     let with = |authorization| RequestFacts { authorization: Some(authorization), ..LOCAL };
     assert_eq!(refused(&policy, with("Basic c2hvcDp4")), Some(Refusal::KeyMissing));
@@ -190,7 +207,7 @@ fn facts_are_read_from_the_head_of_a_request() {
 
 #[test]
 fn the_start_log_says_who_may_publish() {
-    assert!(policy("", "", "").notice().contains("only programs on this machine"));
-    assert!(policy("a:secret-of-a", "", "").notice().contains("the API key"));
-    assert!(policy("a:secret-of-a,b:secret-of-b", "", "").notice().contains("2 API keys"));
+    assert!(policy(&[], "", "").notice().contains("only programs on this machine"));
+    assert!(policy(&[publishing("a")], "", "").notice().contains("the API key"));
+    assert!(policy(&[publishing("a"), publishing("b")], "", "").notice().contains("2 API keys"));
 }

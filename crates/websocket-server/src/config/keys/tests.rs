@@ -24,16 +24,16 @@ fn text(text: &str) -> KeyMaterial {
 
 #[test]
 fn the_variable_takes_bare_named_and_narrow_keys() {
-    let keys = list("alone== , shop:k3y, web:k4y:orders:*|jobs ,ops:k5y:+admin,mixed:k6y:+admin|jobs,");
+    let keys = list("alone-8== , shop:k3y-shop, web:k3y-web8:orders:*|jobs ,ops:k3y-ops8:+admin,mixed:k3y-mixed:+admin|jobs,");
     let told: Vec<_> = keys.iter().map(|key| (key.name.as_str(), key.material.clone(), key.admin)).collect();
     assert_eq!(
         told,
         [
-            ("key-1", text("alone=="), false),
-            ("shop", text("k3y"), false),
-            ("web", text("k4y"), false),
-            ("ops", text("k5y"), true),
-            ("mixed", text("k6y"), true),
+            ("key-1", text("alone-8=="), false),
+            ("shop", text("k3y-shop"), false),
+            ("web", text("k3y-web8"), false),
+            ("ops", text("k3y-ops8"), true),
+            ("mixed", text("k3y-mixed"), true),
         ]
     );
     let channels: Vec<_> = keys.into_iter().map(|key| key.channels).collect();
@@ -42,13 +42,21 @@ fn the_variable_takes_bare_named_and_narrow_keys() {
 
 #[test]
 fn a_wrong_key_is_named_by_its_place_and_never_shown() {
-    assert!(refused("a:k3y,bad name:k3y").contains("in key 2 the name"));
-    assert!(refused(":k3y").contains("in key 1 the name"));
-    assert!(refused("a:").contains("is empty"));
-    assert!(refused("a:k3y:bad pattern").contains("channel pattern"));
-    assert!(refused("a:k3y,a:k3yy").contains("two keys are named a"));
+    assert!(refused("a:k3y-k3y-,bad name:k3y-k3y-").contains("in key 2 the name"));
+    assert!(refused(":k3y-k3y-").contains("in key 1 the name"));
+    assert!(refused("a:k3y-k3y-:bad pattern").contains("channel pattern"));
+    assert!(refused("a:k3y-k3y-,a:k3y-k3yy").contains("two keys are named a"));
     assert!(refused(" ,").contains("lists nothing"));
-    assert_eq!(format!("{:?}", list("a:k3y")[0].material), "Text(***)");
+    assert_eq!(format!("{:?}", list("a:k3y-k3y-")[0].material), "Text(***)");
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_or_not_be_sent_is_refused() {
+    assert_eq!(refused("a:k3y-k3y-,b:k3y-k3y"), "in key 2 the text of the key has fewer than 8 characters");
+    assert!(refused("a:").contains("fewer than 8 characters"));
+    assert!(refused("k3y-k3y\u{fc}y").contains("not visible ASCII"));
+    assert!(refused(&"k3y-".repeat(51)).contains("more than 200 characters"));
+    assert_eq!(list(&"k3y-".repeat(50)).len(), 1);
 }
 
 fn table(toml: &str) -> Result<ApiKey, Reason> {
@@ -57,8 +65,8 @@ fn table(toml: &str) -> Result<ApiKey, Reason> {
 
 #[test]
 fn the_file_gives_a_key_in_exactly_one_way() {
-    let key = table("name = 'shop'\nsecret = 'k3y'\nchannels = ['jobs']\nadmin = true").expect("a key");
-    assert_eq!((key.material, key.channels, key.admin), (text("k3y"), patterns(&["jobs"]), true));
+    let key = table("name = 'shop'\nsecret = 'k3y-k3y-'\nchannels = ['jobs']\nadmin = true").expect("a key");
+    assert_eq!((key.material, key.channels, key.admin), (text("k3y-k3y-"), patterns(&["jobs"]), true));
     let hex = "00ff".repeat(16);
     let KeyMaterial::Sha256(digest) =
         table(&format!("name = 'a'\nsha256 = '{hex}'")).expect("a key").material
@@ -69,12 +77,12 @@ fn the_file_gives_a_key_in_exactly_one_way() {
     for wrong in [
         "name = 'a'",
         "name = 'a'\nsecret = 'k'\nsha256 = 'k'",
-        "name = 'a'\nsecret = ''",
+        "name = 'a'\nsecret = 'k3y-k3y'",
         "name = 'a'\nsha256 = 'abc'",
         "name = 'a'\nsecret_file = 'missing'",
-        "name = 'a'\nsecret = 'k'\nchannels = []",
-        "name = 'a'\nsecret = 'k'\nchannels = ['a b']",
-        "name = ''\nsecret = 'k'",
+        "name = 'a'\nsecret = 'k3y-k3y-'\nchannels = []",
+        "name = 'a'\nsecret = 'k3y-k3y-'\nchannels = ['a b']",
+        "name = ''\nsecret = 'k3y-k3y-'",
     ] {
         assert!(table(wrong).is_err(), "{wrong}");
     }

@@ -1,0 +1,288 @@
+//! What the engine promises to hold: how often it encodes, and what a connection owns.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hub::{Hub, Identity, Limits, Now, Opening, Outgoing, Recipients, Shard, Wire};
+use protocol::publication::Audience;
+use protocol::timestamp::Timestamp;
+use protocol::websocket::Incoming;
+use protocol::{ChannelName, ConnectionId, Disconnect, Publication, PublicationId, Stream, Target, UserId};
+
+use crate::heap::held;
+use crate::link::{FakeLink, Pipe, pipe};
+use crate::wire::{Frame, take};
+use crate::world::hub;
+
+/// One hub, its shards, and what is needed to talk to them.
+struct Bench {
+    hub: Arc<Hub>,
+    shards: Vec<Shard<FakeLink>>,
+    now: Now,
+    opened: u128,
+}
+
+impl Bench {
+    fn new(limits: Limits, shards: usize) -> Self {
+        let hub = hub(limits, shards);
+        let shards = (0..shards).map(|index| Shard::new(Arc::clone(&hub), index)).collect();
+        let wall = Timestamp::parse("2025-11-01T12:00:00.000Z").expect("timestamp");
+        Self { hub, shards, now: Now { ms: 1_000_000, wall }, opened: 0 }
+    }
+
+    fn open(&mut self, shard: usize, wire: Wire, identity: Option<Identity>) -> (u32, Rc<RefCell<Pipe>>) {
+        self.opened += 1;
+        let id = ConnectionId::from_random(self.opened << 64 | self.opened.wrapping_mul(0x9E37_79B9));
+        let admission = self.hub.admit().expect("room");
+        let (link, pipe) = pipe();
+        let opening = Opening { id, wire, identity, admission, refusal: None };
+        (self.shards[shard].open(link, opening, self.now), pipe)
+    }
+
+    fn say(&mut self, shard: usize, key: u32, text: &str) {
+        self.shards[shard].heard(key, self.now);
+        let _ = self.shards[shard].on_incoming(key, &Incoming::Text(text), self.now);
+    }
+
+    fn publish(&mut self, target: Target, size: usize) -> Recipients {
+        let publication = Publication {
+            id: PublicationId::from_u128(1),
+            event_type: "e".into(),
+            data: format!("\"{}\"", "x".repeat(size)).into(),
+            timestamp: self.now.wall,
+        };
+        self.hub.publish(Outgoing { publication, target, except: None }).expect("room")
+    }
+
+    fn deliver(&mut self) {
+        for shard in &mut self.shards {
+            shard.take_inbox(self.now);
+            while shard.step(7, self.now) {}
+        }
+    }
+
+    fn tick_after(&mut self, ms: u64) {
+        self.now.ms += ms;
+        for shard in &mut self.shards {
+            shard.tick(self.now);
+        }
+    }
+}
+
+fn user(number: usize) -> Identity {
+    Identity {
+        user: UserId::from_number(&number.to_string()).expect("id"),
+        user_type: None,
+        channels: None,
+        expires_at: 4_000_000_000,
+    }
+}
+
+fn channel(name: &str) -> Target {
+    let streams = vec![Stream::channel(ChannelName::new(name).expect("name"))];
+    Target::Named(Audience { streams, connection: None })
+}
+
+fn frames(pipe: &RefCell<Pipe>) -> Vec<Frame> {
+    let pipe = pipe.borrow();
+    let (mut at, mut frames) = (0, Vec::new());
+    while let Some((frame, length)) = take(&pipe.received[at..]) {
+        at += length;
+        frames.push(frame);
+    }
+    frames
+}
+
+#[test]
+fn a_publication_is_encoded_once_however_many_get_it() {
+    for (connections, shards) in [(3, 1), (500, 3)] {
+        let mut bench = Bench::new(Limits::default(), shards);
+        for number in 0..connections {
+            let wire = if number % 2 == 0 { Wire::Channels } else { Wire::ChannelsDeflate };
+            let (key, _) = bench.open(number % shards, wire, None);
+            bench.say(number % shards, key, r#"{"type":"subscribe","channels":["a","b"]}"#);
+        }
+        let both = ["a", "b"].map(|name| Stream::channel(ChannelName::new(name).expect("name")));
+        let union = Target::Named(Audience { streams: both.into(), connection: None });
+        for (number, target) in [Target::Everyone, channel("a"), union].into_iter().enumerate() {
+            bench.publish(target, 5_000);
+            bench.deliver();
+            let metrics = bench.hub.metrics();
+            let so_far = number as u64 + 1;
+            assert_eq!((metrics.encodings.get(), metrics.deflations.get()), (so_far, so_far));
+            assert_eq!(metrics.deliveries.get(), so_far * connections as u64);
+        }
+    }
+}
+
+#[test]
+fn a_publication_without_audience_is_not_encoded() {
+    let mut bench = Bench::new(Limits::default(), 1);
+    bench.open(0, Wire::Channels, None);
+    assert!(matches!(bench.publish(channel("nobody"), 10), Recipients::Counted(0)));
+    bench.deliver();
+    assert_eq!(bench.hub.metrics().encodings.get(), 0);
+}
+
+#[test]
+fn several_publications_of_one_wake_up_are_one_write() {
+    for connections in [3, 200] {
+        let mut bench = Bench::new(Limits::default(), 1);
+        let pipes: Vec<_> = (0..connections).map(|_| bench.open(0, Wire::Channels, None).1).collect();
+        let before: usize = pipes.iter().map(|pipe| pipe.borrow().writes).sum();
+        for _ in 0..10 {
+            bench.publish(Target::Everyone, 10);
+        }
+        bench.deliver();
+        let writes: usize = pipes.iter().map(|pipe| pipe.borrow().writes).sum();
+        assert_eq!(writes - before, connections);
+        assert!(pipes.iter().all(|pipe| frames(pipe).len() == 11));
+    }
+}
+
+/// Everything that the engine holds for a signed-in connection that follows one channel besides its user's
+/// stream and everyone's: its own record, its identity, its user's stream, and its places in the lists.
+const MOST_PER_CONNECTION: isize = 330;
+
+#[test]
+fn an_idle_connection_owns_no_buffer() {
+    let count = 1 << 13;
+    let mut bench = Bench::new(Limits { rate: Some(1000), ..Limits::default() }, 2);
+    let mut links = Vec::with_capacity(count);
+    let mut keys = Vec::with_capacity(count);
+    // What the test's own links hold is not the engine's.
+    let mut links_hold = 0;
+    let before = held();
+    for number in 0..count {
+        let shard = number % 2;
+        let start = held();
+        let probe = pipe();
+        links_hold += held() - start;
+        drop(probe);
+        let (key, link) = bench.open(shard, Wire::Channels, Some(user(number)));
+        bench.say(shard, key, r#"{"type":"subscribe","channels":["jobs"]}"#);
+        link.borrow_mut().received = Vec::new();
+        links.push(link);
+        keys.push((shard, key));
+    }
+    bench.tick_after(11_000);
+    for &(shard, key) in &keys {
+        bench.shards[shard].heard(key, bench.now);
+    }
+    let idle = held() - before - links_hold;
+    let each = idle / isize::try_from(count).expect("few");
+    println!("{each} bytes per connection");
+    assert!(each <= MOST_PER_CONNECTION, "{each} bytes");
+
+    // Traffic in both directions, sockets that block and open again: afterwards it is as before.
+    for round in 0..3 {
+        for (link, &(shard, key)) in links.iter().zip(&keys) {
+            link.borrow_mut().room = Some(round * 50);
+            bench.say(shard, key, r#"{"type":"ping"}"#);
+        }
+        bench.publish(Target::Everyone, 300);
+        bench.publish(channel("jobs"), 300);
+        bench.deliver();
+        for (link, &(shard, key)) in links.iter().zip(&keys) {
+            link.borrow_mut().room = None;
+            bench.shards[shard].on_writable(key);
+            link.borrow_mut().received = Vec::new();
+        }
+    }
+    bench.tick_after(11_000);
+    for link in &links {
+        link.borrow_mut().received = Vec::new();
+    }
+    let after = held() - before - links_hold;
+    // Only the shards' own buffers may have grown.
+    assert!(after - idle < 3 << 20, "{idle} bytes before, {after} after");
+    assert_eq!(bench.hub.metrics().outboxes.get(), 0);
+    let grown = after;
+    for _ in 0..3 {
+        bench.publish(Target::Everyone, 300);
+        bench.deliver();
+        for link in &links {
+            link.borrow_mut().received = Vec::new();
+        }
+    }
+    assert!(held() - before - links_hold - grown < 1 << 16, "nothing grows with use");
+}
+
+#[test]
+fn a_new_connection_in_a_closed_ones_place_keeps_its_own_time() {
+    let mut bench = Bench::new(Limits::default(), 1);
+    let (first, _) = bench.open(0, Wire::Channels, None);
+    bench.shards[0].close(first, &Disconnect::INTERNAL, bench.now);
+    bench.shards[0].on_incoming(first, &Incoming::Close(None), bench.now);
+    bench.deliver();
+    assert!(bench.shards[0].is_empty());
+    let (second, pipe) = bench.open(0, Wire::Channels, None);
+    assert_eq!(first, second, "the place is used again");
+    bench.now.ms += 900;
+    bench.shards[0].close(second, &Disconnect::INTERNAL, bench.now);
+    bench.tick_after(200);
+    assert!(!pipe.borrow().is_shut, "the first one's second is over, not this one's");
+    bench.tick_after(900);
+    assert!(pipe.borrow().is_shut && bench.shards[0].is_empty());
+}
+
+#[test]
+fn a_drain_waits_for_a_client_that_reads_slowly() {
+    let mut bench = Bench::new(Limits::default(), 1);
+    let (key, pipe) = bench.open(0, Wire::Channels, None);
+    pipe.borrow_mut().room = Some(0);
+    bench.publish(Target::Everyone, 1000);
+    bench.hub.drain(std::time::Duration::from_secs(2));
+    bench.deliver();
+    for _ in 0..10 {
+        bench.tick_after(500);
+        assert!(!pipe.borrow().is_shut, "what was accepted is not thrown away");
+    }
+    pipe.borrow_mut().room = None;
+    bench.shards[0].on_writable(key);
+    assert!(matches!(&frames(&pipe)[..], [Frame::Json(_), Frame::Json(_), Frame::Close(1001, _)]));
+    bench.tick_after(500);
+    bench.tick_after(1_000);
+    assert!(bench.shards[0].is_empty(), "then it has its second to answer");
+}
+
+#[test]
+fn a_backlog_of_the_hub_does_not_close_clients_that_read() {
+    for connections in [1, 100] {
+        let mut bench = Bench::new(Limits::default(), 1);
+        let pipes: Vec<_> = (0..connections).map(|_| bench.open(0, Wire::Channels, None).1).collect();
+        for _ in 0..3_000 {
+            bench.publish(Target::Everyone, 1_000);
+        }
+        // No socket takes more than this at once, and it is free again when the shard has waited for events.
+        bench.shards[0].take_inbox(bench.now);
+        loop {
+            for (key, pipe) in (0_u32..).zip(&pipes) {
+                pipe.borrow_mut().room = Some(400_000);
+                bench.shards[0].on_writable(key);
+            }
+            if !bench.shards[0].step(connections, bench.now) && bench.hub.metrics().outboxes.get() == 0 {
+                break;
+            }
+        }
+        for pipe in &pipes {
+            assert_eq!(frames(pipe).len(), 3_001);
+        }
+    }
+}
+
+#[test]
+fn strangers_who_follow_a_user_do_not_use_up_the_users_connections() {
+    let mut bench = Bench::new(Limits { connections_per_user: Some(2), ..Limits::default() }, 2);
+    let (first, _) = bench.open(0, Wire::Channels, Some(user(7)));
+    bench.say(0, first, r#"{"type":"subscribe","channels":["user:7"]}"#);
+    let (second, _) = bench.open(1, Wire::Channels, Some(user(7)));
+    let (third, pipe) = bench.open(1, Wire::Channels, Some(user(7)));
+    assert!(bench.shards[0].is_open(first) && bench.shards[1].is_open(second));
+    assert!(!bench.shards[1].is_open(third));
+    assert!(matches!(&frames(&pipe)[..], [Frame::Close(4029, _)]));
+    bench.shards[0].end(first);
+    let (fourth, _) = bench.open(0, Wire::Channels, Some(user(7)));
+    assert!(bench.shards[0].is_open(fourth), "a place is free again");
+}
