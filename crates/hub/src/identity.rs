@@ -16,3 +16,22 @@ pub struct Identity {
     /// When the token ends, in seconds since 1970.
     pub expires_at: u64,
 }
+
+/// How many user types are kept; an application has a handful.
+const MOST_TYPES: usize = 16;
+
+/// User types that connections share, so that each is in memory once however many tokens name it.
+#[derive(Debug, Default)]
+pub(crate) struct UserTypes(Vec<Arc<str>>);
+
+impl UserTypes {
+    /// Replaces an identity's user type by the shared one.
+    pub(crate) fn share(&mut self, identity: &mut Identity) {
+        let Some(user_type) = &mut identity.user_type else { return };
+        match self.0.iter().find(|known| *known == user_type) {
+            Some(known) => *user_type = Arc::clone(known),
+            None if self.0.len() < MOST_TYPES => self.0.push(Arc::clone(user_type)),
+            None => {}
+        }
+    }
+}

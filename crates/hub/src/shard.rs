@@ -29,7 +29,7 @@ use self::delivery::{Gather, Run};
 use self::lists::{Key, Lists};
 use crate::encoded::Wire;
 use crate::hub::{Admission, Hub};
-use crate::identity::Identity;
+use crate::identity::{Identity, UserTypes};
 use crate::inbox::{Delivery, Message};
 use crate::link::Link;
 use crate::rate::RateWindow;
@@ -103,6 +103,8 @@ pub struct Shard<L> {
     farewell: Option<Farewell>,
     ping: Bytes,
     counts: Counts,
+    user_types: UserTypes,
+    /// The frames of a joint write, one after the other.
     scratch: Vec<u8>,
 }
 
@@ -126,6 +128,7 @@ impl<L: Link> Shard<L> {
             farewell: None,
             ping: ping_frame(b""),
             counts: Counts::default(),
+            user_types: UserTypes::default(),
             scratch: Vec::new(),
         }
     }
@@ -180,7 +183,8 @@ impl<L: Link> Shard<L> {
 
     /// Takes a connection in: welcomes it, or closes it where it is refused.
     pub fn open(&mut self, link: L, opening: Opening, now: Now) -> Key {
-        let Opening { id, wire, identity, admission, refusal } = opening;
+        let Opening { id, wire, mut identity, admission, refusal } = opening;
+        identity.iter_mut().for_each(|identity| self.user_types.share(identity));
         let key = self.next_key();
         let interval = to_ms(self.hub.limits().ping_interval);
         // The first pings of connections that came together are spread over half an interval.

@@ -3,8 +3,8 @@
 use anyhow::Context;
 
 use crate::auth::{
-    ApiKey, ApiKeys, ChannelScope, HostList, JwksSettings, JwtSettings, OriginPolicy, PublisherPolicy, Rights,
-    Verifier,
+    ApiKey, ApiKeys, ChannelScope, HostList, JwksSettings, JwtSettings, OriginPolicy, PublisherPolicy,
+    Rights, Verifier,
 };
 use crate::config::{self, Config, KeyMaterial, Origins};
 

@@ -7,7 +7,8 @@ use std::io;
 use std::ops::ControlFlow;
 
 use protocol::websocket::{
-    Decoder, Incoming, Limits, Opcode, binary_frame, close_frame, compress, encode_header, pong_frame, text_frame,
+    Decoder, Incoming, Limits, Opcode, binary_frame, close_frame, compress, encode_header, pong_frame,
+    text_frame,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -21,7 +22,7 @@ const READ: usize = 64 * 1024;
 ///
 /// # Errors
 /// The socket broke.
-pub async fn run(
+pub(crate) async fn run(
     mut io: impl AsyncRead + AsyncWrite + Unpin,
     read_ahead: Vec<u8>,
     deflate: bool,

@@ -6,8 +6,8 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
-    HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap,
+    HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -21,25 +21,41 @@ use crate::state::State;
 use crate::{playground, publish};
 
 /// All routes. A WebSocket upgrade never comes here: it leaves before routing.
-pub fn configure(config: &mut ServiceConfig) {
+pub(crate) fn configure(config: &mut ServiceConfig) {
     let only = |method: &'static str| {
         web::to(move || async move {
             Err::<HttpResponse, _>(
-                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("this path takes {method}"))
-                    .header("Allow", method),
+                Problem::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "method_not_allowed",
+                    format!("this path takes {method}"),
+                )
+                .header("Allow", method),
             )
         })
     };
     let get = || web::resource(["/health"]).default_service(only("GET"));
     config
-        .service(web::resource("/broadcast").route(web::post().to(publish::broadcast)).default_service(only("POST")))
-        .service(web::resource("/broadcast/batch").route(web::post().to(publish::batch)).default_service(only("POST")))
+        .service(
+            web::resource("/broadcast")
+                .route(web::post().to(publish::broadcast))
+                .default_service(only("POST")),
+        )
+        .service(
+            web::resource("/broadcast/batch")
+                .route(web::post().to(publish::batch))
+                .default_service(only("POST")),
+        )
         .service(get().route(web::get().to(health)).route(web::head().to(health)))
         .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
         .service(web::resource("/stats").route(web::get().to(stats)).default_service(only("GET")))
         .service(web::resource("/metrics").route(web::get().to(metrics)).default_service(only("GET")))
         .service(web::resource(["/ws", "/echo"]).to(upgrade_required))
-        .service(web::resource(["/", "/playground"]).route(web::get().to(playground::page)).default_service(only("GET")))
+        .service(
+            web::resource(["/", "/playground"])
+                .route(web::get().to(playground::page))
+                .default_service(only("GET")),
+        )
         .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)))
         .default_service(web::to(not_found));
 }
@@ -106,7 +122,7 @@ async fn metrics(state: Data<State>) -> HttpResponse {
 ///
 /// # Errors
 /// What the handler behind it answers.
-pub async fn cors(
+pub(crate) async fn cors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {

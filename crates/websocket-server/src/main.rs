@@ -41,7 +41,8 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     shutdown.follow_signals()?;
     actix_rt::System::new().block_on(async {
         let server = Server::start(config, open_files)?;
-        let (address, scheme) = (server.address(), if config.listen.tls.is_some() { "https" } else { "http" });
+        let (address, scheme) =
+            (server.address(), if config.listen.tls.is_some() { "https" } else { "http" });
         tracing::info!("{}", server.notice());
         tracing::info!("listening on {scheme}://{address}");
         // For whoever started the process: the one line that says that it answers, and where.

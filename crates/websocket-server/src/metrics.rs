@@ -8,7 +8,7 @@ const PUBLISH_BUCKETS: &[f64] =
 
 /// The counters of the front.
 #[derive(Debug, Clone)]
-pub struct FrontMetrics {
+pub(crate) struct FrontMetrics {
     /// Refused handshakes by reason.
     pub handshakes_refused: IntCounterVec,
     /// Refused publish calls by problem code.
@@ -22,7 +22,7 @@ impl FrontMetrics {
     ///
     /// # Errors
     /// They are registered already.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
             handshakes_refused: IntCounterVec::new(
                 Opts::new("fanfare_handshakes_refused_total", "Handshakes refused"),

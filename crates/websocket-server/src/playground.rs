@@ -31,7 +31,7 @@ fn serve(media: &'static str, body: Vec<u8>) -> HttpResponse {
 ///
 /// # Errors
 /// Never; a handler's type.
-pub async fn page() -> Result<HttpResponse, Problem> {
+pub(crate) async fn page() -> Result<HttpResponse, Problem> {
     asset(Path::from("playground.html".to_owned())).await
 }
 
@@ -39,7 +39,7 @@ pub async fn page() -> Result<HttpResponse, Problem> {
 ///
 /// # Errors
 /// There is no such file.
-pub async fn asset(name: Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn asset(name: Path<String>) -> Result<HttpResponse, Problem> {
     let media = match name.rsplit_once('.') {
         Some((_, "html")) => "text/html; charset=utf-8",
         Some((_, "js")) => "text/javascript; charset=utf-8",

@@ -33,7 +33,7 @@ static BROADCASTS: LogLimiter = LogLimiter::new(20);
 ///
 /// # Errors
 /// The problem that the caller is answered.
-pub async fn broadcast(
+pub(crate) async fn broadcast(
     request: HttpRequest,
     payload: Payload,
     state: Data<State>,
@@ -59,7 +59,7 @@ pub async fn broadcast(
 ///
 /// # Errors
 /// The problem that the caller is answered; one item's problem is in the answer.
-pub async fn batch(
+pub(crate) async fn batch(
     request: HttpRequest,
     payload: Payload,
     state: Data<State>,
@@ -147,8 +147,12 @@ async fn deliver(state: &State, request: PublishRequest) -> Result<Answer, Probl
         Err(error) => return Err(overload(error)),
     };
     if only_connection && recipients == 0 {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "connection_not_found", "no connection has this connection_id")
-            .member("connection_id"));
+        return Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "connection_not_found",
+            "no connection has this connection_id",
+        )
+        .member("connection_id"));
     }
     if let Some((event_type, suppressed)) = event_type {
         let span = tracing::info_span!("publication", %id);
@@ -195,13 +199,21 @@ fn authorize<'s>(request: &HttpRequest, state: &'s State) -> Result<Publisher<'s
 }
 
 fn problem_of_refusal(refusal: &crate::auth::Refusal) -> Problem {
-    Problem::new(StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN), refusal.code(), refusal.to_string())
+    Problem::new(
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN),
+        refusal.code(),
+        refusal.to_string(),
+    )
 }
 
 fn problem_of(error: &RequestError) -> Problem {
     match error {
-        RequestError::Malformed(_) => Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string()),
-        RequestError::TooDeep => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_deep", error.to_string()),
+        RequestError::Malformed(_) => {
+            Problem::new(StatusCode::BAD_REQUEST, "malformed_json", error.to_string())
+        }
+        RequestError::TooDeep => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_deep", error.to_string())
+        }
         RequestError::Invalid { member, message } => {
             let detail = format!("{member}: {message}");
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).member(*member)
@@ -219,8 +231,17 @@ fn header_key(headers: &HeaderMap) -> Result<Option<Box<str>>, Problem> {
     Ok(Some(key.into()))
 }
 
-/// The whole body, bounded.
-async fn body(request: &HttpRequest, mut payload: Payload, state: &State) -> Result<Bytes, Problem> {
+/// The whole body, bounded in size and time.
+async fn body(request: &HttpRequest, payload: Payload, state: &State) -> Result<Bytes, Problem> {
+    let limit = state.request_timeout;
+    tokio::time::timeout(limit, read_body(request, payload, state)).await.unwrap_or_else(|_| {
+        let detail = format!("the body did not come whole within {} ms (REQUEST_TIMEOUT)", limit.as_millis());
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
+            .header("Connection", "close"))
+    })
+}
+
+async fn read_body(request: &HttpRequest, mut payload: Payload, state: &State) -> Result<Bytes, Problem> {
     let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
     let is_json = media.eq_ignore_ascii_case("application/json")
@@ -237,7 +258,8 @@ async fn body(request: &HttpRequest, mut payload: Payload, state: &State) -> Res
     if declared.is_some_and(|length: usize| length > state.max_body) {
         return Err(too_large());
     }
-    let broken = || Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the body could not be read to its end");
+    let broken =
+        || Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "the body could not be read to its end");
     let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
     let first = first.map_err(|_| broken())?;
     // Most bodies are one chunk, which needs no copy.
@@ -269,7 +291,9 @@ fn write_answer(out: &mut Vec<u8>, answer: Answer) {
 }
 
 fn write_problem(out: &mut Vec<u8>, problem: &Problem) {
-    out.extend_from_slice(format!("{{\"success\":false,\"status\":{},\"error\":", problem.status().as_u16()).as_bytes());
+    out.extend_from_slice(
+        format!("{{\"success\":false,\"status\":{},\"error\":", problem.status().as_u16()).as_bytes(),
+    );
     out.extend_from_slice(&problem.body());
     out.push(b'}');
 }

@@ -40,9 +40,19 @@ const WAKER: Token = Token(usize::MAX);
 static CONNECTS: LogLimiter = LogLimiter::new(20);
 static DISCONNECTS: LogLimiter = LogLimiter::new(20);
 
+/// How far a socket is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// A short read tells that nothing more is there; that saves a system call.
+    Drained,
+    /// Until the kernel says so. Needed where the end of the stream may stand behind the bytes: it was reported
+    /// together with them, and will not be again.
+    Blocked,
+}
+
 /// A socket on its way to a shard.
 #[derive(Debug)]
-pub struct Arrival {
+pub(crate) struct Arrival {
     /// The socket.
     pub transport: Transport,
     /// What was read behind the handshake.
@@ -53,7 +63,7 @@ pub struct Arrival {
 
 /// Where others reach a reactor. The queue is bounded by the node's connections: each arrival holds an admission.
 #[derive(Debug)]
-pub struct Handle {
+pub(crate) struct Handle {
     arrivals: Mutex<Vec<Arrival>>,
     stop: AtomicBool,
     /// Whether the loop waits, or is about to: only then is waking it worth a system call.
@@ -63,13 +73,13 @@ pub struct Handle {
 
 impl Handle {
     /// Gives a socket to the shard.
-    pub fn open(&self, arrival: Arrival) {
+    pub(crate) fn open(&self, arrival: Arrival) {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
         self.wake();
     }
 
     /// Ends the loop; connections that are still there are cut.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.wake();
     }
@@ -88,7 +98,7 @@ impl Handle {
 
 /// The hub's way to wake a reactor.
 #[derive(Debug)]
-pub struct Bell(pub Arc<Handle>);
+pub(crate) struct Bell(pub Arc<Handle>);
 
 impl Wake for Bell {
     fn wake(&self) {
@@ -98,7 +108,7 @@ impl Wake for Bell {
 
 /// The parts of a reactor that exist before its hub does.
 #[derive(Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     poll: Poll,
     handle: Arc<Handle>,
 }
@@ -108,22 +118,27 @@ impl Prepared {
     ///
     /// # Errors
     /// The system has no more files.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let handle = Arc::new(Handle { arrivals: Mutex::default(), stop: AtomicBool::new(false), asleep: AtomicBool::new(false), waker });
+        let handle = Arc::new(Handle {
+            arrivals: Mutex::default(),
+            stop: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            waker,
+        });
         Ok(Self { poll, handle })
     }
 
     /// Where others reach it.
     #[must_use]
-    pub fn handle(&self) -> Arc<Handle> {
+    pub(crate) fn handle(&self) -> Arc<Handle> {
         Arc::clone(&self.handle)
     }
 
     /// The reactor of a hub's shard. Tokens that clients want to go on with are sent to `verify`.
     #[must_use]
-    pub fn into_reactor(
+    pub(crate) fn into_reactor(
         self,
         hub: &Arc<Hub>,
         shard: usize,
@@ -147,7 +162,7 @@ impl Prepared {
 
 /// The loop of one shard.
 #[derive(Debug)]
-pub struct Reactor {
+pub(crate) struct Reactor {
     poll: Poll,
     handle: Arc<Handle>,
     hub: Arc<Hub>,
@@ -166,7 +181,7 @@ impl Reactor {
     ///
     /// # Errors
     /// Waiting for sockets failed, which no program state explains.
-    pub fn run(mut self) -> io::Result<()> {
+    pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let mut next_tick = Instant::now() + TICK;
         let mut busy = false;
@@ -183,15 +198,17 @@ impl Reactor {
             self.handle.asleep.store(false, Ordering::SeqCst);
             let now = self.now();
             for key in std::mem::take(&mut self.unread) {
-                self.read(key, now);
+                self.read(key, Until::Blocked, now);
             }
             for event in &events {
                 let Ok(key) = u32::try_from(event.token().0) else { continue };
                 if event.is_writable() {
                     self.on_writable(key);
                 }
-                if event.is_readable() || event.is_read_closed() || event.is_error() {
-                    self.read(key, now);
+                if event.is_read_closed() || event.is_error() {
+                    self.read(key, Until::Blocked, now);
+                } else if event.is_readable() {
+                    self.read(key, Until::Drained, now);
                 }
             }
             self.take_arrivals(now);
@@ -246,7 +263,11 @@ impl Reactor {
             let key = self.shard.next_key();
             let registered = Socket::new(transport, opening.wire.is_deflate()).and_then(|mut socket| {
                 let token = Token(key as usize);
-                self.poll.registry().register(socket.source(), token, Interest::READABLE | Interest::WRITABLE)?;
+                self.poll.registry().register(
+                    socket.source(),
+                    token,
+                    Interest::READABLE | Interest::WRITABLE,
+                )?;
                 Ok(socket)
             });
             match registered {
@@ -264,7 +285,7 @@ impl Reactor {
                         self.decode(key, &mut read_ahead, now);
                     }
                     if read_now {
-                        self.read(key, now);
+                        self.read(key, Until::Blocked, now);
                     }
                 }
                 Err(error) => tracing::warn!(%error, "a socket could not be taken over"),
@@ -273,7 +294,7 @@ impl Reactor {
     }
 
     /// Reads what a socket has, up to one buffer, and hands its messages to the shard.
-    fn read(&mut self, key: u32, now: Now) {
+    fn read(&mut self, key: u32, until: Until, now: Now) {
         let mut buffer = std::mem::take(&mut self.buffer);
         loop {
             let Some(socket) = self.shard.link_mut(key) else { break };
@@ -283,7 +304,9 @@ impl Reactor {
                     break;
                 }
                 Ok(count) => {
-                    let drained = count < buffer.len() && socket.is_drained_by_a_short_read();
+                    let drained = until == Until::Drained
+                        && count < buffer.len()
+                        && socket.is_drained_by_a_short_read();
                     self.hub.metrics().bytes_received.inc_by(count as u64);
                     self.shard.heard(key, now);
                     // What a closing client still sends is read so that its end is seen, and not looked at
@@ -315,7 +338,11 @@ impl Reactor {
         let mut asked = Vec::new();
         let outcome = decoder.feed(&limits, bytes, &mut |incoming| {
             asked.extend(self.shard.on_incoming(key, &incoming, now));
-            if self.shard.link_mut(key).is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if self.shard.link_mut(key).is_some() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         });
         if let Some(socket) = self.shard.link_mut(key) {
             socket.decoder = decoder;

@@ -11,7 +11,9 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_rt::net::TcpStream;
 use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, ServerHandle};
 use actix_web::{App, middleware, web};
@@ -19,15 +21,16 @@ use anyhow::Context;
 use hub::idempotency::IdempotencyKeys;
 use hub::{Hub, Metrics, Verify, Wake};
 use service_kit::shutdown::Token;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{ADDRESS_NAMES, Config};
 use crate::metrics::FrontMetrics;
+use crate::patience::Patience;
 use crate::reactor::{Bell, Handle, Prepared};
 use crate::state::State;
 use crate::upgrade::upgrade;
-use crate::{access, http, tls};
+use crate::{access, http, memory, tls};
 
 /// Tokens that wait for verification; one more is refused to its client, which keeps its old one.
 const VERIFICATIONS: usize = 1024;
@@ -91,11 +94,14 @@ impl Server {
             policy: config.auth.websocket,
             idempotency: IdempotencyKeys::new(config.idempotency.ttl, config.idempotency.keys.get(), metrics),
             max_body: config.limits.body,
+            request_timeout: config.limits.request,
             protocol_test: config.protocol_test,
             metrics: FrontMetrics::new(&registry)?,
             registry,
             address,
+            last_answers: watch::Sender::new(false),
         });
+        actix_rt::spawn(memory::give_back(Arc::clone(&state.hub)));
         actix_rt::spawn(verify_tokens(Arc::clone(&state), verifications));
         if let Some(jwks) = state.verifier.jwks() {
             let jwks = Arc::clone(jwks);
@@ -127,7 +133,9 @@ impl Server {
         let served = actix_rt::spawn(front);
         shutdown.begun().await;
         drain_all(&state, drain.spread, drain.timeout, &stop).await;
-        served.await.context("the HTTP front ended early")??;
+        if let Ok(served) = tokio::time::timeout(DRAIN_POLL, served).await {
+            served.context("the HTTP front ended early")??;
+        }
         for handle in &handles {
             handle.stop();
         }
@@ -152,8 +160,12 @@ async fn drain_all(state: &State, spread: Duration, timeout: Duration, front: &S
     if left > 0 {
         tracing::warn!(connections = left, "drain timeout: cutting the connections that are left");
     }
-    // Calls that are under way finish; idle keep-alive connections are not waited for.
-    let _ = tokio::time::timeout(deadline.saturating_duration_since(Instant::now()), front.stop(true)).await;
+    // Calls that are under way finish; idle keep-alive connections end at this word and are not waited for.
+    state.last_answers.send_replace(true);
+    let rest = deadline.saturating_duration_since(Instant::now()).max(DRAIN_POLL);
+    if tokio::time::timeout(rest, front.stop(true)).await.is_err() {
+        tracing::warn!("drain timeout: cutting the HTTP calls that are left");
+    }
 }
 
 /// Verifies the tokens that clients want to go on with, and tells their shards.
@@ -175,7 +187,7 @@ fn front(
     listener: std::net::TcpListener,
     workers: usize,
 ) -> anyhow::Result<actix_server::Server> {
-    let handshake = config.limits.handshake;
+    let (handshake, patience) = (config.limits.handshake, config.limits.request);
     let builder = actix_server::Server::build()
         .workers(workers)
         .disable_signals()
@@ -185,26 +197,45 @@ fn front(
         ($state:expr) => {{
             let state: Arc<State> = $state;
             let data = web::Data::from(Arc::clone(&state));
+            let last_answers = state.last_answers.subscribe();
             HttpService::build()
                 .client_request_timeout(handshake)
                 .client_disconnect_timeout(Duration::from_secs(1))
                 .keep_alive(Duration::from_secs(75))
                 .tcp_nodelay(true)
+                .graceful_shutdown_signal(move || {
+                    let mut last_answers = last_answers.clone();
+                    async move {
+                        // An error is the end of the whole server, which is the signal as well.
+                        let _ = last_answers.wait_for(|&last| last).await;
+                    }
+                })
                 .upgrade(fn_service(move |upgraded| upgrade(Arc::clone(&state), upgraded)))
                 .finish(map_config(
-                    App::new().app_data(data).wrap(middleware::from_fn(http::cors)).configure(http::configure),
+                    App::new()
+                        .app_data(data)
+                        .wrap(middleware::from_fn(http::cors))
+                        .configure(http::configure),
                     |()| AppConfig::default(),
                 ))
         }};
     }
     let state = Arc::clone(state);
     let builder = match &config.listen.tls {
-        None => builder.listen("http", listener, move || service!(Arc::clone(&state)).tcp())?,
+        None => builder.listen("http", listener, move || {
+            fn_service(move |socket: TcpStream| async move {
+                let peer = socket.peer_addr().ok();
+                // Only delays small answers, and only where it fails.
+                let _ = socket.set_nodelay(true);
+                Ok::<_, DispatchError>((Patience::new(socket, patience), Protocol::Http1, peer))
+            })
+            .and_then(service!(Arc::clone(&state)))
+        })?,
         Some(files) => {
             let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(files)?));
             builder.listen("https", listener, move || {
                 let acceptor = acceptor.clone();
-                fn_service(move |socket| tls::accept(acceptor.clone(), socket, handshake))
+                fn_service(move |socket| tls::accept(acceptor.clone(), socket, handshake, patience))
                     .and_then(service!(Arc::clone(&state)))
             })?
         }

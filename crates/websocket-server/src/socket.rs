@@ -14,7 +14,7 @@ const TLS_BUFFER: usize = 64 * 1024;
 
 /// A client's socket, and what it has sent of a frame that is not complete.
 #[derive(Debug)]
-pub struct Socket {
+pub(crate) struct Socket {
     stream: Stream,
     /// Empty, and without memory, between frames.
     pub decoder: Decoder,
@@ -39,7 +39,7 @@ struct TlsStream {
 
 /// What is behind a finished handshake: the socket, and the TLS session where there is one.
 #[derive(Debug)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// Plain TCP.
     Plain(std::net::TcpStream),
     /// TLS over TCP.
@@ -51,7 +51,7 @@ impl Socket {
     ///
     /// # Errors
     /// The socket cannot be made non-blocking.
-    pub fn new(transport: Transport, deflate: bool) -> io::Result<Self> {
+    pub(crate) fn new(transport: Transport, deflate: bool) -> io::Result<Self> {
         let own = |socket: std::net::TcpStream| {
             socket.set_nonblocking(true)?;
             Ok::<_, io::Error>(TcpStream::from_std(socket))
@@ -67,7 +67,7 @@ impl Socket {
     }
 
     /// The socket, for registering it.
-    pub fn source(&mut self) -> &mut TcpStream {
+    pub(crate) fn source(&mut self) -> &mut TcpStream {
         match &mut self.stream {
             Stream::Plain(socket) => socket,
             Stream::Tls(tls) => &mut tls.socket,
@@ -78,7 +78,7 @@ impl Socket {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing is there; any other error is the end of the connection.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.stream {
             Stream::Plain(socket) => socket.read(buffer),
             Stream::Tls(tls) => tls.read(buffer),
@@ -87,7 +87,7 @@ impl Socket {
 
     /// Whether a read that did not fill the buffer means that nothing more is there.
     #[must_use]
-    pub fn is_drained_by_a_short_read(&self) -> bool {
+    pub(crate) fn is_drained_by_a_short_read(&self) -> bool {
         matches!(self.stream, Stream::Plain(_))
     }
 
@@ -95,7 +95,7 @@ impl Socket {
     ///
     /// # Errors
     /// The connection is broken.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         match &mut self.stream {
             Stream::Plain(_) => Ok(()),
             Stream::Tls(tls) => tls.flush(),
@@ -134,14 +134,20 @@ impl TlsStream {
         }
     }
 
+    /// Takes bytes until the socket takes no more. A short count thus means a full socket, as with plain TCP: the
+    /// engine waits for it to become writable, and nobody would say so of one that is.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.flush()?;
-        if self.session.wants_write() {
-            return Err(io::ErrorKind::WouldBlock.into());
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.flush() {
+                Ok(()) if self.session.wants_write() => break,
+                Ok(()) => taken += self.session.writer().write(&bytes[taken..])?,
+                Err(_) if taken > 0 => return Ok(taken),
+                Err(error) => return Err(error),
+            }
         }
-        let taken = self.session.writer().write(bytes)?;
         self.flush()?;
-        if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+        if taken == 0 && !bytes.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hub::Hub;
 use hub::idempotency::IdempotencyKeys;
 use prometheus::Registry;
+use tokio::sync::watch;
 
 use crate::auth::{OriginPolicy, PublisherPolicy, Verifier};
 use crate::config::{AuthPolicy, ProtocolTest};
@@ -15,10 +16,10 @@ use crate::metrics::FrontMetrics;
 use crate::reactor::{Arrival, Handle};
 
 /// Told to publishers and handshakes that are refused for the moment.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Shared by all threads of the server.
-pub struct State {
+pub(crate) struct State {
     /// The engine.
     pub hub: Arc<Hub>,
     /// The shards' loops.
@@ -37,6 +38,8 @@ pub struct State {
     pub idempotency: IdempotencyKeys,
     /// The largest body of a request.
     pub max_body: usize,
+    /// How long a request may take to come whole.
+    pub request_timeout: Duration,
     /// Whether `/echo` is there.
     pub protocol_test: ProtocolTest,
     /// The counters of the front.
@@ -45,11 +48,13 @@ pub struct State {
     pub registry: Registry,
     /// Where the server listens.
     pub address: SocketAddr,
+    /// Becomes true when HTTP connections are to end with the answer that they are giving.
+    pub last_answers: watch::Sender<bool>,
 }
 
 impl State {
     /// Gives a socket to the next shard in turn.
-    pub fn open(&self, arrival: Arrival) {
+    pub(crate) fn open(&self, arrival: Arrival) {
         let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
         self.reactors[turn % self.reactors.len()].open(arrival);
     }

@@ -15,12 +15,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::TlsFiles;
+use crate::patience::Patience;
 
 /// Reads certificate and key.
 ///
 /// # Errors
 /// A file is no PEM, or the two do not belong together.
-pub fn server_config(files: &TlsFiles) -> anyhow::Result<ServerConfig> {
+pub(crate) fn server_config(files: &TlsFiles) -> anyhow::Result<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("TLS_CERT_FILE: {} holds no certificates", files.certificate.display()))?;
@@ -34,20 +35,21 @@ pub fn server_config(files: &TlsFiles) -> anyhow::Result<ServerConfig> {
     Ok(config)
 }
 
-/// Carries out the TLS handshake of a socket, within `limit`.
+/// Carries out the TLS handshake of a socket, within `limit`; each request then has to come within `patience`.
 ///
 /// # Errors
 /// It failed or took too long; the socket is closed.
-pub async fn accept(
+pub(crate) async fn accept(
     acceptor: TlsAcceptor,
     socket: TcpStream,
     limit: Duration,
-) -> Result<(TlsStream<TcpStream>, Protocol, Option<SocketAddr>), DispatchError> {
+    patience: Duration,
+) -> Result<(Patience<TlsStream<TcpStream>>, Protocol, Option<SocketAddr>), DispatchError> {
     let peer = socket.peer_addr().ok();
     let _ = socket.set_nodelay(true);
     let stream = tokio::time::timeout(limit, acceptor.accept(socket))
         .await
         .map_err(|_| DispatchError::Io(io::ErrorKind::TimedOut.into()))?
         .map_err(DispatchError::Io)?;
-    Ok((stream, Protocol::Http1, peer))
+    Ok((Patience::new(stream, patience), Protocol::Http1, peer))
 }

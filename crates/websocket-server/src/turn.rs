@@ -24,7 +24,7 @@ struct Turn {
 }
 
 /// Makes this thread one that wakes shards at the end of its turns. Called on a worker, within its runtime.
-pub fn begin_worker() {
+pub(crate) fn begin_worker() {
     TURN.with_borrow_mut(|slot| {
         if slot.is_some() {
             return;
@@ -44,7 +44,7 @@ pub fn begin_worker() {
 }
 
 /// Wakes a shard when this worker's turn ends; on any other thread at once.
-pub fn wake_at_end(handle: &Arc<Handle>) {
+pub(crate) fn wake_at_end(handle: &Arc<Handle>) {
     TURN.with_borrow(|slot| match slot {
         None => handle.wake(),
         Some(turn) => {

@@ -22,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::{AuthPolicy, ProtocolTest};
 use crate::echo;
+use crate::patience::Patience;
 use crate::reactor::Arrival;
 use crate::socket::Transport;
 use crate::state::{RETRY_AFTER, State};
@@ -33,7 +34,7 @@ const SUBPROTOCOL: &str = "fanfare";
 const MAX_TARGET: usize = 16 * 1024;
 
 /// A stream of actix that can be taken away from it.
-pub trait IntoTransport: AsyncRead + AsyncWrite + Unpin + 'static {
+pub(crate) trait IntoTransport: AsyncRead + AsyncWrite + Unpin + 'static {
     /// The socket, no longer registered anywhere.
     ///
     /// # Errors
@@ -87,12 +88,12 @@ enum Path {
 ///
 /// # Errors
 /// Never: a socket that breaks meanwhile is nobody's news. The type is actix's.
-pub async fn upgrade<T: IntoTransport>(
+pub(crate) async fn upgrade<T: IntoTransport>(
     state: Arc<State>,
-    (request, framed): (Request, Framed<T, h1::Codec>),
+    (request, framed): (Request, Framed<Patience<T>, h1::Codec>),
 ) -> Result<(), actix_http::Error> {
     let parts = framed.into_parts();
-    let (mut io, read_ahead) = (parts.io, parts.read_buf.to_vec());
+    let (mut io, read_ahead) = (parts.io.into_inner(), parts.read_buf.to_vec());
     let outcome = match check(&state, &request) {
         Ok(handshake) => accept(&state, handshake, io, read_ahead).await,
         Err(refusal) => {
@@ -110,6 +111,13 @@ fn text<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
+/// The value of a header that stands there exactly once.
+fn only<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
+    let mut values = headers.get_all(name);
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
+}
+
 /// The comma-separated words of all headers of one name.
 fn words<'r>(headers: &'r HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'r str> {
     headers
@@ -125,7 +133,13 @@ fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
     let path = match request.path() {
         "/ws" => Path::Channels,
         "/echo" if state.protocol_test == ProtocolTest::On => Path::Echo,
-        _ => return Err(Refusal::new("not_found", StatusCode::NOT_FOUND, "there is no WebSocket at this path")),
+        _ => {
+            return Err(Refusal::new(
+                "not_found",
+                StatusCode::NOT_FOUND,
+                "there is no WebSocket at this path",
+            ));
+        }
     };
     let bad = |reason, detail| Err(Refusal::new(reason, StatusCode::BAD_REQUEST, detail));
     if request.method() != Method::GET {
@@ -140,14 +154,16 @@ fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
         refusal.problem = refusal.problem.header("Sec-WebSocket-Version", "13");
         return Err(refusal);
     }
-    let Some(key) = text(headers, &SEC_WEBSOCKET_KEY).filter(|key| check_key(key)) else {
-        return bad("bad_handshake", "Sec-WebSocket-Key is 16 bytes in base64");
+    let Some(key) = only(headers, &SEC_WEBSOCKET_KEY).filter(|key| check_key(key)) else {
+        return bad("bad_handshake", "Sec-WebSocket-Key, which stands there once, is 16 bytes in base64");
     };
     let target = request.uri().query().unwrap_or_default();
     if target.len() > MAX_TARGET {
         return Err(Refusal::new("too_large", StatusCode::URI_TOO_LONG, "the query is longer than 16 KiB"));
     }
-    if !state.origins.allows_websocket(text(headers, &ORIGIN)) {
+    // Of two origins nobody can tell which is the page's.
+    let origin = headers.contains_key(ORIGIN).then(|| only(headers, &ORIGIN).unwrap_or_default());
+    if !state.origins.allows_websocket(origin) {
         let detail = "pages from this Origin may not connect; CORS_ALLOWED_ORIGINS lists those that may";
         return Err(Refusal::new("forbidden_origin", StatusCode::FORBIDDEN, detail));
     }
@@ -163,8 +179,9 @@ fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
         .or_else(|| bearer(text(headers, &AUTHORIZATION)?))
         .or_else(|| protocols.next().filter(|_| subprotocol).map(str::to_owned));
     let offers = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).filter_map(|value| value.to_str().ok());
-    let deflate =
-        (path == Path::Echo || state.hub.limits().deflate_min.is_some()).then(|| negotiate_deflate(offers)).flatten();
+    let deflate = (path == Path::Echo || state.hub.limits().deflate_min.is_some())
+        .then(|| negotiate_deflate(offers))
+        .flatten();
     Ok(Handshake { path, accept: accept_key(key), deflate, subprotocol, token, admission })
 }
 

@@ -194,3 +194,14 @@ pub(super) enum Behind {
     /// Behind the half-written frame; the others are dropped.
     HalfWritten,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        // A socket's link has 24 bytes.
+        assert!(size_of::<Connection<[u8; 24]>>() <= 120);
+    }
+}

@@ -114,10 +114,12 @@ impl<L: Link> Shard<L> {
     /// A token was verified, or not: the connection goes on with it, or is told why not.
     pub(super) fn on_verified(&mut self, id: ConnectionId, verified: Option<Box<Identity>>, now: Now) {
         let Some(key) = self.find(id).filter(|&key| self.is_open(key)) else { return };
-        let Some(connection) = self.get_mut(key) else { return };
+        let Some(connection) = self.get(key) else { return };
         let Some(current) = connection.identity.as_deref() else { return };
         match (session::on_verified(current, verified.as_deref(), now.wall), verified) {
-            (Ok(text), Some(identity)) => {
+            (Ok(text), Some(mut identity)) => {
+                self.user_types.share(&mut identity);
+                let Some(connection) = self.get_mut(key) else { return };
                 connection.identity = Some(identity);
                 connection.warned = false;
                 self.reply(key, &text, now);

@@ -66,6 +66,8 @@ pub(crate) struct World {
     pub(crate) shards: Vec<Shard<FakeLink>>,
     pub(crate) clients: Vec<Client>,
     pub(crate) audiences: Vec<Audience>,
+    /// In how many of a hundred cases a publication simply goes to everyone.
+    pub(crate) to_everyone: usize,
     now: Now,
     /// Publications from here on may still be on their way to clients that read.
     unsettled: usize,
@@ -86,6 +88,7 @@ impl World {
             shards,
             clients: Vec::new(),
             audiences: Vec::new(),
+            to_everyone: 0,
             now: Now { ms: 1_000_000, wall },
             unsettled: 0,
             changes: 0,
@@ -240,6 +243,10 @@ impl World {
 
     fn target(&mut self) -> (Target, Audience) {
         let mut audience = Audience::default();
+        if self.random.percent(self.to_everyone) {
+            audience.everyone = true;
+            return (Target::Everyone, audience);
+        }
         let kind = self.random.below(10);
         if kind < 2 {
             audience.everyone = true;

@@ -94,7 +94,15 @@ fn the_engine_knows_neither_http_nor_a_socket() {
 fn there_is_one_tls_provider() {
     // Two in one process panic at the first handshake, since neither is the default.
     let mut tree = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    tree.current_dir(files::root()).args(["tree", "--workspace", "--locked", "--prefix", "none", "--format", "{p}"]);
+    tree.current_dir(files::root()).args([
+        "tree",
+        "--workspace",
+        "--locked",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]);
     let output = tree.output().expect("cargo tree");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let built = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -176,6 +176,7 @@ fn bounds(flags: &LimitFlags, warnings: &mut Vec<Warning>) -> Result<Limits, Con
         ping_interval: flags.ping_interval,
         ping_timeout: flags.ping_timeout,
         handshake: flags.handshake_timeout,
+        request: flags.request_timeout,
         deflate_from: flags.deflate_min_size.on(),
         queue_bytes: flags.queue_max_bytes,
         queue_publications: flags.queue_max_publications,

@@ -283,6 +283,16 @@ pub(super) struct LimitFlags {
           value_parser = values::duration(Duration::from_millis(100), Duration::from_secs(3_600)))]
     pub(super) handshake_timeout: Duration,
 
+    /// Time for a whole request, from its first byte to its answer; one whose body is slower is answered 408, and
+    /// one that still goes on then is cut.
+    ///
+    /// Values: a duration from 100ms to 1h.
+    ///
+    /// Source: chosen; the largest body takes it at 35 kB/s.
+    #[arg(long, env, value_name = "DURATION", default_value = "30s",
+          value_parser = values::duration(Duration::from_millis(100), Duration::from_secs(3_600)))]
+    pub(super) request_timeout: Duration,
+
     /// Events smaller than this go out uncompressed, also to clients that take permessage-deflate.
     ///
     /// Values: a size from 1B to 1GiB, or off for no compression at all.

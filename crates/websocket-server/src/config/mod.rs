@@ -271,6 +271,8 @@ pub struct Limits {
     pub ping_timeout: Duration,
     /// Time for a request's head and a TLS handshake.
     pub handshake: Duration,
+    /// Time for a whole request, its body included.
+    pub request: Duration,
     /// Bytes from which events are compressed; none: never.
     pub deflate_from: Option<usize>,
     /// Bytes of publications that may wait for a shard.

@@ -74,6 +74,7 @@ fn defaults_are_those_of_the_protocol() {
     assert_eq!((limits.outbox_bytes, limits.outbox_frames.get()), (1_048_576, 1_024));
     assert_eq!((limits.ping_interval.as_secs(), limits.ping_timeout.as_secs()), (25, 60));
     assert_eq!(limits.handshake.as_secs(), 10);
+    assert_eq!(limits.request.as_secs(), 30);
     assert_eq!(limits.deflate_from, Some(1_024));
     assert_eq!((limits.queue_bytes, limits.queue_publications.get()), (64 << 20, 65_536));
     assert_eq!((config.idempotency.ttl.as_secs(), config.idempotency.keys.get()), (600, 100_000));
@@ -181,7 +182,8 @@ fn a_refusal_never_shows_a_secret() {
         let line = line(&[], &[(variable, value)]);
         assert!(line.starts_with(variable) && !line.contains("hunter2"), "{line}");
     }
-    let config = load(&[], &[("JWT_SECRET", "hunter2"), ("FANFARE_API_KEYS", "shop:hunter2-shop,hunter2-alone")]);
+    let config =
+        load(&[], &[("JWT_SECRET", "hunter2"), ("FANFARE_API_KEYS", "shop:hunter2-shop,hunter2-alone")]);
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

@@ -56,16 +56,28 @@ fn subscribing_is_confirmed_and_repeated_in_the_shapes_of_all_clients() {
     let server = server();
     let mut client = Client::welcomed(&server.ws());
     client.send_json(&json!({ "type": "subscribe", "channels": ["jobs"] }));
-    assert_eq!(before_timestamp(&next_text(&mut client)), r#"{"type":"subscribed","data":{"channels":["jobs"]}"#);
+    assert_eq!(
+        before_timestamp(&next_text(&mut client)),
+        r#"{"type":"subscribed","data":{"channels":["jobs"]}"#
+    );
     for (frame, channels) in [
-        (json!({ "type": "subscribe", "channels": ["jobs", "payments", "jobs"] }), json!(["jobs", "payments"])),
+        (
+            json!({ "type": "subscribe", "channels": ["jobs", "payments", "jobs"] }),
+            json!(["jobs", "payments"]),
+        ),
         (json!({ "type": "subscribe", "channels": "one" }), json!(["one"])),
         (json!({ "type": "subscribe", "channel": "two" }), json!(["two"])),
         (json!({ "type": "subscribe", "data": { "channels": ["three"] } }), json!(["three"])),
         (json!({ "type": "subscribe", "data": { "channels": "four" } }), json!(["four"])),
         (json!({ "type": "subscribe", "data": { "channel": "five" } }), json!(["five"])),
-        (json!({ "type": "subscribe", "channels": ["A-z_0:9.@/=x"], "unknown": { "is": "ignored" } }), json!(["A-z_0:9.@/=x"])),
-        (json!({ "type": "subscribe", "channels": ["top"], "data": { "channels": ["nested"] } }), json!(["top"])),
+        (
+            json!({ "type": "subscribe", "channels": ["A-z_0:9.@/=x"], "unknown": { "is": "ignored" } }),
+            json!(["A-z_0:9.@/=x"]),
+        ),
+        (
+            json!({ "type": "subscribe", "channels": ["top"], "data": { "channels": ["nested"] } }),
+            json!(["top"]),
+        ),
     ] {
         client.send_json(&frame);
         assert_eq!(client.expect_type("subscribed")["data"], json!({ "channels": channels }), "{frame}");
@@ -143,7 +155,10 @@ fn a_wrong_frame_gets_an_error_and_costs_nothing_else() {
         client.send_text(text);
         let error = client.expect_error(code);
         let data = error["data"].as_object().expect("an object");
-        assert!(data.len() == 2 && data["message"].as_str().is_some_and(|it| !it.is_empty()), "{text}: {error}");
+        assert!(
+            data.len() == 2 && data["message"].as_str().is_some_and(|it| !it.is_empty()),
+            "{text}: {error}"
+        );
         assert!(is_timestamp(error["timestamp"].as_str().unwrap_or_default()), "{error}");
     }
     let longest = "x".repeat(200);
@@ -207,7 +222,10 @@ fn the_rules_of_the_configuration_file_decide_who_subscribes() {
     for (token, allowed) in [
         (None, vec!["orders:open", "anything"]),
         (Some(&worker), vec!["orders:open", "staff", "anything"]),
-        (Some(&employer), vec!["orders:open", "orders:9", "staff", "inbox:7", "payments", "user:7", "anything"]),
+        (
+            Some(&employer),
+            vec!["orders:open", "orders:9", "staff", "inbox:7", "payments", "user:7", "anything"],
+        ),
     ] {
         let url = token.map_or(server.ws(), |token| with_token(&server, token));
         let mut client = Client::welcomed(&url);
@@ -232,7 +250,8 @@ fn the_rules_of_the_configuration_file_decide_who_publishes() {
     let publish = |key: &str, channel: &str| {
         let authorization = format!("Bearer secret-of-{key}");
         let body = json!({ "type": "x", "channel": channel });
-        test_kit::http::post_json(server.address(), "/broadcast", &[("authorization", &authorization)], &body).status
+        test_kit::http::post_json(server.address(), "/broadcast", &[("authorization", &authorization)], &body)
+            .status
     };
     assert_eq!((publish("shop", "orders:1"), publish("blog", "orders:1")), (200, 403));
     assert_eq!((publish("shop", "frozen"), publish("blog", "frozen")), (403, 403));
@@ -296,7 +315,10 @@ fn each_target_reaches_exactly_its_audience() {
     assert_eq!(all.reached(json!({ "channels": ["jobs", "news"] })), ["jobs", "7 on jobs", "eight"]);
     assert_eq!(all.reached(json!({ "user_id": 7 })), ["7 on jobs", "7 again"]);
     assert_eq!(all.reached(json!({ "user_id": "7" })), ["7 on jobs", "7 again"]);
-    assert_eq!(all.reached(json!({ "user_ids": ["eight", 7, 7, "nobody"] })), ["7 on jobs", "7 again", "eight"]);
+    assert_eq!(
+        all.reached(json!({ "user_ids": ["eight", 7, 7, "nobody"] })),
+        ["7 on jobs", "7 again", "eight"]
+    );
     assert_eq!(all.reached(json!({ "queue_id": "q-1" })), ["queue"]);
     assert_eq!(all.reached(json!({ "queue_id": 5 })), ["queue"]);
     let id = all.id("7 again");
@@ -313,7 +335,10 @@ fn targets_add_up_and_each_connection_gets_the_event_once() {
     let union = json!({ "channel": "jobs", "channels": ["news", "jobs"], "user_id": 7, "queue_id": "q-1", "connection_id": id });
     assert_eq!(all.reached(union), ["jobs", "queue", "7 on jobs", "7 again", "eight"]);
     let nobody = all.id("nobody");
-    assert_eq!(all.reached(json!({ "channel": "news", "connection_id": nobody })), ["nobody", "7 on jobs", "eight"]);
+    assert_eq!(
+        all.reached(json!({ "channel": "news", "connection_id": nobody })),
+        ["nobody", "7 on jobs", "eight"]
+    );
 }
 
 #[test]
@@ -325,9 +350,18 @@ fn one_connection_can_be_left_out() {
         ["nobody", "queue", "7 on jobs", "7 again", "eight"]
     );
     assert_eq!(all.reached(json!({ "channel": "jobs", "except_connection_id": seven })), ["jobs"]);
-    assert_eq!(all.reached(json!({ "channel": "jobs", "user_id": 7, "except_connection_id": seven })), ["jobs", "7 again"]);
-    assert_eq!(all.reached(json!({ "connection_id": jobs, "channel": "news", "except_connection_id": jobs })), ["7 on jobs", "eight"]);
-    assert_eq!(all.reached(json!({ "channel": "jobs", "except_connection_id": "nobody's" })), ["jobs", "7 on jobs"]);
+    assert_eq!(
+        all.reached(json!({ "channel": "jobs", "user_id": 7, "except_connection_id": seven })),
+        ["jobs", "7 again"]
+    );
+    assert_eq!(
+        all.reached(json!({ "connection_id": jobs, "channel": "news", "except_connection_id": jobs })),
+        ["7 on jobs", "eight"]
+    );
+    assert_eq!(
+        all.reached(json!({ "channel": "jobs", "except_connection_id": "nobody's" })),
+        ["jobs", "7 on jobs"]
+    );
 }
 
 #[test]
@@ -390,8 +424,13 @@ fn json_passes_unharmed() {
         );
     }
     let deep = format!(r#"{{"type":"deep","data":{}{}}}"#, "[".repeat(127), "]".repeat(127));
-    let answer =
-        request(server.address(), "POST", "/broadcast", &[("content-type", "application/json")], Some(deep.as_bytes()));
+    let answer = request(
+        server.address(),
+        "POST",
+        "/broadcast",
+        &[("content-type", "application/json")],
+        Some(deep.as_bytes()),
+    );
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(next_text(&mut client).contains(&"[".repeat(127)));
 }
@@ -406,7 +445,9 @@ fn the_101st_frame_in_10_seconds_is_not_answered_and_ends_the_connection() {
     }
     let (frames, code, reason) = client.collect_until_close(test_kit::wait::PATIENCE);
     assert_eq!((code, reason.as_str()), (4008, "Rate limit exceeded"));
-    assert!(frames.iter().map(|frame| &frame["data"]).eq((0..100).map(|n| json!(n)).collect::<Vec<_>>().iter()));
+    assert!(
+        frames.iter().map(|frame| &frame["data"]).eq((0..100).map(|n| json!(n)).collect::<Vec<_>>().iter())
+    );
     assert!(other.ping_barrier().is_empty());
     assert_eq!(server.metric("fanfare_evictions_total", &[r#"reason="rate_limited""#]), Some(1.0));
 }

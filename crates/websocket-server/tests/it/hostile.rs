@@ -169,7 +169,8 @@ fn bodies_that_are_no_publication_are_refused_by_name() {
         ("more than 1,000", &format!("[{}{{}}]", "{},".repeat(1000)), 422),
     ];
     for (name, body, status) in batches {
-        let answer = http::request(scene.address(), "POST", "/broadcast/batch", &[JSON], Some(body.as_bytes()));
+        let answer =
+            http::request(scene.address(), "POST", "/broadcast/batch", &[JSON], Some(body.as_bytes()));
         assert_eq!(answer.status, *status, "{name}: {}", answer.text());
     }
     scene.friend_is_well();
@@ -179,11 +180,13 @@ fn bodies_that_are_no_publication_are_refused_by_name() {
 fn one_bad_item_of_a_batch_costs_the_others_nothing() {
     let mut scene = Scene::new();
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
-    let body = format!(r#"[{{"type":"first"}},{{"type":7}},7,{{"type":"a","data":{deep}}},{{"type":"last"}}]"#);
+    let body =
+        format!(r#"[{{"type":"first"}},{{"type":7}},7,{{"type":"a","data":{deep}}},{{"type":"last"}}]"#);
     let answer = http::request(scene.address(), "POST", "/broadcast/batch", &[JSON], Some(body.as_bytes()));
     assert_eq!(answer.status, 200, "{}", answer.text());
     let items = answer.json();
-    let statuses: Vec<_> = items.as_array().expect("an array").iter().map(|item| item["status"].clone()).collect();
+    let statuses: Vec<_> =
+        items.as_array().expect("an array").iter().map(|item| item["status"].clone()).collect();
     assert_eq!(statuses, [Value::Null, json!(422), json!(422), json!(422), Value::Null], "{items}");
     assert_eq!(scene.friend.expect_type("first")["data"], json!({}));
     scene.friend.expect_type("last");
@@ -194,8 +197,10 @@ fn one_bad_item_of_a_batch_costs_the_others_nothing() {
 fn a_body_that_is_not_declared_as_json_is_refused() {
     let mut scene = Scene::new();
     let body = br#"{"type":"a"}"#;
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "+json", "json"] {
-        let answer = http::request(scene.address(), "POST", "/broadcast", &[("content-type", kind)], Some(body));
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "+json", "json"]
+    {
+        let answer =
+            http::request(scene.address(), "POST", "/broadcast", &[("content-type", kind)], Some(body));
         assert_eq!(answer.status, 415, "{kind:?}: {}", answer.text());
         assert_eq!(answer.problem_code(), "not_json");
     }
@@ -268,7 +273,8 @@ fn without_a_key_nothing_is_published_through_a_proxy_or_a_foreign_name() {
 #[test]
 fn with_keys_a_wrong_one_publishes_nothing() {
     let scene = Scene::of(&launch().env("FANFARE_API_KEYS", "shop:a-key-of-the-shop:orders"));
-    let authorizations = ["Bearer wrong", "Bearer ", "Bearer", "Basic YTpi", "a-key-of-the-shop", "Bearer a-key-of-the-sho"];
+    let authorizations =
+        ["Bearer wrong", "Bearer ", "Bearer", "Basic YTpi", "a-key-of-the-shop", "Bearer a-key-of-the-sho"];
     let event = json!({ "type": "stolen" });
     for authorization in authorizations {
         let headers = [("authorization", authorization)];
@@ -322,15 +328,28 @@ fn a_body_that_never_comes_is_given_up() {
     let mut scene = Scene::of(&impatient());
     let files = scene.server.open_files();
     let head = "POST /broadcast HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n";
-    for rest in ["Content-Length: 100\r\n\r\n{\"type\":", "Transfer-Encoding: chunked\r\n\r\n8\r\n{\"type\":\r\n"] {
-        let (answer, body) = scene.exchange(format!("{head}{rest}").as_bytes());
-        assert_eq!(answer.status, 408, "{body}");
-        assert_eq!(problem(&body)["code"], "request_timeout");
+    for rest in
+        ["Content-Length: 100\r\n\r\n{\"type\":", "Transfer-Encoding: chunked\r\n\r\n8\r\n{\"type\":\r\n"]
+    {
+        let mut client = RawClient::connect(scene.address());
+        client.write(format!("{head}{rest}").as_bytes());
+        assert_eq!(client.read_head().status, 408);
+        let _ended = client.try_write(b"1");
+        let body = problem(&String::from_utf8_lossy(&client.expect_end(PATIENCE)));
+        assert_eq!(body["code"], "request_timeout");
+        assert!(body["detail"].as_str().is_some_and(|detail| detail.contains("REQUEST_TIMEOUT")), "{body}");
     }
     // Refused before its body is looked at, and then kept waiting for it.
     let refused = format!("{head}X-Forwarded-For: 1.2.3.4\r\n");
-    for rest in ["Content-Length: 100\r\n\r\n{\"type\":", "Transfer-Encoding: chunked\r\n\r\n8\r\n{\"type\":\r\n"] {
-        assert_eq!(scene.exchange(format!("{refused}{rest}").as_bytes()).0.status, 403);
+    for rest in
+        ["Content-Length: 100\r\n\r\n{\"type\":", "Transfer-Encoding: chunked\r\n\r\n8\r\n{\"type\":\r\n"]
+    {
+        let mut client = RawClient::connect(scene.address());
+        client.write(format!("{refused}{rest}").as_bytes());
+        assert_eq!(client.read_head().status, 403);
+        // The server may have ended it already.
+        let _ended = client.try_write(b"1");
+        client.expect_end(PATIENCE);
     }
     eventually(PATIENCE, || scene.server.open_files() <= files);
     scene.friend_is_well();
@@ -380,19 +399,39 @@ fn handshakes_that_are_none_are_refused_with_what_is_missing() {
         ("no key", with(&format!("{key}\r\n"), ""), 400, "bad_handshake"),
         ("an empty key", with(key, "Sec-WebSocket-Key:"), 400, "bad_handshake"),
         ("a short key", with(key, "Sec-WebSocket-Key: dGhlIA=="), 400, "bad_handshake"),
-        ("a key that is not base64", with(key, "Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="), 400, "bad_handshake"),
-        ("two keys", with(key, &format!("{key}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")), 400, "bad_handshake"),
+        (
+            "a key that is not base64",
+            with(key, "Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="),
+            400,
+            "bad_handshake",
+        ),
+        (
+            "two keys",
+            with(key, &format!("{key}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")),
+            400,
+            "bad_handshake",
+        ),
         ("no version", with(version, ""), 426, "bad_version"),
         ("version 8", with(version, "Sec-WebSocket-Version: 8\r\n"), 426, "bad_version"),
         ("two versions", with(version, "Sec-WebSocket-Version: 13, 8\r\n"), 426, "bad_version"),
-        ("a version that is not text", with(version, "Sec-WebSocket-Version: \u{e9}\r\n"), 426, "bad_version"),
+        (
+            "a version that is not text",
+            with(version, "Sec-WebSocket-Version: \u{e9}\r\n"),
+            426,
+            "bad_version",
+        ),
         ("another path", with("GET /ws ", "GET /nowhere "), 404, "not_found"),
         ("an encoded path", with("GET /ws ", "GET /%77s "), 404, "not_found"),
         ("a path behind it", with("GET /ws ", "GET /ws/../ws "), 404, "not_found"),
         ("echo, which is off", with("GET /ws ", "GET /echo "), 404, "not_found"),
         ("a POST", with("GET /ws ", "POST /ws "), 400, "bad_handshake"),
         ("another upgrade", with("Upgrade: websocket", "Upgrade: h2c"), 426, "upgrade_required"),
-        ("a query of 20 KB", with("GET /ws ", &format!("GET /ws?token={} ", "a".repeat(20_000))), 414, "too_large"),
+        (
+            "a query of 20 KB",
+            with("GET /ws ", &format!("GET /ws?token={} ", "a".repeat(20_000))),
+            414,
+            "too_large",
+        ),
     ];
     for (name, request, status, code) in &cases {
         let mut client = RawClient::connect(scene.address());
@@ -466,7 +505,10 @@ fn a_page_from_a_foreign_origin_gets_no_connection() {
         assert_eq!(head.status, 403, "{origin:?}");
         let body = problem(&String::from_utf8_lossy(&client.expect_end(PATIENCE)));
         assert_eq!(body["code"], "forbidden_origin");
-        assert!(body["detail"].as_str().is_some_and(|detail| detail.contains("CORS_ALLOWED_ORIGINS")), "{body}");
+        assert!(
+            body["detail"].as_str().is_some_and(|detail| detail.contains("CORS_ALLOWED_ORIGINS")),
+            "{body}"
+        );
     }
     // Which of two is the page's nobody can tell.
     let mut client = RawClient::connect(scene.address());
@@ -541,7 +583,10 @@ fn nothing_that_a_client_sends_gets_into_the_heads_of_answers() {
         assert_eq!((head.status, names(&head)), (101, plain.map(str::to_owned).to_vec()), "{protocols}");
     }
     let mut client = RawClient::connect(scene.address());
-    let head = client.upgrade("/ws", &["Sec-WebSocket-Protocol: fanfare, a%0d%0ab", "Sec-WebSocket-Extensions: x; y=\"\\\"\""]);
+    let head = client.upgrade(
+        "/ws",
+        &["Sec-WebSocket-Protocol: fanfare, a%0d%0ab", "Sec-WebSocket-Extensions: x; y=\"\\\"\""],
+    );
     assert_eq!((head.status, head.header("sec-websocket-protocol")), (101, Some("fanfare")));
     assert_eq!(head.headers.len(), 4, "{head:?}");
     scene.friend_is_well();
@@ -607,9 +652,8 @@ fn bad_tokens_are_closed_4001_before_any_welcome_and_never_shown() {
     }
     // The same claims, signed as they should be.
     let dial = Client::dial(&scene.server.ws()).bearer(&signer.token(&good));
-    dial.welcomed();
-    Client::dial(&scene.server.ws()).bearer(&rsa.token(&good)).welcomed();
-    // Those two may still be there when the event goes out.
+    let _welcomed = dial.welcomed();
+    let _welcomed = Client::dial(&scene.server.ws()).bearer(&rsa.token(&good)).welcomed();
     scene.friend_is_well();
 }
 
@@ -673,14 +717,29 @@ fn frames_that_break_the_protocol_close_with_what_was_wrong() {
         ("length in far too many".into(), head(0x81, 0xff, &[0, 0, 0, 0, 0, 0, 0, 5]), 1002, "minimal"),
         ("negative length".into(), head(0x82, 0xff, &[0xff; 8]), 1002, "most significant bit"),
         ("close with half a code".into(), Frame::new(8, [3]).bytes(), 1002, "two-byte code"),
-        ("close with a reason in Latin-1".into(), Frame::new(8, b"\x03\xe8\xe9".to_vec()).bytes(), 1007, "UTF-8"),
+        (
+            "close with a reason in Latin-1".into(),
+            Frame::new(8, b"\x03\xe8\xe9".to_vec()).bytes(),
+            1007,
+            "UTF-8",
+        ),
         ("not UTF-8".into(), Frame::text(b"\xff\xfe".to_vec()).bytes(), 1007, "UTF-8"),
         ("an overlong slash".into(), Frame::text(b"\xc0\xaf".to_vec()).bytes(), 1007, "UTF-8"),
         ("a surrogate".into(), Frame::text(b"\xed\xa0\x80".to_vec()).bytes(), 1007, "UTF-8"),
-        ("text that ends inside a character".into(), Frame::text(b"\"\xf0\x9f\x8e".to_vec()).bytes(), 1007, "UTF-8"),
+        (
+            "text that ends inside a character".into(),
+            Frame::text(b"\"\xf0\x9f\x8e".to_vec()).bytes(),
+            1007,
+            "UTF-8",
+        ),
         ("huge".into(), Frame::text(vec![b' '; MAX_MESSAGE + 1]).bytes(), 1009, "65536"),
         ("declared huge".into(), head(0x82, 0xff, &[0, 0, 0, 0, 0, 1, 0, 1]), 1009, "65536"),
-        ("declared beyond all memory".into(), head(0x82, 0xff, &[0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), 1009, "65536"),
+        (
+            "declared beyond all memory".into(),
+            head(0x82, 0xff, &[0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            1009,
+            "65536",
+        ),
         (
             "huge in fragments".into(),
             both(&Frame::text(vec![b' '; MAX_MESSAGE]).unfinished(), &Frame::new(0, " ")),
@@ -713,7 +772,9 @@ fn frames_that_break_the_protocol_close_with_what_was_wrong() {
 #[test]
 fn every_code_that_may_be_sent_is_answered() {
     let mut scene = Scene::new();
-    for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999] {
+    for code in
+        [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
+    {
         let mut client = scene.attacker(&[]);
         client.send(&Frame::close(code, "bye"));
         assert_eq!(client.expect_close().0, code);
@@ -740,7 +801,8 @@ fn text_cut_inside_a_character_is_whole_again_or_refused() {
         assert_eq!(json_of(&mut client)["data"], "ä€🎺", "cut at {cut}");
     }
     // Told as soon as it can't become a character any more, and at the latest with the last frame.
-    let early = [Frame::text(b"\"\xf0\x9f".to_vec()).unfinished().bytes(), Frame::new(0, "abc").unfinished().bytes()];
+    let early =
+        [Frame::text(b"\"\xf0\x9f".to_vec()).unfinished().bytes(), Frame::new(0, "abc").unfinished().bytes()];
     scene.expect_fault(&[], "no continuation", &early.concat(), 1007, "UTF-8");
     let late = [Frame::text(b"\"\xf0\x9f".to_vec()).unfinished().bytes(), Frame::new(0, "").bytes()];
     scene.expect_fault(&[], "never completed", &late.concat(), 1007, "UTF-8");
@@ -836,7 +898,7 @@ impl Bits {
 fn bomb(matches: usize) -> Vec<u8> {
     let mut bits = Bits::default();
     // Not the last block, with the fixed codes.
-    [false, true, false].map(|bit| bits.bit(bit));
+    [false, true, false].into_iter().for_each(|bit| bits.bit(bit));
     bits.code(0x30 + u32::from(b' '), 8);
     for _ in 0..matches {
         // 258 bytes from one byte back.
@@ -845,7 +907,7 @@ fn bomb(matches: usize) -> Vec<u8> {
     }
     bits.code(0, 7);
     // An empty stored block, whose last four bytes are left out (RFC 7692, 7.2.1).
-    [false, false, false].map(|bit| bits.bit(bit));
+    [false; 3].into_iter().for_each(|bit| bits.bit(bit));
     bits.bytes
 }
 
@@ -874,9 +936,21 @@ fn compressed_bombs_are_defused() {
     let memory = scene.server.memory();
     let large = bomb(40_000);
     assert!(large.len() < MAX_MESSAGE, "{}", large.len());
-    scene.expect_fault(&[DEFLATE], "a bit too large", &Frame::text(bomb(255)).reserved(4).bytes(), 1009, "65536");
+    scene.expect_fault(
+        &[DEFLATE],
+        "a bit too large",
+        &Frame::text(bomb(255)).reserved(4).bytes(),
+        1009,
+        "65536",
+    );
     for _ in 0..20 {
-        scene.expect_fault(&[DEFLATE], "10 MB", &Frame::text(large.as_slice()).reserved(4).bytes(), 1009, "65536");
+        scene.expect_fault(
+            &[DEFLATE],
+            "10 MB",
+            &Frame::text(large.as_slice()).reserved(4).bytes(),
+            1009,
+            "65536",
+        );
     }
     let (first, second) = large.split_at(large.len() / 2);
     let parts = [Frame::text(first).reserved(4).unfinished().bytes(), Frame::new(0, second).bytes()].concat();
@@ -886,7 +960,12 @@ fn compressed_bombs_are_defused() {
 
     let cases = [
         ("garbage", Frame::text(vec![0xff; 40]).reserved(4).bytes(), 1007, "deflate"),
-        ("text that is not UTF-8", Frame::text([0, 1, 0, 0xfe, 0xff, 0xff, 0]).reserved(4).bytes(), 1007, "UTF-8"),
+        (
+            "text that is not UTF-8",
+            Frame::text([0, 1, 0, 0xfe, 0xff, 0xff, 0]).reserved(4).bytes(),
+            1007,
+            "UTF-8",
+        ),
         ("a wrong length", Frame::text([0, 9, 0, 0, 0, b'a']).reserved(4).bytes(), 1007, "deflate"),
         (
             "RSV1 on a continuation",
@@ -997,6 +1076,7 @@ fn thousands_that_only_declare_a_large_message_cost_little() {
 fn random_bytes_behind_the_handshake_harm_nobody() {
     let mut scene = Scene::new();
     for seed in 0..300 {
+        println!("seed {seed}");
         let mut random = Random(seed);
         let mut bytes = Vec::new();
         for _ in 0..=random.below(4) {
@@ -1050,6 +1130,7 @@ fn random_bytes_in_place_of_a_handshake_harm_nobody() {
     let mut scene = Scene::new();
     let files = scene.server.open_files();
     for seed in 0..300 {
+        println!("seed {seed}");
         let mut random = Random(seed);
         let bytes = if random.below(3) == 0 {
             let count = random.below(2000);

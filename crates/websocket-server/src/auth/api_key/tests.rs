@@ -2,7 +2,8 @@ use super::*;
 
 fn keys(names: &[&str]) -> ApiKeys {
     let one = |name: &&str| {
-        ApiKey::from_secret(name, &format!("secret-of-{name}"), ChannelScope::All, Rights::Publish).expect("a key")
+        ApiKey::from_secret(name, &format!("secret-of-{name}"), ChannelScope::All, Rights::Publish)
+            .expect("a key")
     };
     ApiKeys::new(names.iter().map(one).collect()).expect("keys")
 }
@@ -18,7 +19,8 @@ fn a_key_publishes_where_its_scope_says() {
     let shop = ApiKey::from_secret("shop", "secret-of-shop", scope, Rights::Publish).expect("a key");
     assert!(shop.may_publish("orders:7") && shop.may_publish("@all") && !shop.is_admin());
     assert!(!shop.may_publish("orders") && !shop.may_publish("user:7"));
-    let nowhere = ApiKey::from_secret("ops", "secret-of-ops", ChannelScope::Matching(Vec::new()), Rights::Admin);
+    let nowhere =
+        ApiKey::from_secret("ops", "secret-of-ops", ChannelScope::Matching(Vec::new()), Rights::Admin);
     assert!(nowhere.is_ok_and(|key| key.is_admin() && !key.may_publish("jobs")));
 }
 
@@ -54,7 +56,8 @@ fn a_secret_has_8_to_200_visible_characters() {
     ] {
         assert_eq!(check_secret(secret), verdict, "{secret}");
     }
-    let short = ApiKey::from_secret("shop", "hunter2", ChannelScope::All, Rights::Publish).expect_err("short");
+    let short =
+        ApiKey::from_secret("shop", "hunter2", ChannelScope::All, Rights::Publish).expect_err("short");
     assert_eq!(short.to_string(), "API key `shop`: its secret has fewer than 8 characters");
 }
 
@@ -63,7 +66,10 @@ fn keys_differ_in_name_and_secret_and_are_not_too_many() {
     let one = ApiKey::from_secret("one", "secret-of-one", ChannelScope::All, Rights::Publish).expect("one");
     let digest: [u8; 32] = Sha256::digest("secret-of-one").into();
     let same = ApiKey::from_sha256("two", digest, ChannelScope::All, Rights::Publish).expect("two");
-    assert_eq!(key(&ApiKeys::new(vec![same.clone()]).expect("keys"), "secret-of-one").map(ApiKey::name), Ok("two"));
+    assert_eq!(
+        key(&ApiKeys::new(vec![same.clone()]).expect("keys"), "secret-of-one").map(ApiKey::name),
+        Ok("two")
+    );
     assert!(matches!(ApiKeys::new(vec![one.clone(), one.clone()]), Err(ApiKeyError::DuplicateName(_))));
     assert!(matches!(ApiKeys::new(vec![one, same]), Err(ApiKeyError::DuplicateSecret(..))));
     let nameless = ApiKey::from_secret("", "secret-of-one", ChannelScope::All, Rights::Publish);
@@ -71,7 +77,8 @@ fn keys_differ_in_name_and_secret_and_are_not_too_many() {
     let names: Vec<_> = (0..=MAX_KEYS).map(|n| n.to_string()).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     assert_eq!(keys(&names[1..]).len(), MAX_KEYS);
-    let one_more = |name: &&str| ApiKey::from_sha256(name, [0; 32], ChannelScope::All, Rights::Publish).expect("a key");
+    let one_more =
+        |name: &&str| ApiKey::from_sha256(name, [0; 32], ChannelScope::All, Rights::Publish).expect("a key");
     assert!(matches!(ApiKeys::new(names.iter().map(one_more).collect()), Err(ApiKeyError::TooMany)));
 }
 

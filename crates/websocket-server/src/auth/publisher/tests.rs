@@ -122,7 +122,11 @@ fn without_keys_a_page_has_to_be_one_that_may_use_the_hub() {
 fn with_keys_everybody_needs_one_and_nothing_else_matters() {
     let policy = policy(
         &[
-            key("shop", ChannelScope::Matching(vec![ChannelPattern::new("orders:*").expect("pattern")]), Rights::Publish),
+            key(
+                "shop",
+                ChannelScope::Matching(vec![ChannelPattern::new("orders:*").expect("pattern")]),
+                Rights::Publish,
+            ),
             key("ops", ChannelScope::All, Rights::Admin),
         ],
         "",

@@ -24,7 +24,9 @@ fn text(text: &str) -> KeyMaterial {
 
 #[test]
 fn the_variable_takes_bare_named_and_narrow_keys() {
-    let keys = list("alone-8== , shop:k3y-shop, web:k3y-web8:orders:*|jobs ,ops:k3y-ops8:+admin,mixed:k3y-mixed:+admin|jobs,");
+    let keys = list(
+        "alone-8== , shop:k3y-shop, web:k3y-web8:orders:*|jobs ,ops:k3y-ops8:+admin,mixed:k3y-mixed:+admin|jobs,",
+    );
     let told: Vec<_> = keys.iter().map(|key| (key.name.as_str(), key.material.clone(), key.admin)).collect();
     assert_eq!(
         told,

@@ -1,0 +1,125 @@
+//! How long a peer may keep an HTTP connection waiting.
+//!
+//! actix bounds the first head of a connection and the silence between two requests. What it does not bound is a
+//! later head that never ends, a body that trickles in, and a refused body that goes on for ever. This stands
+//! between actix and the socket and bounds all three by one rule: what has been read has to lead to an answer
+//! within the request's time. A socket that becomes a WebSocket leaves it behind.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// Silence after an answer that is too long even for an idle connection: more than actix' own keep-alive, which
+/// ends most, but not those whose request was refused before its body came.
+const SILENCE: Duration = Duration::from_secs(80);
+
+/// What a handler has left to tell its peer that the time is over, before the connection is cut.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// A stream whose reads fail when its peer takes too long.
+#[derive(Debug)]
+pub(crate) struct Patience<T> {
+    io: T,
+    /// From the first byte of a request to its answer.
+    limit: Duration,
+    /// Whether something was read since the last answer.
+    asked: bool,
+    deadline: Instant,
+    /// Set for the deadline or earlier, and only while a read waits.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> Patience<T> {
+    /// Watches over `io`.
+    pub(crate) fn new(io: T, limit: Duration) -> Self {
+        Self { io, limit: limit + MARGIN, asked: false, deadline: Instant::now() + SILENCE, alarm: None }
+    }
+
+    /// The stream, whose peer may from now on take its time.
+    pub(crate) fn into_inner(self) -> T {
+        self.io
+    }
+
+    fn answered(&mut self) {
+        self.asked = false;
+        self.deadline = Instant::now() + SILENCE;
+    }
+
+    /// Wakes the task at the deadline. The alarm is set anew only when it went off or is too late, so a connection
+    /// with many requests seldom pays for it.
+    fn watch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(self.deadline)));
+        if alarm.deadline() > self.deadline {
+            alarm.as_mut().reset(self.deadline);
+        }
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            if Instant::now() >= self.deadline {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(self.deadline);
+        }
+    }
+}
+
+fn too_slow() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the peer kept the connection waiting")
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let Poll::Ready(done) = Pin::new(&mut self.io).poll_read(cx, buffer) else {
+            ready!(self.watch(cx));
+            return Poll::Ready(Err(too_slow()));
+        };
+        if buffer.filled().len() > before {
+            let now = Instant::now();
+            if !self.asked {
+                self.asked = true;
+                self.deadline = now + self.limit;
+            } else if now >= self.deadline {
+                return Poll::Ready(Err(too_slow()));
+            }
+        }
+        Poll::Ready(done)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Patience<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
+        self.answered();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, pieces))?;
+        self.answered();
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
