@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use compact_str::CompactString;
 use hashbrown::HashTable;
 use protocol::channel::ALL;
 use smallvec::SmallVec;
@@ -23,7 +24,8 @@ const NO_LIST: ListIndex = ListIndex::MAX;
 /// A stream with at least one follower.
 #[derive(Debug)]
 pub struct StreamEntry {
-    name: Box<str>,
+    /// Kept in place up to 24 bytes.
+    name: CompactString,
     slots: SmallVec<[Slot; 2]>,
 }
 
@@ -153,7 +155,7 @@ impl Registry {
             return Some(Arc::clone(&self.everyone));
         }
         let hash = self.hasher.hash_one(name);
-        self.bucket(hash).find(hash, |entry| &*entry.name == name).cloned()
+        self.bucket(hash).find(hash, |entry| entry.name() == name).cloned()
     }
 
     /// Adds a follower on `shard`. Returns the stream, and how many connections have it as their own now, on
@@ -172,7 +174,7 @@ impl Registry {
         let hash = self.hasher.hash_one(name);
         let mut bucket = self.bucket(hash);
         let entry = bucket
-            .entry(hash, |entry| &*entry.name == name, |entry| self.hasher.hash_one(&*entry.name))
+            .entry(hash, |entry| entry.name() == name, |entry| self.hasher.hash_one(entry.name()))
             .or_insert_with(|| Arc::new(StreamEntry::new(name, self.shards)));
         let entry = Arc::clone(entry.get());
         let owners = add(&entry);
@@ -191,7 +193,7 @@ impl Registry {
 
     /// Takes a follower on `shard` away, and the stream with the last one.
     pub(crate) fn leave(&self, entry: &Arc<StreamEntry>, shard: usize, how: Membership) {
-        let hash = self.hasher.hash_one(&*entry.name);
+        let hash = self.hasher.hash_one(entry.name());
         let mut bucket = self.bucket(hash);
         let slot = &entry.slots[shard];
         slot.followers.fetch_sub(1, Ordering::Relaxed);

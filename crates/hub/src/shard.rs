@@ -194,7 +194,7 @@ impl<L: Link> Shard<L> {
             id,
             outbox: None,
             identity: identity.map(Box::new),
-            rate: None,
+            rate: RateWindow::default(),
             follows: SmallVec::new(),
             _admission: admission,
             heard_at: wrap(now.ms),
@@ -247,10 +247,9 @@ impl<L: Link> Shard<L> {
     fn allow(&mut self, key: Key, now: Now) -> bool {
         let limits = self.hub.limits();
         let Some(most) = limits.rate else { return true };
-        let window = to_ms(limits.rate_window);
+        let window = wrap(to_ms(limits.rate_window));
         let Some(connection) = self.get_mut(key) else { return false };
-        let allowed =
-            connection.rate.get_or_insert_with(Box::<RateWindow>::default).allow(now.ms, most, window);
+        let allowed = connection.rate.allow(wrap(now.ms), most, window);
         if !allowed {
             self.close(key, &Disconnect::RATE_LIMITED, now);
         }

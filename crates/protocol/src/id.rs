@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
 use uuid::Uuid;
 
 /// A connection's id: a UUID v4 from the system's generator. It is a secret of that connection's client.
@@ -70,7 +71,8 @@ pub const MAX_USER_ID: usize = 194;
 /// number is kept so that it goes out as it came in.
 #[derive(Clone)]
 pub struct UserId {
-    text: Box<str>,
+    /// Kept in place up to 24 bytes: most ids are numbers or UUIDs' worth of text.
+    text: CompactString,
     spelling: Spelling,
 }
 

@@ -1,9 +1,10 @@
 //! How long a peer may keep an HTTP connection waiting.
 //!
 //! actix bounds the first head of a connection and the silence between two requests. What it does not bound is a
-//! later head that never ends, a body that trickles in, and a refused body that goes on for ever. This stands
-//! between actix and the socket and bounds all three by one rule: what has been read has to lead to an answer
-//! within the request's time. A socket that becomes a WebSocket leaves it behind.
+//! later head that never ends, a body that trickles in, a refused body that goes on for ever, and an answer that
+//! nobody reads. This stands between actix and the socket and bounds them all by one rule: what has been read has
+//! to lead to an answer, and what is written has to be taken, within the request's time. A socket that becomes a
+//! WebSocket leaves it behind.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,26 +18,32 @@ use tokio::time::{Instant, Sleep};
 /// ends most, but not those whose request was refused before its body came.
 const SILENCE: Duration = Duration::from_secs(80);
 
+/// Bytes after which a reader has to look at what it has before it gets more. actix reads up to 128 KiB at once,
+/// and the requests that it keeps for use again each hold on to the buffer in which they came.
+const GULP: usize = 16 * 1024;
+
 /// What a handler has left to tell its peer that the time is over, before the connection is cut.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// A stream whose reads fail when its peer takes too long.
+/// A stream that fails when its peer takes too long.
 #[derive(Debug)]
 pub(crate) struct Patience<T> {
     io: T,
-    /// From the first byte of a request to its answer.
+    /// From the first byte of a request to its answer, and from there to its last byte.
     limit: Duration,
-    /// Whether something was read since the last answer.
-    asked: bool,
+    /// Whether the limit runs: something was read, or could not be written, since the last write.
+    pressed: bool,
     deadline: Instant,
-    /// Set for the deadline or earlier, and only while a read waits.
+    /// Bytes read since the reader last waited.
+    gulp: usize,
+    /// Set for the deadline or earlier.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Patience<T> {
     /// Watches over `io`.
     pub(crate) fn new(io: T, limit: Duration) -> Self {
-        Self { io, limit: limit + MARGIN, asked: false, deadline: Instant::now() + SILENCE, alarm: None }
+        Self { io, limit: limit + MARGIN, pressed: false, deadline: Instant::now() + SILENCE, gulp: 0, alarm: None }
     }
 
     /// The stream, whose peer may from now on take its time.
@@ -44,9 +51,27 @@ impl<T> Patience<T> {
         self.io
     }
 
-    fn answered(&mut self) {
-        self.asked = false;
-        self.deadline = Instant::now() + SILENCE;
+    /// The limit runs from now on, if it does not yet.
+    fn press(&mut self) {
+        if !self.pressed {
+            self.pressed = true;
+            self.deadline = Instant::now() + self.limit;
+        }
+    }
+
+    /// What a write ended with: progress, or one more reason to hurry.
+    fn after_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.pressed = false;
+            self.deadline = Instant::now() + SILENCE;
+            return written;
+        }
+        self.press();
+        self.watch(cx).map(|()| Err(too_slow()))
     }
 
     /// Wakes the task at the deadline. The alarm is set anew only when it went off or is too late, so a connection
@@ -76,19 +101,23 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.gulp >= GULP {
+            self.gulp = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let Poll::Ready(done) = Pin::new(&mut self.io).poll_read(cx, buffer) else {
-            ready!(self.watch(cx));
-            return Poll::Ready(Err(too_slow()));
+            self.gulp = 0;
+            return self.watch(cx).map(|()| Err(too_slow()));
         };
-        if buffer.filled().len() > before {
-            let now = Instant::now();
-            if !self.asked {
-                self.asked = true;
-                self.deadline = now + self.limit;
-            } else if now >= self.deadline {
+        let count = buffer.filled().len() - before;
+        self.gulp += count;
+        if count > 0 {
+            if self.pressed && Instant::now() >= self.deadline {
                 return Poll::Ready(Err(too_slow()));
             }
+            self.press();
         }
         Poll::Ready(done)
     }
@@ -96,9 +125,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Patience<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
-        self.answered();
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.after_write(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,9 +142,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Patience<T> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, pieces))?;
-        self.answered();
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, pieces);
+        self.after_write(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -296,8 +296,7 @@ impl Reactor {
     /// Reads what a socket has, up to one buffer, and hands its messages to the shard.
     fn read(&mut self, key: u32, until: Until, now: Now) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        loop {
-            let Some(socket) = self.shard.link_mut(key) else { break };
+        while let Some(socket) = self.shard.link_mut(key) {
             match socket.read(&mut buffer) {
                 Ok(0) => {
                     self.shard.end(key);

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_codec::Framed;
 use actix_http::header::{
@@ -17,7 +18,7 @@ use hub::{Admission, Identity, Opening, Wire};
 use protocol::websocket::{accept_key, check_key, check_version, negotiate_deflate};
 use protocol::{ConnectionId, Disconnect};
 use service_kit::problem::Problem;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::{AuthPolicy, ProtocolTest};
@@ -32,6 +33,9 @@ const SUBPROTOCOL: &str = "fanfare";
 
 /// The longest request target that is looked at, tokens included: as much as a token may have, and some.
 const MAX_TARGET: usize = 16 * 1024;
+
+/// How long the rest of a refused client's bytes is read.
+const REFUSAL_LINGER: Duration = Duration::from_secs(1);
 
 /// A stream of actix that can be taken away from it.
 pub(crate) trait IntoTransport: AsyncRead + AsyncWrite + Unpin + 'static {
@@ -98,7 +102,7 @@ pub(crate) async fn upgrade<T: IntoTransport>(
         Ok(handshake) => accept(&state, handshake, io, read_ahead).await,
         Err(refusal) => {
             state.metrics.handshakes_refused.with_label_values(&[refusal.reason]).inc();
-            refuse(&mut io, &refusal.problem).await
+            refuse(&mut io, &refusal.problem, !read_ahead.is_empty()).await
         }
     };
     if let Err(error) = outcome {
@@ -255,8 +259,13 @@ async fn accept<T: IntoTransport>(
     Ok(())
 }
 
-/// Answers a request that becomes no connection. The stream is closed behind the answer.
-async fn refuse(io: &mut (impl AsyncWrite + Unpin), problem: &Problem) -> io::Result<()> {
+/// Answers a request that becomes no connection. The stream is closed behind the answer. Where the client did not
+/// wait for it, what is still on its way is read: a socket closed over unread bytes takes its last answer back.
+async fn refuse(
+    io: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    problem: &Problem,
+    impatient: bool,
+) -> io::Result<()> {
     let body = problem.body();
     let status = problem.status();
     let mut head = format!(
@@ -273,5 +282,14 @@ async fn refuse(io: &mut (impl AsyncWrite + Unpin), problem: &Problem) -> io::Re
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(&body);
     io.write_all(&bytes).await?;
-    io.shutdown().await
+    io.shutdown().await?;
+    if impatient {
+        let rest = async {
+            let mut buffer = [0; 4096];
+            while matches!(io.read(&mut buffer).await, Ok(count) if count > 0) {}
+        };
+        // Whoever still sends then has had the time to read.
+        let _ = tokio::time::timeout(REFUSAL_LINGER, rest).await;
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ use super::lists::Key;
 use super::{Ended, Now, Shard, hash};
 use crate::inbox::DrainPlan;
 use crate::link::Link;
+use crate::rate::RateWindow;
 
 /// A close waits so many milliseconds for the client's answer: two ticks.
 const LINGER_MS: u64 = 1_000;
@@ -69,7 +70,7 @@ impl<L: Link> Shard<L> {
         let frame = close.map_or(Bytes::from_static(&[0x88, 0]), |(code, reason)| close_frame(code, reason));
         connection.state = State::Closing { agreed: false };
         connection.close_code = close.map_or(1005, |(code, _)| code);
-        connection.rate = None;
+        connection.rate = RateWindow::default();
         let sent = connection.send_close(&frame, behind, &mut self.counts);
         let id = connection.id;
         self.closing.push_back((id, now.ms + LINGER_MS));
@@ -145,12 +146,12 @@ impl<L: Link> Shard<L> {
             self.closing.pop_front();
             let Some(key) = self.find(id) else { continue };
             let Some(connection) = self.get(key) else { continue };
-            if !matches!(connection.state, State::Closing { .. }) {
-                continue;
-            }
-            if connection.close_code == Disconnect::DRAINING.code && connection.outbox.is_some() {
+            // A client's own Close may have the same code, and waits for nobody.
+            let is_told = connection.close_code == Disconnect::DRAINING.code
+                && connection.state == State::Closing { agreed: false };
+            if is_told && connection.outbox.is_some() {
                 self.closing.push_back((id, at.max(now.ms) + LINGER_MS));
-            } else {
+            } else if matches!(connection.state, State::Closing { .. }) {
                 self.end(key);
             }
         }

@@ -36,7 +36,7 @@ pub(super) struct Connection<L> {
     pub(super) id: ConnectionId,
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) identity: Option<Box<Identity>>,
-    pub(super) rate: Option<Box<RateWindow>>,
+    pub(super) rate: RateWindow,
     pub(super) follows: SmallVec<[Follow; 3]>,
     /// Gives the place among the node's connections back.
     pub(super) _admission: Admission,
@@ -202,6 +202,6 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         // A socket's link has 24 bytes.
-        assert!(size_of::<Connection<[u8; 24]>>() <= 120);
+        assert!(size_of::<Connection<[u8; 24]>>() <= 136);
     }
 }

@@ -24,16 +24,14 @@ impl<L: Link> Shard<L> {
     fn sweep(&mut self, now: Now) {
         let limits = self.hub.limits();
         let (interval, timeout) = (wrap(to_ms(limits.ping_interval)), wrap(to_ms(limits.ping_timeout)));
-        let window = to_ms(limits.rate_window);
+        let window = wrap(to_ms(limits.rate_window));
         let present = wrap(now.ms);
         let mut due: Vec<(Key, Due)> = Vec::new();
         for (key, connection) in &mut self.connections {
             if !connection.is_open() {
                 continue;
             }
-            if connection.rate.as_mut().is_some_and(|rate| rate.forget(now.ms, window)) {
-                connection.rate = None;
-            }
+            connection.rate.forget(present, window);
             let what = if present.wrapping_sub(connection.heard_at) >= timeout {
                 Due::Silent
             } else if let Some(what) = token_due(connection, now) {

@@ -143,7 +143,7 @@ fn several_publications_of_one_wake_up_are_one_write() {
 
 /// Everything that the engine holds for a signed-in connection that follows one channel besides its user's
 /// stream and everyone's: its own record, its identity, its user's stream, and its places in the lists.
-const MOST_PER_CONNECTION: isize = 340;
+const MOST_PER_CONNECTION: isize = 360;
 
 #[test]
 fn an_idle_connection_owns_no_buffer() {
@@ -245,6 +245,20 @@ fn a_drain_waits_for_a_client_that_reads_slowly() {
     bench.tick_after(500);
     bench.tick_after(1_000);
     assert!(bench.shards[0].is_empty(), "then it has its second to answer");
+}
+
+#[test]
+fn a_client_that_goes_away_without_reading_is_cut() {
+    let mut bench = Bench::new(Limits::default(), 1);
+    let (key, pipe) = bench.open(0, Wire::Channels, None);
+    pipe.borrow_mut().room = Some(0);
+    bench.publish(Target::Everyone, 1000);
+    bench.deliver();
+    // 1001 is what browsers send when they leave a page, and what a drain sends.
+    bench.shards[0].on_incoming(key, &Incoming::Close(Some((1001, ""))), bench.now);
+    bench.tick_after(1_000);
+    assert!(pipe.borrow().is_shut && bench.shards[0].is_empty());
+    assert_eq!(bench.hub.metrics().outbox_bytes.get(), 0);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use test_kit::http::{self, Answer, post_json, request};
-use test_kit::{Client, RawClient, Server};
+use test_kit::wait::{PATIENCE, holds_within};
+use test_kit::{Client, RawClient, Server, eventually};
 
 use super::{launch, server, until_the_end};
 
@@ -343,6 +345,71 @@ fn a_key_that_is_repeated_while_the_first_call_runs_publishes_once() {
     for frames in until_the_end(&server, &mut clients) {
         assert_eq!(frames.len(), 10);
     }
+}
+
+#[test]
+fn a_key_is_forgotten_after_its_time() {
+    let server = launch().env("IDEMPOTENCY_TTL", "1s").start();
+    let publish = || {
+        let headers = [("idempotency-key", "k")];
+        post_json(server.address(), "/broadcast", &headers, &json!({ "type": "x" })).json()["id"].clone()
+    };
+    let begun = Instant::now();
+    let first = publish();
+    eventually(PATIENCE, || publish() != first);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn beyond_so_many_keys_the_oldest_is_forgotten_which_a_metric_counts() {
+    let server = launch().env("IDEMPOTENCY_KEYS", "10").start();
+    let publish = |key: usize| {
+        let key = format!("key-{key}");
+        let headers = [("idempotency-key", key.as_str())];
+        post_json(server.address(), "/broadcast", &headers, &json!({ "type": "x" })).json()["id"].clone()
+    };
+    let ids: Vec<Value> = (0..30).map(publish).collect();
+    assert_eq!(publish(29), ids[29], "the newest is kept");
+    assert!(
+        server.metric("fanfare_idempotency_evictions_total", &[]).is_some_and(|evictions| evictions >= 10.0)
+    );
+    assert!(server.metric("fanfare_idempotency_keys", &[]).is_some_and(|keys| (1.0..=20.0).contains(&keys)));
+    assert_ne!(publish(0), ids[0], "the oldest is not");
+}
+
+#[test]
+fn what_an_overloaded_hub_cannot_queue_is_503_and_nothing_accepted_is_lost() {
+    let server = launch().env("QUEUE_MAX_PUBLICATIONS", "1").env("SHARDS", "1").start();
+    let mut clients: Vec<Client> = (0..50).map(|_| Client::welcomed(&server.ws())).collect();
+    let items: Vec<Value> = (0..1_000).map(|n| json!({ "type": "x", "data": n })).collect();
+    let mut accepted = 0;
+    let overloaded = holds_within(PATIENCE, || {
+        let answers = server.post("/broadcast/batch", &json!(items)).json();
+        let answers = answers.as_array().expect("an array");
+        let good = answers.iter().take_while(|item| item["success"] == true).count();
+        accepted += good;
+        // Once one is refused for the moment, the later ones are as well, so that none overtakes it.
+        for item in &answers[good..] {
+            assert_eq!(
+                (&item["status"], &item["error"]["code"]),
+                (&json!(503), &json!("overloaded")),
+                "{item}"
+            );
+        }
+        good < answers.len()
+    });
+    for client in &mut clients {
+        let mut got = 0;
+        while got < accepted {
+            client.expect_type("x");
+            got += 1;
+        }
+    }
+    let mut clients: Vec<&mut Client> = clients.iter_mut().collect();
+    for frames in until_the_end(&server, &mut clients) {
+        assert_eq!(frames, [] as [Value; 0], "none that was refused");
+    }
+    assert!(overloaded, "1,000 publications went through a queue of one");
 }
 
 #[test]

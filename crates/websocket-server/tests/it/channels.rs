@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use test_kit::http::request;
-use test_kit::{Client, Server, Signer};
+use test_kit::wait::PATIENCE;
+use test_kit::{Client, Server, Signer, eventually};
 
 use super::{SECRET, TextFile, launch, server, server_with_users, until_the_end, with_token};
 
@@ -443,13 +444,14 @@ fn the_101st_frame_in_10_seconds_is_not_answered_and_ends_the_connection() {
     for n in 0..101 {
         client.send_json(&json!({ "type": "ping", "data": n }));
     }
-    let (frames, code, reason) = client.collect_until_close(test_kit::wait::PATIENCE);
+    let (frames, code, reason) = client.collect_until_close(PATIENCE);
     assert_eq!((code, reason.as_str()), (4008, "Rate limit exceeded"));
     assert!(
         frames.iter().map(|frame| &frame["data"]).eq((0..100).map(|n| json!(n)).collect::<Vec<_>>().iter())
     );
     assert!(other.ping_barrier().is_empty());
-    assert_eq!(server.metric("fanfare_evictions_total", &[r#"reason="rate_limited""#]), Some(1.0));
+    let evictions = || server.metric("fanfare_evictions_total", &[r#"reason="rate_limited""#]);
+    eventually(PATIENCE, || evictions() == Some(1.0));
 }
 
 #[test]

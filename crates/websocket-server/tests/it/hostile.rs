@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use test_kit::raw::Head;
@@ -387,6 +388,62 @@ fn a_second_request_that_never_ends_is_dropped_as_well() {
     scene.friend_is_well();
 }
 
+#[test]
+fn one_who_asks_a_thousand_times_and_never_reads_is_cut() {
+    let mut scene = Scene::of(&impatient());
+    let memory = scene.server.memory();
+    let files = scene.server.open_files();
+    let requests = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(1_000);
+    let mut clients: Vec<RawClient> =
+        (0..8).map(|_| RawClient::connect_with_buffer(scene.address(), 4096)).collect();
+    thread::scope(|scope| {
+        for client in &mut clients {
+            // Until the server takes no more, and then until it gives up.
+            scope.spawn(|| while client.try_write(requests.as_bytes()).is_ok() {});
+        }
+        scene.friend_is_well();
+    });
+    eventually(PATIENCE, || scene.server.open_files() <= files);
+    let grown = scene.server.memory().saturating_sub(memory);
+    assert!(grown < 16 << 20, "grown by {grown} bytes");
+    scene.friend_is_well();
+}
+
+#[test]
+fn what_publishers_send_makes_no_lines_of_its_own_in_the_log() {
+    let mut scene = Scene::new();
+    let forged = "a\nb\r\n2025-01-01T00:00:00Z ERROR forged\u{1b}[31m\u{0}";
+    scene.server.broadcast(&json!({ "type": forged }));
+    assert_eq!(scene.friend.next_json()["type"], forged);
+    scene.friend_is_well();
+    scene.server.wait_for_log("still_here");
+    let log = scene.server.log();
+    assert!(log.contains("forged") && !log.contains('\u{1b}') && !log.contains('\0'), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("b") || line.starts_with("2025-01-01")), "{log}");
+}
+
+#[test]
+fn long_lists_of_targets_are_read_or_refused_quickly() {
+    let mut scene = Scene::new();
+    let many = |count: usize| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();
+    for (member, names) in [("channels", many(100_000)), ("channels", vec!["a".to_owned(); 200_000])] {
+        let started = Instant::now();
+        let answer = scene.server.post("/broadcast", &json!({ "type": "a", member: names }));
+        assert!(matches!(answer.status, 200 | 413 | 422), "{}", answer.text());
+        assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
+    }
+    // Names that nobody follows are not kept.
+    let memory = scene.server.memory();
+    for first in 0..50 {
+        let items: Vec<Value> =
+            (0..1000).map(|n| json!({ "type": "a", "channel": format!("{first}-{n}") })).collect();
+        assert_eq!(scene.server.post("/broadcast/batch", &Value::Array(items)).status, 200);
+    }
+    let grown = scene.server.memory().saturating_sub(memory);
+    assert!(grown < 4 << 20, "grown by {grown} bytes");
+    scene.friend_is_well();
+}
+
 // ---------------------------------------------------------------------------------------------------- handshakes
 
 #[test]
@@ -451,6 +508,22 @@ fn handshakes_that_are_none_are_refused_with_what_is_missing() {
     let refused = scene.server.metric("fanfare_handshakes_refused_total", &[]).unwrap_or_default();
     // The other upgrade never was a handshake.
     assert!(refused >= (cases.len() - 1) as f64, "{refused}");
+    scene.friend_is_well();
+}
+
+#[test]
+fn a_refusal_arrives_also_where_the_client_did_not_wait_for_it() {
+    let mut scene = Scene::new();
+    for _ in 0..20 {
+        let mut client = RawClient::connect(scene.address());
+        let mut bytes = HANDSHAKE.replace("Version: 13", "Version: 7").into_bytes();
+        bytes.extend(Frame::new(2, vec![7; 300_000]).bytes());
+        let _refused_early = client.try_write(&bytes);
+        assert_eq!(client.read_head().status, 426);
+        client.finish();
+        let body = problem(&String::from_utf8_lossy(&client.expect_end(PATIENCE)));
+        assert_eq!(body["code"], "bad_version");
+    }
     scene.friend_is_well();
 }
 
@@ -1048,6 +1121,28 @@ fn one_who_asks_without_end_and_never_reads_is_closed() {
     eventually(PATIENCE, || scene.server.stats()["total"] == 1);
     let grown = scene.server.memory().saturating_sub(memory);
     assert!(grown < 16 << 20, "grown by {grown} bytes");
+    scene.friend_is_well();
+}
+
+#[test]
+fn names_of_channels_that_nobody_follows_any_more_are_forgotten() {
+    let mut scene = Scene::new();
+    let mut client = Client::welcomed(&scene.server.ws());
+    let mut memory = Vec::new();
+    for round in 0..2 {
+        for turn in 0..150 {
+            let names: Vec<String> =
+                (0..100).map(|n| format!("a-rather-long-name-of-a-channel-{round}-{turn}-{n}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            client.subscribe(&names);
+            client.unsubscribe(&names);
+        }
+        memory.push(scene.server.memory());
+    }
+    assert_eq!(scene.server.stats(), json!({ "total": 2, "by_channel": {} }));
+    assert!(memory[1].saturating_sub(memory[0]) < 2 << 20, "{memory:?}");
+    drop(client);
+    scene.server.wait_for_connections(1);
     scene.friend_is_well();
 }
 

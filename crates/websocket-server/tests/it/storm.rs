@@ -263,6 +263,46 @@ fn the_one_connection_too_many_gets_503_and_the_others_stay() {
     assert!(holds_within(PATIENCE, again), "no room after a Close");
 }
 
+#[test]
+fn a_server_without_files_left_keeps_its_clients_and_recovers() {
+    // 300 files leave room for 44 connections.
+    let limited = "ulimit -n 300; exec \"$0\"";
+    let launch = Launch::new("/bin/sh")
+        .arg("-c")
+        .arg(limited)
+        .arg(env!("CARGO_BIN_EXE_websocket-server"))
+        .env("HANDSHAKE_TIMEOUT", "2s")
+        .env("RUST_LOG", "warn");
+    let server = launch.start();
+    let mut friend = Client::welcomed(&server.ws());
+    let mut publisher = RawClient::connect(server.address());
+    let event = br#"{"type":"tick"}"#;
+    let publish = |publisher: &mut RawClient| {
+        let head = format!(
+            "POST /broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            event.len()
+        );
+        publisher.write(&[head.as_bytes(), event].concat());
+        assert_eq!(publisher.read_head().status, 200);
+    };
+    publish(&mut publisher);
+    friend.expect_type("tick");
+    let flood: Vec<TcpStream> =
+        (0..600).map(|_| TcpStream::connect(server.address()).expect("a connection")).collect();
+    eventually(PATIENCE, || server.open_files() >= 299);
+    // Who is connected is served.
+    assert_eq!(friend.ping_barrier(), Vec::<Value>::new());
+    friend.subscribe(&["jobs"]);
+    drop(flood);
+    // And once they are gone, or dropped, everybody is.
+    let mut newcomer = Client::welcomed(&server.ws());
+    server.broadcast(&json!({ "type": "afterwards" }));
+    newcomer.expect_type("afterwards");
+    friend.expect_type("afterwards");
+    let log = server.log();
+    assert!(log.lines().count() < 200, "the log is flooded:\n{log}");
+}
+
 /// What was accepted, and what every follower got, in two rounds: a batch, then single calls.
 fn overload(launch: &Launch, followers: usize) {
     let server = launch.start();
