@@ -16,6 +16,12 @@ pub trait Link {
     /// As [`Link::write`].
     fn write_vectored(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize>;
 
+    /// Whether everything that was written is with the system. A link that holds bytes back, as TLS does, says no
+    /// until they are out.
+    fn is_flushed(&self) -> bool {
+        true
+    }
+
     /// Says to the other side that nothing follows; reading goes on.
     fn shutdown(&mut self);
 }

@@ -127,7 +127,14 @@ pub(crate) async fn cors(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if !request.headers().contains_key(ORIGIN) {
-        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+        // A cache must not give a page what it keeps of an answer to no page. Answers to others than GET are not kept.
+        let state = request.app_data::<Data<State>>().filter(|_| request.method() == Method::GET);
+        let vary = state.is_some_and(|state| state.origins.cors(None).vary);
+        let mut response = next.call(request).await?.map_into_boxed_body();
+        if vary {
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
+        }
+        return Ok(response);
     }
     let state = request.app_data::<Data<State>>().cloned();
     let origin = request.headers().get(ORIGIN).map(|value| value.to_str().unwrap_or_default().to_owned());

@@ -1,10 +1,11 @@
-//! How long a peer may keep an HTTP connection waiting.
+//! What one peer may make an HTTP connection wait for, and hold.
 //!
 //! actix bounds the first head of a connection and the silence between two requests. What it does not bound is a
 //! later head that never ends, a body that trickles in, a refused body that goes on for ever, and an answer that
-//! nobody reads. This stands between actix and the socket and bounds them all by one rule: what has been read has
-//! to lead to an answer, and what is written has to be taken, within the request's time. A socket that becomes a
-//! WebSocket leaves it behind.
+//! nobody reads; nor how many requests of one connection it has in memory. This stands between actix and the
+//! socket and bounds them all: what was read has to lead to an answer, and what is written has to be taken, within
+//! the request's time; and no more is read than a little at once, and nothing while an answer waits. A socket that
+//! becomes a WebSocket leaves it behind.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,9 +19,9 @@ use tokio::time::{Instant, Sleep};
 /// ends most, but not those whose request was refused before its body came.
 const SILENCE: Duration = Duration::from_secs(80);
 
-/// Bytes after which a reader has to look at what it has before it gets more. actix reads up to 128 KiB at once,
-/// and the requests that it keeps for use again each hold on to the buffer in which they came.
-const GULP: usize = 16 * 1024;
+/// Bytes after which a reader has to look at what it has before it gets more. actix would read 128 KiB at once and
+/// make all the requests in there before it answers the first: thousands, of kilobytes each, for every connection.
+const GULP: usize = 4 * 1024;
 
 /// What a handler has left to tell its peer that the time is over, before the connection is cut.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub(crate) struct Patience<T> {
     deadline: Instant,
     /// Bytes read since the reader last waited.
     gulp: usize,
+    /// Whether the last write found no room.
+    stalled: bool,
     /// Set for the deadline or earlier.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -43,7 +46,15 @@ pub(crate) struct Patience<T> {
 impl<T> Patience<T> {
     /// Watches over `io`.
     pub(crate) fn new(io: T, limit: Duration) -> Self {
-        Self { io, limit: limit + MARGIN, pressed: false, deadline: Instant::now() + SILENCE, gulp: 0, alarm: None }
+        Self {
+            io,
+            limit: limit + MARGIN,
+            pressed: false,
+            deadline: Instant::now() + SILENCE,
+            gulp: 0,
+            stalled: false,
+            alarm: None,
+        }
     }
 
     /// The stream, whose peer may from now on take its time.
@@ -66,10 +77,15 @@ impl<T> Patience<T> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
+            if std::mem::take(&mut self.stalled) {
+                // The reader was put off.
+                cx.waker().wake_by_ref();
+            }
             self.pressed = false;
             self.deadline = Instant::now() + SILENCE;
             return written;
         }
+        self.stalled = true;
         self.press();
         self.watch(cx).map(|()| Err(too_slow()))
     }
@@ -106,12 +122,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let before = buffer.filled().len();
-        let Poll::Ready(done) = Pin::new(&mut self.io).poll_read(cx, buffer) else {
+        let most = buffer.remaining().min(GULP - self.gulp);
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        // One who does not take his answers is not asked for more.
+        let read = if self.stalled { Poll::Pending } else { Pin::new(&mut self.io).poll_read(cx, &mut part) };
+        let Poll::Ready(done) = read else {
             self.gulp = 0;
             return self.watch(cx).map(|()| Err(too_slow()));
         };
-        let count = buffer.filled().len() - before;
+        let count = part.filled().len();
+        buffer.advance(count);
         self.gulp += count;
         if count > 0 {
             if self.pressed && Instant::now() >= self.deadline {

@@ -156,7 +156,9 @@ async fn deliver(state: &State, request: PublishRequest) -> Result<Answer, Probl
     }
     if let Some((event_type, suppressed)) = event_type {
         let span = tracing::info_span!("publication", %id);
-        span.in_scope(|| tracing::info!(suppressed, "broadcasted '{}' to {recipients} clients", event_type.escape_debug()));
+        span.in_scope(|| {
+            tracing::info!(suppressed, "broadcasted '{}' to {recipients} clients", event_type.escape_debug())
+        });
     }
     Ok(Answer { id, recipients })
 }

@@ -181,6 +181,13 @@ impl hub::Link for Socket {
         }
     }
 
+    fn is_flushed(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => true,
+            Stream::Tls(tls) => !tls.session.wants_write(),
+        }
+    }
+
     fn shutdown(&mut self) {
         // The connection ends either way; a peer that is already gone is no news.
         match &mut self.stream {

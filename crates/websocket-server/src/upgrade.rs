@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use actix_codec::Framed;
 use actix_http::header::{
-    AUTHORIZATION, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use actix_http::{HttpMessage, Method, Request, StatusCode, h1};
+use actix_http::{HttpMessage, Method, Request, StatusCode, Version, h1};
 use actix_rt::net::TcpStream;
 use hub::{Admission, Identity, Opening, Wire};
 use protocol::websocket::{accept_key, check_key, check_version, negotiate_deflate};
@@ -152,6 +152,18 @@ fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
     if !words(headers, &UPGRADE).any(|word| word.eq_ignore_ascii_case("websocket")) {
         return bad("bad_handshake", "the only upgrade here is Upgrade: websocket");
     }
+    if request.version() != Version::HTTP_11 {
+        return bad(
+            "bad_handshake",
+            "a WebSocket handshake is HTTP/1.1; mind what a proxy in between speaks",
+        );
+    }
+    if !words(headers, &CONNECTION).any(|word| word.eq_ignore_ascii_case("upgrade")) {
+        return bad("bad_handshake", "Connection: Upgrade is missing; a proxy in between may drop it");
+    }
+    if text(headers, &CONTENT_LENGTH).is_some_and(|length| length != "0") {
+        return bad("bad_handshake", "a WebSocket handshake has no body");
+    }
     if !text(headers, &SEC_WEBSOCKET_VERSION).is_some_and(check_version) {
         let mut refusal =
             Refusal::new("bad_version", StatusCode::UPGRADE_REQUIRED, "the WebSocket version is 13");
@@ -269,10 +281,9 @@ async fn refuse(
     let body = problem.body();
     let status = problem.status();
     let mut head = format!(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n",
+        "HTTP/1.1 {} {}\r\nContent-Length: {}\r\nConnection: close\r\n",
         status.as_u16(),
         status.canonical_reason().unwrap_or_default(),
-        service_kit::problem::CONTENT_TYPE,
         body.len()
     );
     for (name, value) in problem.headers() {

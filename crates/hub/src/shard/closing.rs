@@ -88,7 +88,7 @@ impl<L: Link> Shard<L> {
             return;
         }
         connection.state = State::Closing { agreed: true };
-        if connection.outbox.is_none() {
+        if connection.is_flushed() {
             self.end(key);
         }
     }
@@ -96,12 +96,12 @@ impl<L: Link> Shard<L> {
     /// The socket takes bytes again.
     pub fn on_writable(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        if connection.outbox.is_none() || connection.state == State::Dead {
+        if connection.state == State::Dead {
             return;
         }
         let sent = connection.flush(&mut self.counts);
         if sent == Sent::Broken
-            || (sent == Sent::Written && connection.state == State::Closing { agreed: true })
+            || (connection.is_flushed() && connection.state == State::Closing { agreed: true })
         {
             self.end(key);
         }
@@ -149,7 +149,7 @@ impl<L: Link> Shard<L> {
             // A client's own Close may have the same code, and waits for nobody.
             let is_told = connection.close_code == Disconnect::DRAINING.code
                 && connection.state == State::Closing { agreed: false };
-            if is_told && connection.outbox.is_some() {
+            if is_told && !connection.is_flushed() {
                 self.closing.push_back((id, at.max(now.ms) + LINGER_MS));
             } else if matches!(connection.state, State::Closing { .. }) {
                 self.end(key);

@@ -80,6 +80,11 @@ impl<L: Link> Connection<L> {
         self.state == State::Open
     }
 
+    /// Whether nothing waits, neither in the outbox nor in the link.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outbox.is_none() && self.link.is_flushed()
+    }
+
     /// Sends `bytes`, which are the `frames` one after the other.
     pub(super) fn send<'f>(
         &mut self,

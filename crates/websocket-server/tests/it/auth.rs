@@ -48,6 +48,39 @@ fn a_token_is_taken_from_the_query_the_header_and_the_subprotocol() {
 }
 
 #[test]
+fn no_level_of_the_log_shows_a_token_or_a_key() {
+    let server = launch()
+        .env("RUST_LOG", "trace")
+        .env("JWT_SECRET", SECRET)
+        .env("FANFARE_API_KEYS", "shop:secret-of-shop")
+        .start();
+    let signer = Signer::hs256(SECRET);
+    let (good, bad) = (signer.user(7), Signer::hs256("another-secret-with-more-than-32-bytes").user(7));
+    let mut client = dial(&server, &good).welcomed();
+    client.send_json(&json!({ "type": "refresh", "token": good }));
+    client.expect_type("refreshed");
+    client.send_json(&json!({ "type": "refresh", "token": bad }));
+    client.expect_error("forbidden");
+    let _by_header = Client::dial(&server.ws()).bearer(&good).welcomed();
+    let _by_subprotocol = Client::dial(&server.ws()).subprotocols(&["fanfare", &good]).welcomed();
+    expect_unauthorized(dial(&server, &bad));
+    expect_unauthorized(Client::dial(&server.ws()).bearer(&bad));
+    let refused =
+        Client::dial(&server.ws_at(&format!("/nothing?token={good}"))).attempt().expect_err("no such path");
+    for key in ["secret-of-shop", "secret-of-nobody"] {
+        let headers = [("authorization", format!("Bearer {key}"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        test_kit::http::post_json(server.address(), "/broadcast", &headers, &json!({ "type": "x" }));
+    }
+    server.wait_for_log("broadcasted 'x'");
+    let told = format!("{}{}{refused:?}", server.log(), server.get("/metrics").text());
+    for secret in [&good, &bad, SECRET, "secret-of-shop", "secret-of-nobody"] {
+        let line = told.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None);
+    }
+}
+
+#[test]
 fn a_user_is_the_same_as_number_and_as_text() {
     let server = server_with_users();
     let signer = Signer::hs256(SECRET);
@@ -272,7 +305,7 @@ fn published_keys_are_fetched_and_followed_as_they_rotate() {
     expect_user(&server, dial(&server, &by_old), &json!(7));
     expect_unauthorized(dial(&server, &new.token_with_kid(Some("old"), &claims)));
 
-    provider.answer(200, &json!({ "keys": [new.jwk(Some("new")), old.jwk(Some("old"))] }));
+    provider.answer(200, &json!({ "keys": [new.jwk(Some("new"))] }));
     // An unknown key is asked for at most every 10 s.
     let path = format!("/ws?token={by_new}");
     let is_welcomed = || {
@@ -282,7 +315,24 @@ fn published_keys_are_fetched_and_followed_as_they_rotate() {
     };
     assert!(holds_within(Duration::from_secs(20), is_welcomed), "{}", server.log());
     assert!(provider.asked() <= 3, "{} fetches", provider.asked());
-    let _both = dial(&server, &by_old).welcomed();
+    expect_unauthorized(dial(&server, &by_old));
+}
+
+#[test]
+fn published_keys_of_every_kind_are_taken_with_and_without_an_id() {
+    let signers = [Signer::rs256(), Signer::es256(), Signer::eddsa()];
+    let named = |(signer, kid): (&Signer, _)| signer.jwk(Some(kid));
+    let keys: Vec<Value> = signers.iter().zip(["r", "e", "d"]).map(named).collect();
+    let provider = Fixture::answering(&json!({ "keys": keys }));
+    let server = launch().env("JWKS_URL", provider.url()).env("JWT_SECRET", SECRET).start();
+    let claims = json!({ "user_id": 7, "exp": in_seconds(3600) });
+    for (signer, kid) in signers.iter().zip(["r", "e", "d"]) {
+        expect_user(&server, dial(&server, &signer.token_with_kid(Some(kid), &claims)), &json!(7));
+        expect_user(&server, dial(&server, &signer.token(&claims)), &json!(7));
+    }
+    expect_user(&server, dial(&server, &Signer::hs256(SECRET).token(&claims)), &json!(7));
+    expect_unauthorized(dial(&server, &signers[1].token_with_kid(Some("d"), &claims)));
+    expect_unauthorized(dial(&server, &Signer::es256().token_with_kid(Some("e"), &claims)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use test_kit::raw::Head;
 use test_kit::token::{in_seconds, unsigned};
 use test_kit::wait::PATIENCE;
-use test_kit::{Client, Frame, Launch, RawClient, Server, Signer, eventually, http};
+use test_kit::{Certificate, Client, Frame, Launch, RawClient, Server, Signer, eventually, http};
 
 const SECRET: &str = "a secret of the hostile tests, long enough";
 
@@ -483,6 +483,16 @@ fn handshakes_that_are_none_are_refused_with_what_is_missing() {
         ("echo, which is off", with("GET /ws ", "GET /echo "), 404, "not_found"),
         ("a POST", with("GET /ws ", "POST /ws "), 400, "bad_handshake"),
         ("another upgrade", with("Upgrade: websocket", "Upgrade: h2c"), 426, "upgrade_required"),
+        ("HTTP/1.0", with("HTTP/1.1", "HTTP/1.0"), 400, "bad_handshake"),
+        ("no Connection", with("Connection: Upgrade\r\n", ""), 400, "bad_handshake"),
+        ("another Connection", with("Connection: Upgrade", "Connection: close"), 400, "bad_handshake"),
+        ("a body", with("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello"), 400, "bad_handshake"),
+        (
+            "a tunnel",
+            "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n".to_owned(),
+            404,
+            "not_found",
+        ),
         (
             "a query of 20 KB",
             with("GET /ws ", &format!("GET /ws?token={} ", "a".repeat(20_000))),
@@ -497,6 +507,10 @@ fn handshakes_that_are_none_are_refused_with_what_is_missing() {
         assert_eq!(head.status, *status, "{name}: {head:?}");
         let kind = head.header("content-type").unwrap_or_default().to_owned();
         assert_eq!(kind, "application/problem+json", "{name}");
+        let mut names: Vec<_> = head.headers.iter().map(|(field, _)| field.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), head.headers.len(), "{name}: a field stands there twice: {head:?}");
         if *code == "bad_version" {
             assert_eq!(head.header("sec-websocket-version"), Some("13"), "{name}");
         }
@@ -951,7 +965,7 @@ struct Bits {
 
 impl Bits {
     fn bit(&mut self, bit: bool) {
-        if self.used % 8 == 0 {
+        if self.used.is_multiple_of(8) {
             self.bytes.push(0);
         }
         let last = self.bytes.len() - 1;
@@ -1170,7 +1184,7 @@ fn thousands_that_only_declare_a_large_message_cost_little() {
 #[test]
 fn random_bytes_behind_the_handshake_harm_nobody() {
     let mut scene = Scene::new();
-    for seed in 0..300 {
+    for seed in 0..1_000 {
         println!("seed {seed}");
         let mut random = Random(seed);
         let mut bytes = Vec::new();
@@ -1211,7 +1225,7 @@ fn random_bytes_behind_the_handshake_harm_nobody() {
             // An echoed Close of the client has no reason; a fault always has.
             assert!(reason.len() > 10 || bytes.len() > 2, "seed {seed}: {code} without a reason");
         }
-        if seed % 50 == 0 {
+        if seed % 100 == 0 {
             scene.friend_is_well();
         }
     }
@@ -1224,7 +1238,7 @@ fn random_bytes_behind_the_handshake_harm_nobody() {
 fn random_bytes_in_place_of_a_handshake_harm_nobody() {
     let mut scene = Scene::new();
     let files = scene.server.open_files();
-    for seed in 0..300 {
+    for seed in 0..1_000 {
         println!("seed {seed}");
         let mut random = Random(seed);
         let bytes = if random.below(3) == 0 {
@@ -1247,12 +1261,70 @@ fn random_bytes_in_place_of_a_handshake_harm_nobody() {
         client.finish();
         let answer = client.expect_end(PATIENCE);
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "seed {seed}: {answer:?}");
-        if seed % 50 == 0 {
+        if seed % 100 == 0 {
             scene.friend_is_well();
         }
     }
     eventually(PATIENCE, || scene.server.open_files() <= files && scene.server.stats()["total"] == 1);
     assert!(scene.server.is_running());
+    scene.friend_is_well();
+}
+
+#[test]
+fn what_is_no_tls_on_a_port_with_tls_harms_nobody() {
+    let certificate = Certificate::generate();
+    let launch = impatient()
+        .env("TLS_CERT_FILE", certificate.certificate_file())
+        .env("TLS_KEY_FILE", certificate.key_file());
+    let server = launch.start();
+    let mut friend = Client::dial(&server.ws()).trust(&certificate).welcomed();
+    let files = server.open_files();
+    let mut silent = RawClient::connect(server.address());
+    // The head of a record of 512 bytes, of which none comes.
+    let mut half = RawClient::connect(server.address());
+    half.write(b"\x16\x03\x01\x02\x00");
+    for seed in 0..100 {
+        println!("seed {seed}");
+        let mut random = Random(seed);
+        let mut client = RawClient::connect(server.address());
+        let count = random.below(2000);
+        let mut bytes = random.bytes(count);
+        match random.below(3) {
+            0 => bytes.splice(0..0, *b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc").for_each(drop),
+            1 => bytes.splice(0..0, HANDSHAKE.bytes()).for_each(drop),
+            _ => {}
+        }
+        let _refused_early = client.try_write(&bytes);
+        client.finish();
+        client.expect_end(PATIENCE);
+    }
+    silent.expect_end(PATIENCE);
+    half.expect_end(PATIENCE);
+    eventually(PATIENCE, || server.open_files() <= files);
+    assert_eq!(friend.ping_barrier(), Vec::<Value>::new());
+    let mut client = Client::dial(&server.ws()).trust(&certificate).welcomed();
+    client.subscribe(&["jobs"]);
+    client.cut();
+    let mut again = Client::dial(&server.ws()).trust(&certificate).welcomed();
+    assert_eq!(again.ping_barrier(), Vec::<Value>::new());
+    assert_eq!(again.close().0, 1000);
+    drop(again);
+    eventually(PATIENCE, || server.open_files() <= files);
+}
+
+#[test]
+fn an_end_right_behind_the_last_bytes_is_seen() {
+    let mut scene = Scene::new();
+    let mut clients: Vec<RawClient> = (0..200).map(|_| scene.attacker(&[])).collect();
+    for client in &mut clients {
+        // Both are there before the server looks.
+        client.write(&Frame::text(r#"{"type":"ping"}"#).bytes()[..9]);
+        client.finish();
+    }
+    eventually(PATIENCE, || scene.server.stats()["total"] == 1);
+    for client in &mut clients {
+        assert_eq!(client.expect_end(PATIENCE), b"");
+    }
     scene.friend_is_well();
 }
 

@@ -3,7 +3,9 @@
 mod auth;
 mod broadcast;
 mod channels;
+mod drain;
 mod hostile;
+mod idempotency;
 mod operations;
 mod storm;
 
