@@ -3,7 +3,7 @@
 //! Not here: what the hub does with it, and the shape of a publication (the protocol's).
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
@@ -26,6 +26,17 @@ use crate::turn;
 /// The header of a single publication's key.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// Publications waiting for the shards from which on publish calls wait as well: some tens of milliseconds of
+/// writing, a sixteenth of the default queue.
+const PACE: usize = 4096;
+
+/// How often a waiting call looks again, and how many times: for a second at most, then the queue's bound decides.
+const PACE_TURN: Duration = Duration::from_millis(1);
+const PACE_TURNS: u32 = 1000;
+
+/// Items of a batch between two looks at the queue.
+const PACE_ITEMS: usize = 64;
+
 /// Lines about publications per second; the counters tell the rest.
 static BROADCASTS: LogLimiter = LogLimiter::new(20);
 
@@ -44,6 +55,7 @@ pub(crate) async fn broadcast(
         let publisher = authorize(&request, &state)?;
         let key = header_key(request.headers())?;
         let body = body(&request, payload, &state).await?;
+        pace(&state).await;
         let parsed = PublishRequest::parse(&body).map_err(|error| problem_of(&error))?;
         publish(&state, &publisher, parsed, key).await
     }
@@ -87,6 +99,9 @@ async fn publish_items(state: &State, publisher: &Publisher<'_>, items: Vec<&str
         if n > 0 {
             text.push(b',');
         }
+        if n.is_multiple_of(PACE_ITEMS) {
+            pace(state).await;
+        }
         let answer = match &stopped {
             Some(problem) => Err(problem.clone()),
             None => match PublishRequest::from_text(item) {
@@ -111,6 +126,17 @@ async fn publish_items(state: &State, publisher: &Publisher<'_>, items: Vec<&str
     }
     text.push(b']');
     text
+}
+
+/// Lets the shards catch up: a publisher that posts faster than its events can be written is answered later, which
+/// slows it down before anything has to be refused.
+async fn pace(state: &State) {
+    for _ in 0..PACE_TURNS {
+        if state.hub.queued() < PACE || state.hub.is_draining() {
+            return;
+        }
+        tokio::time::sleep(PACE_TURN).await;
+    }
 }
 
 /// Publishes one, or finds the answer that its key had before.

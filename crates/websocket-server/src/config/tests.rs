@@ -90,7 +90,7 @@ fn defaults_are_those_of_the_protocol() {
 }
 
 /// A value that each variable refuses, for all that refuse any, and a word of the line that must come.
-const WRONG: [(&str, &str, &str); 32] = [
+const WRONG: [(&str, &str, &str); 33] = [
     ("HOST", "example.com", "IP address"),
     ("PORT", "65536", "0 to 65535"),
     ("TLS_CERT_FILE", "/no/such/file", "no such file"),
@@ -116,6 +116,7 @@ const WRONG: [(&str, &str, &str); 32] = [
     ("PING_INTERVAL", "1ms", "below 100ms"),
     ("PING_TIMEOUT", "2 weeks", "unit is unknown"),
     ("HANDSHAKE_TIMEOUT", "0", "below 100ms"),
+    ("REQUEST_TIMEOUT", "0", "below"),
     ("DEFLATE_MIN_SIZE", "0", "or off"),
     ("IDEMPOTENCY_TTL", "0", "below 1s"),
     ("IDEMPOTENCY_KEYS", "x", "whole number"),
