@@ -87,20 +87,3 @@ fn secrets_are_not_shown() {
     let shown = format!("{:?}", keys(&["hunter2"]));
     assert!(shown.contains("***") && !shown.contains("secret-of") && !shown.contains("digest"), "{shown}");
 }
-
-/// `cargo test --release -p websocket-server -- --ignored --nocapture authentication_costs`
-#[test]
-#[ignore = "a measurement, for a quiet machine and --release"]
-fn authentication_costs() {
-    for count in [1, 10, MAX_KEYS] {
-        let names: Vec<_> = (0..count).map(|n| format!("a-name-of-some-characters-no-{n:04}")).collect();
-        let keys = keys(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let header = format!("Bearer secret-of-{}", names[count - 1]);
-        let rounds = 200_000;
-        let begun = std::time::Instant::now();
-        for _ in 0..rounds {
-            std::hint::black_box(keys.authenticate(std::hint::black_box(Some(&header)))).expect("known");
-        }
-        println!("{count} keys: {:?}", begun.elapsed() / rounds);
-    }
-}
