@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::publication::{Audience, ConnectionTarget};
-use protocol::{ConnectionId, Publication, Target};
+use protocol::publication::{Audience, CloseSessions, ConnectionTarget};
+use protocol::{ConnectionId, Publication, Stream, Target};
 use tokio::sync::oneshot;
 
 use crate::encoded::{Encoded, Wire};
 use crate::identity::Identity;
-use crate::inbox::{Delivery, DrainPlan, Inbox, Message, Tally, To, Union, Wake};
+use crate::inbox::{Closing, Delivery, DrainPlan, Inbox, Message, Tally, To, Union, Wake};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::registry::{Registry, StreamEntry};
@@ -41,6 +41,9 @@ pub struct Outgoing {
     pub target: Target,
     /// Whom not.
     pub except: Option<ConnectionId>,
+    /// The sessions whose connections are closed behind it, with [`protocol::Disconnect::UNAUTHORIZED`]: of the named
+    /// users alone, whether or not they are among the target.
+    pub close_sessions: Option<Box<CloseSessions>>,
 }
 
 /// How many connections a publication was queued to.
@@ -182,39 +185,52 @@ impl Hub {
     /// # Errors
     /// The hub drains, or a shard's queue is full; then nothing was queued.
     pub fn publish(&self, outgoing: Outgoing) -> Result<Recipients, PublishError> {
-        let Outgoing { publication, target, except } = outgoing;
+        let Outgoing { publication, target, except, close_sessions } = outgoing;
+        let encoded = Arc::new(Encoded::new(publication, self.limits.deflate_min));
+        let closing = close_sessions.map(|sessions| self.closing(*sessions));
         let audience = match target {
             Target::Everyone => {
-                return self.to_stream(publication, Some(Arc::clone(self.registry.everyone())), except);
+                let entry = Arc::clone(self.registry.everyone());
+                return match closing {
+                    None => self.to_stream(encoded, Some(entry), except),
+                    Some(_) => self.to_union(encoded, vec![entry], None, except, closing),
+                };
             }
             Target::Namespace => Audience::default(),
             Target::Named(audience) => audience,
         };
-        match (&audience.streams[..], audience.connection) {
-            ([], None | Some(ConnectionTarget::Unknown)) => self.to_stream(publication, None, except),
-            ([stream], None) => self.to_stream(publication, self.registry.get(stream.as_str()), except),
-            (streams, connection) => {
-                let streams =
-                    streams.iter().filter_map(|stream| self.registry.get(stream.as_str())).collect();
+        match (&audience.streams[..], audience.connection, &closing) {
+            ([], None | Some(ConnectionTarget::Unknown), None) => self.to_stream(encoded, None, except),
+            ([stream], None, None) => self.to_stream(encoded, self.registry.get(stream.as_str()), except),
+            (streams, connection, _) => {
                 let connection = connection.and_then(|target| match target {
                     ConnectionTarget::Id(id) => Some(id),
                     ConnectionTarget::Unknown => None,
                 });
-                self.to_union(publication, streams, connection, except)
+                self.to_union(encoded, self.followed(streams), connection, except, closing)
             }
         }
     }
 
+    /// The entries of those streams that anybody follows.
+    fn followed(&self, streams: &[Stream]) -> Vec<Arc<StreamEntry>> {
+        streams.iter().filter_map(|stream| self.registry.get(stream.as_str())).collect()
+    }
+
+    /// A user's connections follow the user's stream, so its entry knows their shards.
+    fn closing(&self, sessions: CloseSessions) -> Closing {
+        Closing { users: self.followed(&sessions.users), sessions }
+    }
+
     fn to_stream(
         &self,
-        publication: Publication,
+        encoded: Arc<Encoded>,
         entry: Option<Arc<StreamEntry>>,
         except: Option<ConnectionId>,
     ) -> Result<Recipients, PublishError> {
-        let encoded = self.encode(publication);
         if let (Some(entry), Some(_)) = (&entry, except) {
             // Whether the one that is left out is among the followers only the shards know.
-            return self.send_union(encoded, vec![Arc::clone(entry)], None, except);
+            return self.to_union(encoded, vec![Arc::clone(entry)], None, except, None);
         }
         let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = entry else {
@@ -237,25 +253,18 @@ impl Hub {
 
     fn to_union(
         &self,
-        publication: Publication,
-        streams: Vec<Arc<StreamEntry>>,
-        connection: Option<ConnectionId>,
-        except: Option<ConnectionId>,
-    ) -> Result<Recipients, PublishError> {
-        let encoded = self.encode(publication);
-        self.send_union(encoded, streams, connection, except)
-    }
-
-    fn send_union(
-        &self,
         encoded: Arc<Encoded>,
         streams: Vec<Arc<StreamEntry>>,
         connection: Option<ConnectionId>,
         except: Option<ConnectionId>,
+        closing: Option<Closing>,
     ) -> Result<Recipients, PublishError> {
         let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let closes = |shard| closing.iter().flat_map(|closing| &closing.users).any(|user| user.is_on(shard));
         let visited: Vec<bool> = (0..self.inboxes.len())
-            .map(|shard| connection.is_some() || streams.iter().any(|entry| entry.is_on(shard)))
+            .map(|shard| {
+                connection.is_some() || streams.iter().any(|entry| entry.is_on(shard)) || closes(shard)
+            })
             .collect();
         self.check(&encoded, |shard| visited[shard])?;
         self.metrics.publications.inc();
@@ -264,17 +273,13 @@ impl Hub {
             return Ok(Recipients::Counted(0));
         }
         let (tally, counting) = Tally::new(reports);
-        let union = Arc::new(Union { streams, connection, tally });
+        let union = Arc::new(Union { streams, connection, closing, tally });
         for (inbox, _) in self.inboxes.iter().zip(&visited).filter(|&(_, &visit)| visit) {
             let to = To::Union(Arc::clone(&union));
             inbox.push([Message::Deliver(Delivery { encoded: Arc::clone(&encoded), to, except })]);
         }
         drop(order);
         Ok(Recipients::Counting(counting))
-    }
-
-    fn encode(&self, publication: Publication) -> Arc<Encoded> {
-        Arc::new(Encoded::new(publication, self.limits.deflate_min))
     }
 
     /// Refuses a publication for which one of the visited shards has no room.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use protocol::ConnectionId;
+use protocol::publication::CloseSessions;
 use tokio::sync::oneshot;
 
 use crate::encoded::Encoded;
@@ -32,6 +33,13 @@ pub(crate) struct Delivery {
     pub except: Option<ConnectionId>,
 }
 
+impl Delivery {
+    /// Whose connections are closed behind it.
+    pub(crate) fn closing(&self) -> Option<&Closing> {
+        self.to.closing()
+    }
+}
+
 /// The followers that a delivery goes to.
 #[derive(Debug, Clone)]
 pub(crate) enum To {
@@ -41,6 +49,16 @@ pub(crate) enum To {
     Union(Arc<Union>),
 }
 
+impl To {
+    /// Whose connections are closed behind what is delivered.
+    pub(crate) fn closing(&self) -> Option<&Closing> {
+        match self {
+            Self::Stream(_) => None,
+            Self::Union(union) => union.closing.as_ref(),
+        }
+    }
+}
+
 /// A union of streams and connections.
 #[derive(Debug)]
 pub(crate) struct Union {
@@ -48,8 +66,19 @@ pub(crate) struct Union {
     pub streams: Vec<Arc<StreamEntry>>,
     /// One connection more.
     pub connection: Option<ConnectionId>,
+    /// Whose connections are closed behind the publication.
+    pub closing: Option<Closing>,
     /// Where shards put their counts.
     pub tally: Tally,
+}
+
+/// Sessions that end, and the streams of the users whose they are.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    /// Those of the users' streams that anybody follows.
+    pub users: Vec<Arc<StreamEntry>>,
+    /// The sessions.
+    pub sessions: CloseSessions,
 }
 
 /// Adds up what the shards count, and tells the sum when the last has reported.

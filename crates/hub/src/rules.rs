@@ -169,6 +169,7 @@ mod tests {
             user: UserId::from_text(id).expect("id"),
             user_type: user_type.map(Into::into),
             channels: None,
+            session: None,
             expires_at: 0,
         }
     }

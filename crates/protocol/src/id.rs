@@ -64,6 +64,23 @@ impl fmt::Display for PublicationId {
     }
 }
 
+/// The longest session, in bytes: room for a UUID, or 256 bits in hexadecimal.
+pub const MAX_SESSION: usize = 64;
+
+/// A text that names no session: sessions have 1 to [`MAX_SESSION`] bytes of visible ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session has 1 to 64 bytes of visible ASCII")]
+pub struct SessionError;
+
+/// Checks the text of a session: the claim `sid` of a token, or an element of `close_sessions`.
+///
+/// # Errors
+/// [`SessionError`], which says what is accepted.
+pub fn check_session(text: &str) -> Result<(), SessionError> {
+    let valid = (1..=MAX_SESSION).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if valid { Ok(()) } else { Err(SessionError) }
+}
+
 /// The longest user id, in bytes: as long as a channel name.
 pub const MAX_USER_ID: usize = 194;
 

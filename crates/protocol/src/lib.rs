@@ -12,6 +12,7 @@
 //! | [`json`] | nesting depth, without parsing |
 //! | [`publication`] | the body of `POST /broadcast`, parsed once into a typed publication |
 //! | [`timestamp`] | the timestamps of the wire |
+//! | [`trace`] | `traceparent`: the trace that a request belongs to |
 //! | [`websocket`] | frames, their decoder, permessage-deflate, the opening handshake |
 
 pub mod channel;
@@ -21,6 +22,7 @@ pub mod id;
 pub mod json;
 pub mod publication;
 pub mod timestamp;
+pub mod trace;
 pub mod websocket;
 
 pub use channel::{ChannelName, ChannelPattern, Stream};

@@ -7,15 +7,19 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::channel::{ChannelName, Stream};
-use crate::id::{ConnectionId, PublicationId, UserId};
+use crate::id::{ConnectionId, PublicationId, UserId, check_session};
 use crate::json;
 use crate::timestamp::Timestamp;
+use crate::trace::TraceContext;
 
 /// The longest event type, in bytes: as long as a channel name.
 pub const MAX_TYPE: usize = 200;
 
 /// How many channels and users one publication may name: what still fits a body of 1 MiB comfortably.
 pub const MAX_TARGETS: usize = 10_000;
+
+/// How many sessions one publication may close: far more than the users of one event ever have to.
+pub const MAX_SESSIONS: usize = 1_000;
 
 /// How many publications one batch may hold (contract: channels, HTTP).
 pub const MAX_BATCH: usize = 1_000;
@@ -65,6 +69,23 @@ pub enum ConnectionTarget {
     Unknown,
 }
 
+/// Sessions whose connections are closed behind the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseSessions {
+    /// The streams of the users that the request names; nobody else's connections are closed.
+    pub users: Vec<Stream>,
+    /// The sessions, sorted, each once.
+    pub sessions: Vec<Box<str>>,
+}
+
+impl CloseSessions {
+    /// Whether a session is among them.
+    #[must_use]
+    pub fn has(&self, session: &str) -> bool {
+        self.sessions.binary_search_by(|one| (**one).cmp(session)).is_ok()
+    }
+}
+
 /// A checked publish request: the publication without id and time, and where it goes.
 #[derive(Debug, Clone)]
 pub struct PublishRequest {
@@ -78,6 +99,10 @@ pub struct PublishRequest {
     pub target: Target,
     /// The connection that is left out.
     pub except: Option<ConnectionId>,
+    /// The sessions that end with it. Boxed, since hardly a request has any.
+    pub close_sessions: Option<Box<CloseSessions>>,
+    /// The trace that it belongs to, where the request names a readable one.
+    pub trace: Option<TraceContext>,
     /// The key of a batch item.
     pub idempotency_key: Option<Box<str>>,
 }
@@ -131,6 +156,10 @@ struct Members<'a> {
     #[serde(borrow, default)]
     timestamp: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    close_sessions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    traceparent: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     idempotency_key: Option<&'a RawValue>,
 }
 
@@ -179,6 +208,8 @@ impl PublishRequest {
                     ConnectionTarget::Id(id) => Some(id),
                     ConnectionTarget::Unknown => None,
                 }),
+            close_sessions: close_sessions(&members)?.map(Box::new),
+            trace: members.traceparent.and_then(trace),
             idempotency_key: members
                 .idempotency_key
                 .map(|raw| {
@@ -210,7 +241,8 @@ impl PublishRequest {
         Ok(items.into_iter().map(RawValue::get).collect())
     }
 
-    /// The publication, with an id, and with `now` where the publisher gave no time.
+    /// The publication, with an id, and with `now` where the publisher gave no time. Sessions to close and the trace
+    /// stay behind.
     #[must_use]
     pub fn into_publication(
         self,
@@ -294,6 +326,37 @@ fn list<'a>(member: &'static str, raw: &'a RawValue) -> Result<Vec<&'a RawValue>
         return Err(invalid(member, format!("has at most {MAX_TARGETS} elements")));
     }
     Ok(items.into_iter().flatten().collect())
+}
+
+/// A trace that cannot be read is none.
+fn trace(raw: &RawValue) -> Option<TraceContext> {
+    TraceContext::parse(&serde_json::from_str::<String>(raw.get()).ok()?)
+}
+
+fn close_sessions(members: &Members<'_>) -> Result<Option<CloseSessions>, RequestError> {
+    const MEMBER: &str = "close_sessions";
+    let Some(raw) = members.close_sessions else { return Ok(None) };
+    let mut sessions: Vec<Box<str>> =
+        serde_json::from_str(raw.get()).map_err(|_| invalid(MEMBER, "must be an array of strings"))?;
+    if sessions.len() > MAX_SESSIONS {
+        return Err(invalid(MEMBER, format!("has at most {MAX_SESSIONS} elements")));
+    }
+    for session in &sessions {
+        check_session(session).map_err(|error| invalid(MEMBER, error.to_string()))?;
+    }
+    sessions.sort_unstable();
+    sessions.dedup();
+    if members.user_id.is_none() && members.user_ids.is_none() {
+        return Err(invalid(MEMBER, "needs user_id or user_ids: the users whose sessions they are"));
+    }
+    let mut users =
+        members.user_id.map(|raw| user("user_id", raw)).transpose()?.into_iter().collect::<Vec<_>>();
+    for item in members.user_ids.map(|raw| list("user_ids", raw)).transpose()?.unwrap_or_default() {
+        users.push(user("user_ids", item)?);
+    }
+    users.sort_unstable();
+    users.dedup();
+    Ok(Some(CloseSessions { users, sessions }))
 }
 
 fn target(members: &Members<'_>) -> Result<Target, RequestError> {

@@ -1,6 +1,6 @@
 //! How a Fanfare binary starts, reports and stops.
 //!
-//! Every binary of the workspace uses these pieces in the same order: read [`arguments`], set up [`telemetry`],
+//! Every binary of the workspace uses these pieces in the same order: read [`settings`], set up [`telemetry`],
 //! raise the [`limits`], [`listen`], serve with [`problem`] answers and [`metrics`], and end by [`shutdown`].
 //!
 //! What is admitted here is needed by several binaries, has no noun of the product's domain in its name, and
@@ -12,5 +12,6 @@ pub mod limits;
 pub mod listen;
 pub mod metrics;
 pub mod problem;
+pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

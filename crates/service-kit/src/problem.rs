@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use crate::telemetry::LogLimiter;
 
@@ -34,8 +35,9 @@ pub struct MemberError {
 
 /// An error answer. `code` is contract: clients match on it, so it never changes its meaning.
 ///
-/// As JSON: `type` (`about:blank`), `title`, `status`, `code`, `detail`; `member` where the problem is about
-/// one, and `errors` with `{member, message}` where it is about several. Of a 5xx the `detail` is left out.
+/// As JSON: `type` (`about:blank`), `title`, `status`, `code`, `detail`; `member` with the first that is wrong and
+/// `errors` with `{member, message}` for each of them, the list for every 422; then members of its own
+/// ([`Problem::with`]). Of a 5xx the `detail` is left out.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -45,6 +47,7 @@ pub struct Problem {
     members: Vec<MemberError>,
     retry_after: Option<Duration>,
     headers: Vec<(&'static str, Cow<'static, str>)>,
+    extensions: Vec<(&'static str, Value)>,
 }
 
 impl Problem {
@@ -61,6 +64,7 @@ impl Problem {
             members: Vec::new(),
             retry_after: None,
             headers: Vec::new(),
+            extensions: Vec::new(),
         }
     }
 
@@ -95,7 +99,7 @@ impl Problem {
         self.error(member, message)
     }
 
-    /// One more member that is wrong. From the second on the answer lists them as `errors`.
+    /// One more member that is wrong.
     #[must_use]
     pub fn error(
         mut self,
@@ -117,6 +121,13 @@ impl Problem {
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A further member of the answer that its code promises, such as the `state` of a `wrong_state`.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.extensions.push((name, value.into()));
         self
     }
 
@@ -202,8 +213,11 @@ impl Serialize for Problem {
         if let Some(first) = self.members.first() {
             map.serialize_entry("member", &first.member)?;
         }
-        if self.members.len() > 1 {
+        if !self.members.is_empty() || self.status == StatusCode::UNPROCESSABLE_ENTITY {
             map.serialize_entry("errors", &self.members)?;
+        }
+        for (name, value) in &self.extensions {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }

@@ -6,6 +6,7 @@
 //! | [`client`] | a well-behaved WebSocket client |
 //! | [`raw`] | a client that may send any bytes, well-formed or not |
 //! | [`http`] | one HTTP/1.1 request and its answer |
+//! | [`postgres`] | a Postgres server of Debian's |
 //! | [`token`] | signers of JWTs, and their public keys as PEM and JWK |
 //! | [`tls`] | a certificate of its own, and trust in it |
 //! | [`fixture`] | an HTTP server that answers with what the test says, for JWK Sets |
@@ -23,6 +24,7 @@ pub mod client;
 pub mod fixture;
 pub mod http;
 pub mod limits;
+pub mod postgres;
 pub mod raw;
 pub mod server;
 mod stream;
@@ -32,6 +34,7 @@ pub mod wait;
 
 pub use client::{Client, Dial, Refused};
 pub use fixture::Fixture;
+pub use postgres::Postgres;
 pub use raw::{Frame, RawClient};
 pub use server::{Finished, Launch, Server};
 pub use tls::Certificate;

@@ -54,6 +54,20 @@ impl Launch {
         launch.env("HOST", "127.0.0.1").env("PORT", "0").env("RUST_BACKTRACE", "1")
     }
 
+    /// A launch of another crate's binary, which stands beside the tests' own: `cargo test --workspace` builds all.
+    ///
+    /// # Panics
+    /// When it was not built.
+    #[must_use]
+    #[track_caller]
+    pub fn of(name: &str) -> Self {
+        let test = env::current_exe().expect("the path of this test");
+        // target/debug/deps/it-0123 → target/debug/name
+        let program = test.parent().and_then(Path::parent).map(|target| target.join(name));
+        let program = program.filter(|program| program.exists());
+        Self::new(program.unwrap_or_else(|| panic!("{name} is not built: cargo build -p {name}")))
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {

@@ -1,12 +1,18 @@
-//! Who may do what, made from the configuration: publishers, origins, and the verifier of tokens.
+//! Who may do what, made from the configuration: publishers, origins, and the verifier of tokens; and the engine's
+//! word for whom a token speaks for.
 
 use anyhow::Context;
-
-use crate::auth::{
+use auth::{
     ApiKey, ApiKeys, ChannelScope, HostList, JwksSettings, JwtSettings, OriginPolicy, PublisherPolicy,
-    Rights, Verifier,
+    Rights, VerifiedToken, Verifier,
 };
+use hub::Identity;
+use service_kit::arguments::Secret;
+
 use crate::config::{self, Config, KeyMaterial, Origins};
+
+/// The name of the key that the other parts of this process publish with, for channel rules and logs.
+pub const INTERNAL_KEY: &str = "internal";
 
 /// Who may do what.
 pub struct Access {
@@ -19,21 +25,24 @@ pub struct Access {
 }
 
 impl Access {
-    /// From a checked configuration.
+    /// From a checked configuration, and a key for the other parts of this process where it has any.
     ///
     /// # Errors
     /// A key cannot be used.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, internal: Option<&Secret>) -> anyhow::Result<Self> {
         let origins = match &config.browsers.origins {
-            Origins::Loopback => OriginPolicy::new(None, crate::auth::Environment::Development),
-            Origins::Any => OriginPolicy::new(Some("*"), crate::auth::Environment::Production),
+            Origins::Loopback => OriginPolicy::new(None, auth::Environment::Development),
+            Origins::Any => OriginPolicy::new(Some("*"), auth::Environment::Production),
             Origins::Listed(listed) => {
                 let list: Vec<&str> = listed.iter().map(config::Origin::as_str).collect();
-                OriginPolicy::new(Some(&list.join(",")), crate::auth::Environment::Production)
+                OriginPolicy::new(Some(&list.join(",")), auth::Environment::Production)
             }
         }?;
         let hosts: Vec<&str> = config.browsers.allowed_hosts.iter().map(config::HostName::as_str).collect();
         let keys = config.auth.api_keys.iter().map(api_key).collect::<Result<Vec<_>, _>>()?;
+        let internal = internal.map(internal_key).transpose()?;
+        // Together they must differ, so that names mean one key in rules, logs and idempotency scopes.
+        ApiKeys::new(keys.iter().chain(&internal).cloned().collect())?;
         let verifier = Verifier::new(jwt(config)).context("JWT keys")?;
         for warning in verifier.warnings() {
             tracing::warn!("{warning}");
@@ -41,12 +50,24 @@ impl Access {
         Ok(Self {
             publishers: PublisherPolicy {
                 keys: ApiKeys::new(keys)?,
+                internal: ApiKeys::new(internal.into_iter().collect())?,
                 allowed_hosts: HostList::parse(&hosts.join(","))?,
                 origins: origins.clone(),
             },
             origins,
             verifier,
         })
+    }
+}
+
+/// Whose connection it is, in the engine's words: everything that the token says.
+pub(crate) fn identity(token: VerifiedToken) -> Identity {
+    Identity {
+        user: token.user_id,
+        user_type: token.user_type.map(Into::into),
+        channels: token.channels.map(Into::into),
+        session: token.session.map(Into::into),
+        expires_at: token.expires_at,
     }
 }
 
@@ -57,6 +78,10 @@ fn api_key(key: &config::ApiKey) -> anyhow::Result<ApiKey> {
         KeyMaterial::Text(secret) => ApiKey::from_secret(&key.name, secret.expose(), scope, rights)?,
         KeyMaterial::Sha256(digest) => ApiKey::from_sha256(&key.name, *digest, scope, rights)?,
     })
+}
+
+fn internal_key(secret: &Secret) -> anyhow::Result<ApiKey> {
+    Ok(ApiKey::from_secret(INTERNAL_KEY, secret.expose(), ChannelScope::All, Rights::Admin)?)
 }
 
 fn jwt(config: &Config) -> JwtSettings {
@@ -70,3 +95,6 @@ fn jwt(config: &Config) -> JwtSettings {
         ..JwtSettings::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

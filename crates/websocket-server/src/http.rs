@@ -1,18 +1,10 @@
-//! The HTTP side beside publishing: routes, `/health`, `/stats`, `/metrics`, CORS, and what is not there.
+//! The HTTP side beside publishing: routes, `/health`, `/stats`, `/metrics`, and what is not there.
 
 use std::collections::BTreeMap;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap,
-    HeaderName, HeaderValue, ORIGIN, VARY,
-};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::json;
 use service_kit::problem::Problem;
@@ -20,7 +12,7 @@ use service_kit::problem::Problem;
 use crate::state::State;
 use crate::{playground, publish};
 
-/// All routes. A WebSocket upgrade never comes here: it leaves before routing.
+/// All routes but the one for what is not there. A WebSocket upgrade never comes here: it leaves before routing.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let only = |method: &'static str| {
         web::to(move || async move {
@@ -56,11 +48,14 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .route(web::get().to(playground::page))
                 .default_service(only("GET")),
         )
-        .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)))
-        .default_service(web::to(not_found));
+        .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)));
 }
 
-async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
+/// What nobody has a route for.
+///
+/// # Errors
+/// Always but for `OPTIONS`, which is no question about a path.
+pub(crate) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
     if request.method() == Method::OPTIONS {
         return Ok(HttpResponse::NoContent().finish());
     }
@@ -116,57 +111,4 @@ async fn stats(state: Data<State>) -> HttpResponse {
 async fn metrics(state: Data<State>) -> HttpResponse {
     state.hub.metrics().shard_queue.set(i64::try_from(state.hub.queued()).unwrap_or(i64::MAX));
     service_kit::metrics::response(&state.registry)
-}
-
-/// CORS for HTTP: answers preflights, and says on each answer whether the page may read it.
-///
-/// # Errors
-/// What the handler behind it answers.
-pub(crate) async fn cors(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if !request.headers().contains_key(ORIGIN) {
-        // A cache must not give a page what it keeps of an answer to no page. Answers to others than GET are not kept.
-        let state = request.app_data::<Data<State>>().filter(|_| request.method() == Method::GET);
-        let vary = state.is_some_and(|state| state.origins.cors(None).vary);
-        let mut response = next.call(request).await?.map_into_boxed_body();
-        if vary {
-            response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
-        }
-        return Ok(response);
-    }
-    let state = request.app_data::<Data<State>>().cloned();
-    let origin = request.headers().get(ORIGIN).map(|value| value.to_str().unwrap_or_default().to_owned());
-    let answer = state.map(|state| state.origins.cors(origin.as_deref())).unwrap_or_default();
-    let preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if preflight {
-        let mut response = HttpResponse::NoContent();
-        response
-            .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
-            .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, idempotency-key"))
-            .insert_header((ACCESS_CONTROL_MAX_AGE, "600"));
-        request.into_response(response.finish())
-    } else {
-        next.call(request).await?.map_into_boxed_body()
-    };
-    let headers = response.headers_mut();
-    let mut set = |name: HeaderName, value: &str| set_header(headers, name, value);
-    if let Some(origin) = &answer.allow_origin {
-        set(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if answer.allow_credentials {
-            set(ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
-        }
-    }
-    if answer.vary {
-        set(VARY, "Origin");
-    }
-    Ok(response)
-}
-
-fn set_header(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
 }

@@ -1,12 +1,13 @@
 //! The Fanfare hub: HTTP front, WebSocket endpoints and socket loops.
 //!
 //! [`Server::start`] makes a server of a checked [`config::Config`]; [`Server::run`] serves until the shutdown begins and
-//! then drains. The path of a message begins in `publish` (①) and ends in `socket` (⑥).
+//! then drains. A process that holds more than the hub adds its routes and its key by an [`Extension`], and its settings
+//! by [`config::launch_with`]. The path of a message begins in `publish` (①) and ends in `socket` (⑥).
 
 pub mod access;
-pub mod auth;
 pub mod config;
 mod echo;
+mod front;
 mod http;
 mod memory;
 mod metrics;
@@ -21,4 +22,4 @@ mod tls;
 mod turn;
 mod upgrade;
 
-pub use server::Server;
+pub use server::{Extension, Routes, Server};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use service_kit::shutdown::Shutdown;
 use service_kit::{limits, telemetry};
 use websocket_server::Server;
-use websocket_server::config::{self, Config, ConfigError, Launch};
+use websocket_server::config::{self, Config, Launch, SettingsError};
 
 fn main() -> ExitCode {
     let config = match config::launch(std::env::args_os(), std::env::vars_os()) {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("websocket-server: {error}");
-            return ExitCode::from(u8::try_from(ConfigError::EXIT_CODE).unwrap_or(2));
+            return ExitCode::from(SettingsError::EXIT_CODE);
         }
     };
     telemetry::init("websocket-server", config.logging.format, &config.logging.filter);

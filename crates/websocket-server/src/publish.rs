@@ -9,17 +9,19 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use auth::{Publisher, RequestFacts};
 use futures_util::StreamExt;
 use hub::idempotency::{Answer, Begin, ScopedKey};
 use hub::{Outgoing, PublishError, Recipients};
 use protocol::channel::ALL;
 use protocol::publication::{PublishRequest, RequestError, check_idempotency_key};
 use protocol::timestamp::Timestamp;
+use protocol::trace::{TRACEPARENT, TraceContext};
 use protocol::{PublicationId, Target};
 use service_kit::problem::Problem;
 use service_kit::telemetry::LogLimiter;
+use tracing::field;
 
-use crate::auth::{Publisher, RequestFacts};
 use crate::state::{RETRY_AFTER, State};
 use crate::turn;
 
@@ -56,7 +58,8 @@ pub(crate) async fn broadcast(
         let key = header_key(request.headers())?;
         let body = body(&request, payload, &state).await?;
         pace(&state).await;
-        let parsed = PublishRequest::parse(&body).map_err(|error| problem_of(&error))?;
+        let mut parsed = PublishRequest::parse(&body).map_err(|error| problem_of(&error))?;
+        parsed.trace = parsed.trace.or_else(|| header_trace(request.headers()));
         publish(&state, &publisher, parsed, key).await
     }
     .await
@@ -82,7 +85,7 @@ pub(crate) async fn batch(
         let publisher = authorize(&request, &state)?;
         let body = body(&request, payload, &state).await?;
         let items = PublishRequest::split_batch(&body).map_err(|error| problem_of(&error))?;
-        Ok(publish_items(&state, &publisher, items).await)
+        Ok(publish_items(&state, &publisher, items, header_trace(request.headers())).await)
     }
     .await
     .inspect_err(|problem| refused(&state, problem))?;
@@ -90,8 +93,14 @@ pub(crate) async fn batch(
     Ok(HttpResponse::Ok().content_type("application/json").body(text))
 }
 
-/// Publishes the items in their order. Once one fails because the hub takes no more, all later ones do.
-async fn publish_items(state: &State, publisher: &Publisher<'_>, items: Vec<&str>) -> Vec<u8> {
+/// Publishes the items in their order. Once one fails because the hub takes no more, all later ones do. `trace` is the
+/// trace of those that name none.
+async fn publish_items(
+    state: &State,
+    publisher: &Publisher<'_>,
+    items: Vec<&str>,
+    trace: Option<TraceContext>,
+) -> Vec<u8> {
     let mut text = Vec::with_capacity(2 + items.len() * 96);
     let mut stopped: Option<Problem> = None;
     text.push(b'[');
@@ -105,7 +114,8 @@ async fn publish_items(state: &State, publisher: &Publisher<'_>, items: Vec<&str
         let answer = match &stopped {
             Some(problem) => Err(problem.clone()),
             None => match PublishRequest::from_text(item) {
-                Ok(parsed) => {
+                Ok(mut parsed) => {
+                    parsed.trace = parsed.trace.or(trace);
                     let key = parsed.idempotency_key.clone();
                     publish(state, publisher, parsed, key).await
                 }
@@ -146,7 +156,7 @@ async fn publish(
     request: PublishRequest,
     key: Option<Box<str>>,
 ) -> Result<Answer, Problem> {
-    permit(state, publisher, &request.target)?;
+    permit(state, publisher, &request)?;
     let Some(key) = key else { return deliver(state, request).await };
     let scope: Arc<str> = publisher.key_name().unwrap_or_default().into();
     match state.idempotency.begin(ScopedKey { scope, key }).await {
@@ -159,15 +169,16 @@ async fn publish(
     }
 }
 
-async fn deliver(state: &State, request: PublishRequest) -> Result<Answer, Problem> {
+async fn deliver(state: &State, mut request: PublishRequest) -> Result<Answer, Problem> {
     let id = PublicationId::now();
+    let (close_sessions, trace) = (request.close_sessions.take(), request.trace);
     let (publication, target, except) = request.into_publication(id, now());
     let only_connection = matches!(
         &target,
         Target::Named(audience) if audience.streams.is_empty() && audience.connection.is_some()
     );
     let event_type = BROADCASTS.allow().map(|suppressed| (publication.event_type.clone(), suppressed));
-    let recipients = match state.hub.publish(Outgoing { publication, target, except }) {
+    let recipients = match state.hub.publish(Outgoing { publication, target, except, close_sessions }) {
         Ok(Recipients::Counted(count)) => count,
         Ok(counting) => counting.count().await,
         Err(error) => return Err(overload(error)),
@@ -181,7 +192,8 @@ async fn deliver(state: &State, request: PublishRequest) -> Result<Answer, Probl
         .member("connection_id"));
     }
     if let Some((event_type, suppressed)) = event_type {
-        let span = tracing::info_span!("publication", %id);
+        let trace_id = trace.map(|trace| field::display(trace.trace_id()));
+        let span = tracing::info_span!("publication", %id, trace_id);
         span.in_scope(|| {
             tracing::info!(suppressed, "broadcasted '{}' to {recipients} clients", event_type.escape_debug())
         });
@@ -201,8 +213,11 @@ fn overload(error: PublishError) -> Problem {
     Problem::unavailable(code, error.to_string(), RETRY_AFTER).title(title)
 }
 
-/// Whether key and rules let the publisher reach every stream of the target.
-fn permit(state: &State, publisher: &Publisher<'_>, target: &Target) -> Result<(), Problem> {
+/// Whether key and rules let the publisher reach every stream of the target, and end sessions where it wants to.
+fn permit(state: &State, publisher: &Publisher<'_>, request: &PublishRequest) -> Result<(), Problem> {
+    if request.close_sessions.is_some() {
+        publisher.may_operate().map_err(|refusal| problem_of_refusal(&refusal))?;
+    }
     let check = |stream: &str| {
         publisher.may_publish(stream).map_err(|refusal| problem_of_refusal(&refusal))?;
         if state.hub.rules().may_publish(publisher.key_name(), stream) {
@@ -211,7 +226,7 @@ fn permit(state: &State, publisher: &Publisher<'_>, target: &Target) -> Result<(
         let detail = "the channel rules do not let this key publish there";
         Err(Problem::new(StatusCode::FORBIDDEN, "key_not_allowed", detail))
     };
-    match target {
+    match &request.target {
         Target::Everyone => check(ALL),
         Target::Named(audience) => audience.streams.iter().try_for_each(|stream| check(stream.as_str())),
         Target::Namespace => Ok(()),
@@ -226,7 +241,7 @@ fn authorize<'s>(request: &HttpRequest, state: &'s State) -> Result<Publisher<'s
     state.publishers.authorize(&facts).map_err(|refusal| problem_of_refusal(&refusal))
 }
 
-fn problem_of_refusal(refusal: &crate::auth::Refusal) -> Problem {
+fn problem_of_refusal(refusal: &auth::Refusal) -> Problem {
     Problem::new(
         StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN),
         refusal.code(),
@@ -257,6 +272,13 @@ fn header_key(headers: &HeaderMap) -> Result<Option<Box<str>>, Problem> {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).member("Idempotency-Key")
     })?;
     Ok(Some(key.into()))
+}
+
+/// The trace of the header. Two of them are none, as one that cannot be read (W3C Trace Context §3.2.1, §4.3).
+fn header_trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut values = headers.get_all(TRACEPARENT);
+    let value = values.next()?;
+    if values.next().is_some() { None } else { TraceContext::parse(value.to_str().ok()?) }
 }
 
 /// The whole body, bounded in size and time.

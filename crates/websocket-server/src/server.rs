@@ -4,43 +4,54 @@
 //! the server future; the tasks for tokens and for JWKS end with the runtime that `main` holds.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol};
-use actix_rt::net::TcpStream;
-use actix_service::{ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::{AppConfig, ServerHandle};
-use actix_web::{App, middleware, web};
+use actix_web::dev::ServerHandle;
+use actix_web::web::ServiceConfig;
 use anyhow::Context;
 use hub::idempotency::IdempotencyKeys;
 use hub::{Hub, Metrics, Verify, Wake};
+use service_kit::arguments::Secret;
 use service_kit::shutdown::Token;
 use tokio::sync::{mpsc, watch};
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::{ADDRESS_NAMES, Config};
+use crate::front::{Listeners, front};
 use crate::metrics::FrontMetrics;
-use crate::patience::Patience;
 use crate::reactor::{Bell, Handle, Prepared};
 use crate::state::State;
-use crate::upgrade::upgrade;
-use crate::{access, http, memory, tls};
+use crate::{access, memory};
 
 /// Tokens that wait for verification; one more is refused to its client, which keeps its old one.
 const VERIFICATIONS: usize = 1024;
 
-/// HTTP connections at once per worker beyond which new ones wait in the listener's backlog. High enough that half
-/// a file limit of connections that never finish their request keep nobody out.
-const HTTP_CONNECTIONS: usize = 1 << 20;
-
 /// How often the end of a drain is looked for.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// Adds routes to the hub's; called once by each HTTP worker.
+pub type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+
+/// What a process adds that holds the hub among other parts. By default nothing.
+#[derive(Default)]
+pub struct Extension {
+    /// The main listener, bound already; else the configured address is bound. Whether it speaks TLS is the
+    /// configuration's.
+    pub listener: Option<TcpListener>,
+    /// One more listener with the same routes, which always speaks plain HTTP: for calls between the parts of this
+    /// process, so bound to loopback.
+    pub internal: Option<TcpListener>,
+    /// Routes on both listeners, with the hub's CORS. Where the hub has the path, the hub's route is taken; what nobody
+    /// has is the hub's 404. A drain waits for their running requests too.
+    pub routes: Option<Routes>,
+    /// An administrator's key named [`access::INTERNAL_KEY`], accepted beside the configured ones. Where none are
+    /// configured, requests without this key are judged as if it were not there.
+    pub key: Option<Secret>,
+}
 
 /// A server that is bound, and not yet running.
 pub struct Server {
@@ -57,12 +68,21 @@ impl Server {
     /// # Errors
     /// The port is taken, a key or certificate cannot be used, or the system has no more files.
     pub fn start(config: &Config, open_files: u64) -> anyhow::Result<Self> {
+        Self::start_with(config, open_files, Extension::default())
+    }
+
+    /// [`Server::start`] in a process that adds something.
+    ///
+    /// # Errors
+    /// As there; and when the extension's key cannot be one, or has the name or the text of a configured one.
+    pub fn start_with(config: &Config, open_files: u64, extension: Extension) -> anyhow::Result<Self> {
+        let Extension { listener, internal, routes, key } = extension;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let (connections, warning) = config.limits.connections(open_files);
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
         }
-        let access = access::Access::new(config)?;
+        let access = access::Access::new(config, key.as_ref())?;
         let registry = service_kit::metrics::registry().context("the process' own metrics")?;
         let metrics = Metrics::new(&registry);
         let shards = config.threads.shards(cores).get();
@@ -72,8 +92,11 @@ impl Server {
             handles.iter().map(|handle| Box::new(Bell(Arc::clone(handle))) as Box<dyn Wake>).collect();
         let limits = config.limits.engine(connections);
         let hub = Arc::new(Hub::new(config.rules.clone(), limits, metrics.clone(), bells));
-        let listener = service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?;
-        let address = listener.local_addr()?;
+        let main = match listener {
+            Some(listener) => listener,
+            None => service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?,
+        };
+        let address = main.local_addr()?;
         let (verify, verifications) = mpsc::channel(VERIFICATIONS);
         let max_message = config.limits.message;
         let reactors = prepared
@@ -107,7 +130,8 @@ impl Server {
             let jwks = Arc::clone(jwks);
             actix_rt::spawn(async move { jwks.run().await });
         }
-        let front = front(&state, config, listener, config.threads.workers(cores).get())?;
+        let listeners = Listeners { main, internal };
+        let front = front(&state, config, listeners, routes, config.threads.workers(cores).get())?;
         Ok(Self { state, reactors, handles, front, drain: config.drain })
     }
 
@@ -174,71 +198,8 @@ async fn verify_tokens(state: Arc<State>, mut waiting: mpsc::Receiver<(usize, Ve
         let state = Arc::clone(&state);
         // Each on its own: one that waits for a JWKS must not hold up the others.
         actix_rt::spawn(async move {
-            let identity = state.verifier.verify(&token).await.ok().map(Into::into);
+            let identity = state.verifier.verify(&token).await.ok().map(access::identity);
             state.hub.verified(shard, connection, identity);
         });
     }
-}
-
-/// The HTTP front: TLS where there is a certificate, upgrades taken out before routing.
-fn front(
-    state: &Arc<State>,
-    config: &Config,
-    listener: std::net::TcpListener,
-    workers: usize,
-) -> anyhow::Result<actix_server::Server> {
-    let (handshake, patience) = (config.limits.handshake, config.limits.request);
-    let builder = actix_server::Server::build()
-        .workers(workers)
-        .disable_signals()
-        .shutdown_timeout(config.drain.timeout.as_secs().max(1))
-        .max_concurrent_connections(HTTP_CONNECTIONS);
-    macro_rules! service {
-        ($state:expr) => {{
-            let state: Arc<State> = $state;
-            let data = web::Data::from(Arc::clone(&state));
-            let last_answers = state.last_answers.subscribe();
-            HttpService::build()
-                .client_request_timeout(handshake)
-                .client_disconnect_timeout(Duration::from_secs(1))
-                .keep_alive(Duration::from_secs(75))
-                .tcp_nodelay(true)
-                .graceful_shutdown_signal(move || {
-                    let mut last_answers = last_answers.clone();
-                    async move {
-                        // An error is the end of the whole server, which is the signal as well.
-                        let _ = last_answers.wait_for(|&last| last).await;
-                    }
-                })
-                .upgrade(fn_service(move |upgraded| upgrade(Arc::clone(&state), upgraded)))
-                .finish(map_config(
-                    App::new()
-                        .app_data(data)
-                        .wrap(middleware::from_fn(http::cors))
-                        .configure(http::configure),
-                    |()| AppConfig::default(),
-                ))
-        }};
-    }
-    let state = Arc::clone(state);
-    let builder = match &config.listen.tls {
-        None => builder.listen("http", listener, move || {
-            fn_service(move |socket: TcpStream| async move {
-                let peer = socket.peer_addr().ok();
-                // Only delays small answers, and only where it fails.
-                let _ = socket.set_nodelay(true);
-                Ok::<_, DispatchError>((Patience::new(socket, patience), Protocol::Http1, peer))
-            })
-            .and_then(service!(Arc::clone(&state)))
-        })?,
-        Some(files) => {
-            let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(files)?));
-            builder.listen("https", listener, move || {
-                let acceptor = acceptor.clone();
-                fn_service(move |socket| tls::accept(acceptor.clone(), socket, handshake, patience))
-                    .and_then(service!(Arc::clone(&state)))
-            })?
-        }
-    };
-    Ok(builder.run())
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use auth::{OriginPolicy, PublisherPolicy, Verifier};
 use hub::Hub;
 use hub::idempotency::IdempotencyKeys;
 use prometheus::Registry;
 use tokio::sync::watch;
 
-use crate::auth::{OriginPolicy, PublisherPolicy, Verifier};
 use crate::config::{AuthPolicy, ProtocolTest};
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Arrival, Handle};

@@ -22,11 +22,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::{AuthPolicy, ProtocolTest};
-use crate::echo;
 use crate::patience::Patience;
 use crate::reactor::Arrival;
 use crate::socket::Transport;
 use crate::state::{RETRY_AFTER, State};
+use crate::{access, echo};
 
 /// The subprotocol under which a token may travel: `Sec-WebSocket-Protocol: fanfare, <token>`.
 const SUBPROTOCOL: &str = "fanfare";
@@ -225,7 +225,7 @@ async fn identify(state: &State, token: Option<&str>) -> Result<Option<Identity>
         return if state.policy == AuthPolicy::Required { Err(Disconnect::UNAUTHORIZED) } else { Ok(None) };
     };
     match state.verifier.verify(token).await {
-        Ok(token) => Ok(Some(token.into())),
+        Ok(token) => Ok(Some(access::identity(token))),
         Err(error) => {
             state.metrics.handshakes_refused.with_label_values(&[error.cause()]).inc();
             tracing::debug!(cause = error.cause(), "a token was refused");

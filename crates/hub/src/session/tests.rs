@@ -12,6 +12,7 @@ fn user(id: &str, user_type: &str) -> Identity {
         user: UserId::from_text(id).expect("id"),
         user_type: Some(user_type.into()),
         channels: None,
+        session: None,
         expires_at: 1_761_998_460,
     }
 }

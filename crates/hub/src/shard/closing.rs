@@ -5,13 +5,15 @@
 
 use bytes::Bytes;
 use protocol::Disconnect;
+use protocol::channel::USER_PREFIX;
 use protocol::websocket::close_frame;
 
 use super::connection::{Behind, Sent, State};
 use super::delivery::Run;
 use super::lists::Key;
 use super::{Ended, Now, Shard, hash};
-use crate::inbox::DrainPlan;
+use crate::identity::Identity;
+use crate::inbox::{Closing, DrainPlan};
 use crate::link::Link;
 use crate::rate::RateWindow;
 
@@ -78,6 +80,28 @@ impl<L: Link> Shard<L> {
             self.end(key);
         }
         true
+    }
+
+    /// Closes the connections of sessions that have ended. Returns how many.
+    pub(super) fn close_sessions(&mut self, closing: &Closing, now: Now) -> usize {
+        let mut closed = 0;
+        for user in &closing.users {
+            let Some(list) = user.list_on(self.index) else { continue };
+            // Others may follow a user's stream where the channel rules let them; they stay.
+            let is_meant = |identity: &Identity| {
+                user.name().strip_prefix(USER_PREFIX) == Some(identity.user.as_str())
+                    && identity.session.as_deref().is_some_and(|session| closing.sessions.has(session))
+            };
+            let followers = self.lists.get(list).followers.iter().map(|follower| follower.key);
+            let meant: Vec<Key> = followers
+                .filter(|&key| self.get(key).and_then(|it| it.identity.as_deref()).is_some_and(is_meant))
+                .collect();
+            closed += meant.len();
+            for key in meant {
+                self.close(key, &Disconnect::UNAUTHORIZED, now);
+            }
+        }
+        closed
     }
 
     /// The client's Close frame: it is answered, or is the answer.

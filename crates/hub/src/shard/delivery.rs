@@ -203,7 +203,8 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    /// Collects from the front of `queue`; `find` tells an open connection's place by its id.
+    /// Collects from the front of `queue`; `find` tells an open connection's place by its id. A publication behind which
+    /// connections are closed is the last that is taken, so that those get nothing more.
     pub(super) fn fill(
         &mut self,
         queue: &mut VecDeque<Delivery>,
@@ -233,6 +234,7 @@ impl Gather {
                     self.entries.extend(union.connection.and_then(&find).map(|key| (key, item)));
                 }
             }
+            let is_last = delivery.closing().is_some();
             if let Some(except) = delivery.except.and_then(&find) {
                 let kept = self
                     .entries
@@ -245,6 +247,9 @@ impl Gather {
                 self.entries.extend(kept);
             }
             self.items.push(delivery);
+            if is_last {
+                break;
+            }
         }
         if !sorted {
             self.entries.sort_unstable();
@@ -265,6 +270,11 @@ impl Gather {
                 union.tally.report(count);
             }
         }
+    }
+
+    /// The publication behind which connections are closed: the last, if any.
+    pub(super) fn closing(&self) -> Option<To> {
+        self.items.last().filter(|delivery| delivery.closing().is_some()).map(|delivery| delivery.to.clone())
     }
 
     /// The next connection, and what it gets.

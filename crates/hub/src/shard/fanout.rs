@@ -149,10 +149,14 @@ impl<L: Link> Shard<L> {
         for delivery in &gather.items {
             finish(&self.hub, self.index, &delivery.encoded);
         }
+        let to = gather.closing();
         gather.clear();
         self.spare = gather;
         self.scratch.clear();
         self.scratch.shrink_to(SPARE_BYTES);
+        if let Some(closing) = to.as_ref().and_then(To::closing) {
+            left = left.saturating_sub(self.close_sessions(closing, now));
+        }
         left
     }
 

@@ -1,98 +1,14 @@
 //! What the engine promises to hold: how often it encodes, and what a connection owns.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
-
-use hub::{Hub, Identity, Limits, Now, Opening, Outgoing, Recipients, Shard, Wire};
+use hub::{Limits, Recipients, Wire};
 use protocol::publication::Audience;
-use protocol::timestamp::Timestamp;
 use protocol::websocket::Incoming;
-use protocol::{ChannelName, ConnectionId, Disconnect, Publication, PublicationId, Stream, Target, UserId};
+use protocol::{ChannelName, Disconnect, Stream, Target};
 
+use crate::bench::{Bench, channel, frames, user};
 use crate::heap::held;
-use crate::link::{FakeLink, Pipe, pipe};
-use crate::wire::{Frame, take};
-use crate::world::hub;
-
-/// One hub, its shards, and what is needed to talk to them.
-struct Bench {
-    hub: Arc<Hub>,
-    shards: Vec<Shard<FakeLink>>,
-    now: Now,
-    opened: u128,
-}
-
-impl Bench {
-    fn new(limits: Limits, shards: usize) -> Self {
-        let hub = hub(limits, shards);
-        let shards = (0..shards).map(|index| Shard::new(Arc::clone(&hub), index)).collect();
-        let wall = Timestamp::parse("2025-11-01T12:00:00.000Z").expect("timestamp");
-        Self { hub, shards, now: Now { ms: 1_000_000, wall }, opened: 0 }
-    }
-
-    fn open(&mut self, shard: usize, wire: Wire, identity: Option<Identity>) -> (u32, Rc<RefCell<Pipe>>) {
-        self.opened += 1;
-        let id = ConnectionId::from_random(self.opened << 64 | self.opened.wrapping_mul(0x9E37_79B9));
-        let admission = self.hub.admit().expect("room");
-        let (link, pipe) = pipe();
-        let opening = Opening { id, wire, identity, admission, refusal: None };
-        (self.shards[shard].open(link, opening, self.now), pipe)
-    }
-
-    fn say(&mut self, shard: usize, key: u32, text: &str) {
-        self.shards[shard].heard(key, self.now);
-        let _ = self.shards[shard].on_incoming(key, &Incoming::Text(text), self.now);
-    }
-
-    fn publish(&mut self, target: Target, size: usize) -> Recipients {
-        let publication = Publication {
-            id: PublicationId::from_u128(1),
-            event_type: "e".into(),
-            data: format!("\"{}\"", "x".repeat(size)).into(),
-            timestamp: self.now.wall,
-        };
-        self.hub.publish(Outgoing { publication, target, except: None }).expect("room")
-    }
-
-    fn deliver(&mut self) {
-        for shard in &mut self.shards {
-            shard.take_inbox(self.now);
-            while shard.step(7, self.now) {}
-        }
-    }
-
-    fn tick_after(&mut self, ms: u64) {
-        self.now.ms += ms;
-        for shard in &mut self.shards {
-            shard.tick(self.now);
-        }
-    }
-}
-
-fn user(number: usize) -> Identity {
-    Identity {
-        user: UserId::from_number(&number.to_string()).expect("id"),
-        user_type: Some("worker".into()),
-        channels: None,
-        expires_at: 4_000_000_000,
-    }
-}
-
-fn channel(name: &str) -> Target {
-    let streams = vec![Stream::channel(ChannelName::new(name).expect("name"))];
-    Target::Named(Audience { streams, connection: None })
-}
-
-fn frames(pipe: &RefCell<Pipe>) -> Vec<Frame> {
-    let pipe = pipe.borrow();
-    let (mut at, mut frames) = (0, Vec::new());
-    while let Some((frame, length)) = take(&pipe.received[at..]) {
-        at += length;
-        frames.push(frame);
-    }
-    frames
-}
+use crate::link::pipe;
+use crate::wire::Frame;
 
 #[test]
 fn a_publication_is_encoded_once_however_many_get_it() {
@@ -142,8 +58,9 @@ fn several_publications_of_one_wake_up_are_one_write() {
 }
 
 /// Everything that the engine holds for a signed-in connection that follows one channel besides its user's
-/// stream and everyone's: its own record, its identity, its user's stream, and its places in the lists.
-const MOST_PER_CONNECTION: isize = 360;
+/// stream and everyone's: its own record, its identity with 128 bits of a session in base64, its user's stream, and its places
+/// in the lists.
+const MOST_PER_CONNECTION: isize = 384;
 
 #[test]
 fn an_idle_connection_owns_no_buffer() {

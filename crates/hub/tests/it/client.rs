@@ -38,6 +38,12 @@ pub(crate) struct Client {
     pub(crate) user: Option<String>,
     pub(crate) user_type: &'static str,
     pub(crate) expires_at: Option<u64>,
+    /// The session of its token.
+    pub(crate) session: Option<&'static str>,
+    /// The publication behind which it has to be closed.
+    pub(crate) doomed: Option<usize>,
+    /// What it has to have got before that close.
+    pub(crate) owed_before_close: BTreeSet<usize>,
     /// Channels that the hub has it subscribed to, by the model.
     pub(crate) channels: BTreeSet<String>,
     /// Whether the hub has given its place free.
@@ -50,6 +56,10 @@ pub(crate) struct Client {
     pub(crate) sent_much: bool,
     pub(crate) is_one_too_many: bool,
     pub(crate) said_close: bool,
+    /// Whether a publication may end its session.
+    pub(crate) may_be_doomed: bool,
+    /// Whether it came while a publication that ends sessions was on its way: that may close it, or not.
+    pub(crate) came_in_between: bool,
     // What it read.
     read: usize,
     is_welcome: bool,
@@ -69,6 +79,9 @@ impl Client {
             user: None,
             user_type: "",
             expires_at: None,
+            session: None,
+            doomed: None,
+            owed_before_close: BTreeSet::new(),
             channels: BTreeSet::new(),
             has_ended: false,
             owed: BTreeSet::new(),
@@ -77,6 +90,8 @@ impl Client {
             sent_much: false,
             is_one_too_many: false,
             said_close: false,
+            may_be_doomed: false,
+            came_in_between: false,
             read: 0,
             is_welcome: false,
             told_channels: BTreeSet::new(),
@@ -108,11 +123,16 @@ impl Client {
         self.read == self.pipe.borrow().received.len()
     }
 
+    /// Whether it read a Close with this code.
+    pub(crate) fn close_is(&self, code: u16) -> bool {
+        self.close.as_ref().is_some_and(|close| close.0 == code)
+    }
+
     fn judge_close(&mut self, code: u16, reason: String) {
         let is_allowed = match code {
             1000 => self.said_close,
             1001 => reason.starts_with("draining; reconnect in "),
-            4001 => self.expires_at.is_some(),
+            4001 => self.expires_at.is_some() || self.may_be_doomed,
             4008 => self.sent_much,
             4009 => self.is_silent,
             4010 => self.was_narrow,
@@ -148,6 +168,7 @@ impl Client {
                 let number = usize::try_from(data["n"].as_u64().expect("a number")).expect("small");
                 let audience = audiences.get(number).expect("only what was accepted is delivered");
                 let last = self.got.last().copied();
+                assert!(self.doomed.is_none_or(|end| number <= end), "{number} after the session's end");
                 assert!(last.is_none_or(|last| last < number), "{number} after {last:?}");
                 assert!(
                     audience.has(self, &self.told_channels),

@@ -1,10 +1,13 @@
 //! Tests of the engine from outside: through its hub and its shards, with links and a clock of their own.
 
+mod bench;
 mod bounds;
 mod client;
+mod endings;
 mod heap;
 mod link;
 mod random;
+mod sessions;
 mod simulation;
 mod wire;
 mod world;

@@ -71,6 +71,8 @@ pub(crate) struct World {
     now: Now,
     /// Publications from here on may still be on their way to clients that read.
     unsettled: usize,
+    /// The last publication that ended sessions.
+    last_closing: Option<usize>,
     /// How often the audiences changed.
     changes: u64,
     counting: Vec<Counting>,
@@ -91,6 +93,7 @@ impl World {
             to_everyone: 0,
             now: Now { ms: 1_000_000, wall },
             unsettled: 0,
+            last_closing: None,
             changes: 0,
             counting: Vec::new(),
         }
@@ -134,6 +137,9 @@ impl World {
             client.is_one_too_many = others >= most;
             client.user = Some(user.to_owned());
             client.user_type = if self.random.percent(50) { "employer" } else { "worker" };
+            client.session = [None, Some("a"), Some("b")][self.random.below(3)];
+            client.may_be_doomed = client.session.is_some();
+            client.came_in_between = self.last_closing.is_some_and(|number| number >= self.unsettled);
             let ends_soon = self.random.percent(10);
             client.expires_at = ends_soon.then(|| self.seconds() + 40 + self.random.next() % 100);
             identity = Some(self.identity(&client));
@@ -152,6 +158,7 @@ impl World {
             user: UserId::from_text(client.user.as_deref().expect("a user")).expect("id"),
             user_type: Some(client.user_type.into()),
             channels: None,
+            session: client.session.map(Into::into),
             expires_at: client.expires_at.unwrap_or(u64::from(u32::MAX)),
         }
     }
@@ -286,7 +293,11 @@ impl World {
             data: format!("{{\"n\":{number},\"pad\":\"{}\"}}", "x".repeat(size)).into(),
             timestamp: self.now.wall,
         };
-        let taken = self.hub.publish(Outgoing { publication, target, except: audience.except });
+        let close_sessions = self.sessions_to_close(&audience);
+        let is_closing = close_sessions.is_some();
+        let doomed = self.doomed(close_sessions.as_deref());
+        let taken =
+            self.hub.publish(Outgoing { publication, target, except: audience.except, close_sessions });
         let recipients = match taken {
             Ok(recipients) => recipients,
             Err(PublishError::Overloaded) => {
@@ -302,6 +313,12 @@ impl World {
                 client.owed.insert(number);
                 expected += 1;
             }
+        }
+        if is_closing {
+            self.last_closing = Some(number);
+        }
+        for index in doomed {
+            self.clients[index].doomed.get_or_insert(number);
         }
         self.audiences.push(audience);
         match recipients {
@@ -375,7 +392,11 @@ impl World {
         }
         for index in 0..self.clients.len() {
             if !self.is_open(index) && !self.clients[index].owed.is_empty() {
-                self.clients[index].owed.clear();
+                let client = &mut self.clients[index];
+                let owed = std::mem::take(&mut client.owed);
+                if let Some(end) = client.doomed {
+                    client.owed_before_close = owed.into_iter().filter(|&number| number <= end).collect();
+                }
                 self.changes += 1;
             }
             if !self.is_open(index) && !self.clients[index].channels.is_empty() {
@@ -435,6 +456,11 @@ impl World {
             let is_open = self.is_open(index);
             let client = &mut self.clients[index];
             client.read(&self.audiences);
+            assert!(client.doomed.is_none() || !is_open, "the session is over: {client:?}");
+            let has_clear_end = client.expires_at.is_none() && !client.came_in_between;
+            if client.doomed.is_some() && has_clear_end && client.close_is(4001) {
+                assert!(client.owed_before_close.is_subset(&client.got), "the event comes before the close");
+            }
             let is_wide = client.pipe.borrow().room.is_none();
             narrow += usize::from(!client.has_ended && !is_wide);
             if is_open && is_wide {
@@ -496,7 +522,7 @@ impl World {
             data: "{}".into(),
             timestamp: self.now.wall,
         };
-        let refused = self.hub.publish(Outgoing { publication, target, except: None });
+        let refused = self.hub.publish(Outgoing { publication, target, except: None, close_sessions: None });
         assert_eq!(refused.err(), Some(PublishError::Draining));
         let owed: Vec<BTreeSet<usize>> = open.iter().map(|&index| self.clients[index].owed.clone()).collect();
         self.settle();
@@ -507,9 +533,8 @@ impl World {
                 continue;
             }
             let Some((1001, reason)) = &client.close else {
-                assert_eq!(
-                    client.close.as_ref().map(|close| close.0),
-                    Some(4010),
+                assert!(
+                    client.close_is(4010) || client.doomed.is_some() && client.close_is(4001),
                     "told to come back: {client:?}"
                 );
                 continue;

@@ -110,3 +110,58 @@ fn a_batch_is_split_without_judging_its_items() {
     let many = format!("[{}1]", "1,".repeat(1000));
     assert!(matches!(PublishRequest::split_batch(many.as_bytes()), Err(RequestError::Invalid { .. })));
 }
+
+#[test]
+fn sessions_to_close_are_those_of_the_users_that_are_named() {
+    let closing = |body: &str| parse(body).expect(body).close_sessions;
+    let named = closing(
+        r#"{"type":"t","user_id":7,"user_ids":["8",null,7],"channel":"user:9","close_sessions":["b","a","b"]}"#,
+    )
+    .expect("sessions");
+    let users: Vec<&str> = named.users.iter().map(Stream::as_str).collect();
+    assert_eq!((users, named.sessions.len()), (vec!["user:7", "user:8"], 2));
+    assert!(named.has("a") && named.has("b") && !named.has("c"));
+    assert_eq!(closing(r#"{"type":"t","close_sessions":null}"#), None);
+    assert_eq!(closing(r#"{"type":"t"}"#), None);
+    let long = "s".repeat(64);
+    assert!(closing(&format!(r#"{{"type":"t","user_id":7,"close_sessions":["{long}"]}}"#)).is_some());
+}
+
+#[test]
+fn sessions_of_a_wrong_shape_or_of_nobody_are_named() {
+    let many = format!("[{}]", vec![r#""s""#; 1_001].join(","));
+    for sessions in [
+        r#""s""#,
+        "[1]",
+        "[null]",
+        r#"[""]"#,
+        r#"["a b"]"#,
+        r#"["é"]"#,
+        &format!("[\"{}\"]", "s".repeat(65)),
+        &many,
+    ] {
+        let body = format!(r#"{{"type":"t","user_id":7,"close_sessions":{sessions}}}"#);
+        let Err(RequestError::Invalid { member, .. }) = parse(&body) else {
+            panic!("{sessions} is accepted")
+        };
+        assert_eq!(member, "close_sessions");
+    }
+    for target in [r#""channel":"user:7""#, r#""connection_id":"x""#, r#""user_id":null"#] {
+        let body = format!(r#"{{"type":"t",{target},"close_sessions":["s"]}}"#);
+        let Err(RequestError::Invalid { member, .. }) = parse(&body) else { panic!("{target} is accepted") };
+        assert_eq!(member, "close_sessions");
+    }
+}
+
+#[test]
+fn a_trace_that_cannot_be_read_is_none_and_no_error() {
+    let trace = |value: &str| parse(&format!(r#"{{"type":"t","traceparent":{value}}}"#)).expect(value).trace;
+    let good = r#""00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01""#;
+    assert_eq!(
+        trace(good).map(|trace| trace.trace_id().to_string()).as_deref(),
+        Some("4bf92f3577b34da6a3ce929d0e0e4736")
+    );
+    for wrong in ["null", "1", "{}", r#""""#, r#""00-x""#] {
+        assert_eq!(trace(wrong), None, "{wrong}");
+    }
+}

@@ -19,7 +19,8 @@ fn a_wrong_shape_names_its_member() {
     assert_eq!(
         body(&problem),
         json!({"type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "invalid_shape",
-               "detail": "expected a string", "member": "type"})
+               "detail": "expected a string", "member": "type",
+            "errors": [{"member": "type", "message": "expected a string"}]})
     );
 }
 

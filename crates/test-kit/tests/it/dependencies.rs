@@ -31,12 +31,37 @@ fn every_dependency_has_a_permissive_licence() {
     assert!(strangers.is_empty(), "not permissive, or not known to be: {strangers:#?}");
 }
 
+/// What a service may use; never another service.
+const SERVICE: &[&str] = &["auth", "events", "hub-client", "protocol", "rest", "service-kit", "store"];
+
 /// The workspace's own crates, and which of them each may use; tests may use `test-kit` besides.
 const EDGES: &[(&str, &[&str])] = &[
     ("protocol", &[]),
+    ("events", &[]),
     ("hub", &["protocol"]),
     ("service-kit", &[]),
-    ("websocket-server", &["hub", "protocol", "service-kit"]),
+    ("store", &[]),
+    ("auth", &["protocol"]),
+    ("hub-client", &["protocol", "store"]),
+    ("rest", &["auth", "hub-client", "protocol", "service-kit", "store"]),
+    ("websocket-server", &["auth", "hub", "protocol", "service-kit"]),
+    ("user-service", SERVICE),
+    ("job-service", SERVICE),
+    ("payment-service", SERVICE),
+    (
+        "fanfare",
+        &[
+            "auth",
+            "hub-client",
+            "job-service",
+            "payment-service",
+            "rest",
+            "service-kit",
+            "store",
+            "user-service",
+            "websocket-server",
+        ],
+    ),
     ("loadgen", &[]),
     ("test-kit", &[]),
 ];

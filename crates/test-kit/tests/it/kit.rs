@@ -47,3 +47,17 @@ fn a_server_is_ready_once_it_tells_its_address_and_takes_signals() {
     assert_eq!(server.wait(), Some(0));
     assert!(server.log().contains("asked"), "{}", server.log());
 }
+
+#[test]
+fn a_postgres_survives_its_own_death() {
+    let postgres = test_kit::Postgres::start();
+    let url = postgres.database();
+    assert_eq!(
+        postgres.query(&url, "CREATE TABLE kept (n INT); INSERT INTO kept VALUES (7)"),
+        Ok(String::new())
+    );
+    postgres.kill();
+    assert!(postgres.query(&url, "SELECT n FROM kept").is_err());
+    postgres.resume();
+    assert_eq!(postgres.query(&url, "SELECT n FROM kept"), Ok("7".to_owned()));
+}

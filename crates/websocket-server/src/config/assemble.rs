@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use hub::rules::{ChannelRule, ChannelRules, PublishRule};
+use service_kit::settings::SettingsError;
+use service_kit::settings::values::{List, OrOff, Word};
 
 use super::file::File;
 use super::flags::{AccessFlags, Flags, LimitFlags, ListenFlags, ProcessFlags};
-use super::values::{AuthPolicy, Environment, List, OrOff, OriginList, Word};
+use super::values::{AuthPolicy, OriginList};
 use super::{
-    Auth, Browsers, Config, ConfigError, Drain, Idempotency, Jwt, Limits, Listen, Logging, Origins,
+    Auth, Browsers, Config, Drain, Environment, Idempotency, Jwt, Limits, Listen, Logging, Origins,
     ProtocolTest, Threads, TlsFiles, Warning, file, keys,
 };
 
@@ -19,7 +21,7 @@ use super::{
 const SECRET_BYTES: usize = 32;
 
 /// Checks what goes together. `unused` are variables that are set and have no effect.
-pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, ConfigError> {
+pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, SettingsError> {
     let Flags { listen, access, limits, process } = flags;
     let environment = process.environment;
     let mut warnings = Vec::new();
@@ -44,25 +46,24 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Co
         limits,
         idempotency,
         drain: Drain { spread: process.drain_spread, timeout: process.drain_timeout },
-        logging: Logging { filter: process.rust_log, format: process.log_format },
+        logging: Logging { filter: process.logging.rust_log, format: process.logging.log_format },
         protocol_test,
         warnings,
     })
 }
 
-fn listening(flags: ListenFlags) -> Result<Listen, ConfigError> {
-    let port = u16::try_from(flags.port).map_err(|_| ConfigError::new("PORT: it is above 65535"))?;
+fn listening(flags: ListenFlags) -> Result<Listen, SettingsError> {
     let tls = match (flags.tls_cert_file, flags.tls_key_file) {
         (None, None) => None,
         (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
         (Some(_), None) => {
-            return Err(ConfigError::new("TLS_KEY_FILE: it is missing, and TLS_CERT_FILE is set"));
+            return Err(SettingsError::new("TLS_KEY_FILE: it is missing, and TLS_CERT_FILE is set"));
         }
         (None, Some(_)) => {
-            return Err(ConfigError::new("TLS_CERT_FILE: it is missing, and TLS_KEY_FILE is set"));
+            return Err(SettingsError::new("TLS_CERT_FILE: it is missing, and TLS_KEY_FILE is set"));
         }
     };
-    Ok(Listen { address: SocketAddr::new(flags.host, port), tls })
+    Ok(Listen { address: SocketAddr::new(flags.host, flags.port), tls })
 }
 
 fn browsers(flags: &AccessFlags, environment: Environment) -> Browsers {
@@ -76,9 +77,9 @@ fn browsers(flags: &AccessFlags, environment: Environment) -> Browsers {
     Browsers { origins, allowed_hosts }
 }
 
-fn configuration_file(flags: &ProcessFlags) -> Result<File, ConfigError> {
+fn configuration_file(flags: &ProcessFlags) -> Result<File, SettingsError> {
     let Some(path) = &flags.config else { return Ok(File::default()) };
-    file::read(path).map_err(|line| ConfigError::new(format!("FANFARE_CONFIG: {line}")))
+    file::read(path).map_err(|line| SettingsError::new(format!("FANFARE_CONFIG: {line}")))
 }
 
 fn auth(
@@ -86,11 +87,11 @@ fn auth(
     from_file: Vec<keys::ApiKey>,
     environment: Environment,
     warnings: &mut Vec<Warning>,
-) -> Result<Auth, ConfigError> {
+) -> Result<Auth, SettingsError> {
     let mut api_keys = flags.api_keys.map(|list| list.0).unwrap_or_default();
     api_keys.extend(from_file);
     if let Some(name) = keys::duplicate(&api_keys) {
-        return Err(ConfigError::new(format!(
+        return Err(SettingsError::new(format!(
             "FANFARE_CONFIG: two API keys are named {name}; each needs a name of its own, also beside FANFARE_API_KEYS"
         )));
     }
@@ -106,7 +107,7 @@ fn auth(
     if has_key {
         check_keys(&jwt, environment, warnings)?;
     } else if environment == Environment::Production {
-        return Err(ConfigError::new(
+        return Err(SettingsError::new(
             "FANFARE_ENV: production needs a JWT key; set JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWKS_URL",
         ));
     } else {
@@ -122,11 +123,11 @@ fn auth(
     Ok(Auth { jwt: has_key.then_some(jwt), websocket, api_keys })
 }
 
-fn check_keys(jwt: &Jwt, environment: Environment, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
+fn check_keys(jwt: &Jwt, environment: Environment, warnings: &mut Vec<Warning>) -> Result<(), SettingsError> {
     if let Some(bytes) = jwt.secret.as_ref().map(|secret| secret.len()).filter(|bytes| *bytes < SECRET_BYTES)
     {
         if environment == Environment::Production {
-            return Err(ConfigError::new(format!(
+            return Err(SettingsError::new(format!(
                 "JWT_SECRET: it has {bytes} bytes; production takes at least {SECRET_BYTES}, as `openssl rand -hex 32` makes"
             )));
         }
@@ -155,9 +156,9 @@ fn check_rules(rules: &[ChannelRule], auth: &Auth, warnings: &mut Vec<Warning>) 
     }
 }
 
-fn bounds(flags: &LimitFlags, warnings: &mut Vec<Warning>) -> Result<Limits, ConfigError> {
+fn bounds(flags: &LimitFlags, warnings: &mut Vec<Warning>) -> Result<Limits, SettingsError> {
     if flags.ping_timeout <= flags.ping_interval {
-        return Err(ConfigError::new(
+        return Err(SettingsError::new(
             "PING_TIMEOUT: it is not longer than PING_INTERVAL, so every quiet connection would end before its ping",
         ));
     }
@@ -188,12 +189,12 @@ fn at_most(limit: OrOff<NonZeroUsize>) -> Option<NonZeroU32> {
     limit.on().map(|limit| NonZeroU32::try_from(limit).unwrap_or(NonZeroU32::MAX))
 }
 
-fn protocol_test(flags: &ProcessFlags, warnings: &mut Vec<Warning>) -> Result<ProtocolTest, ConfigError> {
+fn protocol_test(flags: &ProcessFlags, warnings: &mut Vec<Warning>) -> Result<ProtocolTest, SettingsError> {
     if !flags.protocol_test {
         return Ok(ProtocolTest::Off);
     }
     if flags.environment == Environment::Production {
-        return Err(ConfigError::new(
+        return Err(SettingsError::new(
             "--protocol-test: production does not take it; it is for conformance suites",
         ));
     }

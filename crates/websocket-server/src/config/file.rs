@@ -16,7 +16,7 @@ use service_kit::arguments::parse_duration;
 use toml::Spanned;
 
 use super::keys::{ApiKey, KeyTable};
-use super::values::cause;
+use service_kit::settings::values::cause;
 
 #[cfg(test)]
 mod tests;

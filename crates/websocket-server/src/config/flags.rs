@@ -1,12 +1,8 @@
 //! Every setting of the server: its flag, its variable, its default, what it does, what it takes, and where the
 //! number comes from. The help text and `docs/configuration.md` are made from here.
 //!
-//! The doc comment of a setting is read by program. Its first paragraph is the effect; then come paragraphs that
-//! begin with `Values:` (also told when a value is refused), `Unset:` (where there is no default), `Source:`.
-//!
-//! clap's own reading of variables is not used: it reads the environment of the process while the command is
-//! built, so that a test can't give one. `read` takes the values from whatever environment it is given, and `env`
-//! here only names them. Checks across settings are in `super`.
+//! How a description is written, and how the values are read, is said in `service_kit::settings`; what is logged is
+//! described there too. Checks across settings are in `assemble`.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -15,10 +11,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use service_kit::arguments::Secret;
-use service_kit::telemetry::{LogFilter, LogFormat};
+use service_kit::settings::LoggingFlags;
+use service_kit::settings::values::{self, Environment, List, OrOff, Word};
 
 use super::keys::ApiKeyList;
-use super::values::{self, AuthPolicy, Environment, HostName, List, OrOff, OriginList, Word};
+use super::values::{AuthPolicy, HostName, OriginList};
 
 /// One second; the bounds below read better with it.
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,14 +26,29 @@ const GIB: u64 = 1 << 30;
 /// More than any machine takes.
 const MANY: u64 = 100_000_000;
 
-/// The Fanfare hub: takes events by POST /broadcast and delivers them to every client on /ws that should see them.
+/// The hub's flags beside those of the program that it is a part of.
 #[derive(Debug, Parser)]
-#[command(name = "websocket-server", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(version, max_term_width = 110, disable_help_subcommand = true)]
 #[command(
     after_help = "Each setting is a flag or a variable of the environment; a flag wins over its variable, and \
                         an empty variable is the same as unset.\nDurations: 500ms, 30s, 10m, 2h; a plain number is \
                         seconds. Sizes: 64KiB, 1MiB; a plain number is bytes."
 )]
+pub(super) struct With<E: clap::Args> {
+    #[command(flatten)]
+    pub(super) hub: Flags,
+    #[command(flatten)]
+    pub(super) further: E,
+}
+
+/// No flags beside the hub's.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct Nothing {}
+
+/// The hub's flags.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(super) struct Flags {
     #[command(flatten)]
     pub(super) listen: ListenFlags,
@@ -49,6 +61,7 @@ pub(super) struct Flags {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Listening")]
 pub(super) struct ListenFlags {
     /// Address to listen on.
@@ -64,8 +77,8 @@ pub(super) struct ListenFlags {
     /// Values: a port from 0 to 65535; 0 takes any free one, which the start log tells.
     ///
     /// Source: protocol; containers use 8000.
-    #[arg(long, env, default_value = "8080", value_parser = values::number(0, 65_535))]
-    pub(super) port: u64,
+    #[arg(long, env, default_value = "8080", value_parser = values::port)]
+    pub(super) port: u16,
 
     /// Certificate chain; with it and TLS_KEY_FILE the port speaks TLS only.
     ///
@@ -103,6 +116,7 @@ pub(super) struct ListenFlags {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Who may connect and publish")]
 pub(super) struct AccessFlags {
     /// Origins of web pages that may connect and call the HTTP API.
@@ -151,7 +165,7 @@ pub(super) struct AccessFlags {
     ///
     /// Unset: none is asked.
     #[arg(long, env, value_name = "URL", value_parser = values::web_address)]
-    pub(super) jwks_url: Option<reqwest::Url>,
+    pub(super) jwks_url: Option<url::Url>,
 
     /// Issuers whose tokens are taken (claim iss).
     ///
@@ -188,6 +202,7 @@ pub(super) struct AccessFlags {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitFlags {
     /// Frames that a client may send in any 10 s; the next one closes its connection with 4008.
@@ -335,6 +350,7 @@ pub(super) struct LimitFlags {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(next_help_heading = "Process")]
 pub(super) struct ProcessFlags {
     /// Configuration file with channel rules and API keys.
@@ -374,21 +390,8 @@ pub(super) struct ProcessFlags {
           value_parser = values::duration(SECOND, Duration::from_secs(3_600)))]
     pub(super) drain_timeout: Duration,
 
-    /// What is logged.
-    ///
-    /// Values: a level (error, warn, info, debug, trace, off), or levels by module such as info,hub=debug.
-    ///
-    /// Source: chosen; info is one line per start, connect, disconnect and publication, limited in rate.
-    #[arg(long, env, value_name = "FILTER", default_value = "info")]
-    pub(super) rust_log: LogFilter,
-
-    /// How log lines look.
-    ///
-    /// Values: text, or json for one object a line.
-    ///
-    /// Source: protocol.
-    #[arg(long, env, value_name = "FORMAT", default_value = "text")]
-    pub(super) log_format: LogFormat,
+    #[command(flatten)]
+    pub(super) logging: LoggingFlags,
 
     /// Adds /echo for conformance suites: a WebSocket that echoes messages up to 64 MiB. Refused in production.
     #[arg(long)]

@@ -6,11 +6,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use auth::check_secret;
 use protocol::ChannelPattern;
 use service_kit::arguments::Secret;
-
-use super::values::Reason;
-use crate::auth::check_secret;
+use service_kit::settings::values::{Reason, cause};
 
 #[cfg(test)]
 mod tests;
@@ -131,7 +130,7 @@ impl KeyTable {
                 let path = folder.join(path);
                 let read = std::fs::read_to_string(&path);
                 let text = read.map_err(|error| {
-                    format!("secret_file {} can't be read ({})", path.display(), super::values::cause(&error))
+                    format!("secret_file {} can't be read ({})", path.display(), cause(&error))
                 })?;
                 KeyMaterial::Text(checked(text.trim_end_matches(['\r', '\n']))?)
             }

@@ -2,10 +2,11 @@
 //! is opened.
 //!
 //! [`launch`] is a function of its arguments, so that tests need no process; only the files that a setting names
-//! are read. Not here: what the settings bring about. Each setting is described once, in `flags`.
+//! are read. [`launch_with`] does the same for a program that holds more than the hub. Not here: what the settings
+//! bring about, and how arguments and variables are read (`service_kit::settings`). Each setting is described once, in
+//! `flags`.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use hub::rules::{ChannelRules, Identities};
 use service_kit::arguments::Secret;
 use service_kit::listen::AddressNames;
+use service_kit::settings::{self, Asked};
 use service_kit::telemetry::{LogFilter, LogFormat};
 
 mod assemble;
@@ -21,15 +23,18 @@ mod docs;
 mod file;
 mod flags;
 mod keys;
-mod read;
 #[cfg(test)]
 mod tests;
 mod values;
 mod warning;
 
+use flags::{Nothing, With};
+
 pub use docs::documentation;
 pub use keys::{ApiKey, KeyMaterial};
-pub use values::{AuthPolicy, Environment, HostName, OrOff, Origin};
+pub use service_kit::settings::SettingsError;
+pub use service_kit::settings::values::{Environment, OrOff};
+pub use values::{AuthPolicy, HostName, Origin};
 pub use warning::Warning;
 
 /// Files that are kept for everything that is no client connection: the listener, logs, shards, a drain's answers
@@ -41,69 +46,102 @@ pub const ADDRESS_NAMES: AddressNames = AddressNames { host: "HOST", port: "PORT
 
 /// What the command line asks for.
 #[derive(Debug)]
-pub enum Launch {
-    /// To serve with this configuration.
-    Serve(Box<Config>),
+pub enum Launch<T = Config> {
+    /// To serve with this.
+    Serve(Box<T>),
     /// To print this to standard output and exit with 0: `--help`, `--version`, `--check`.
     Print(String),
 }
 
-/// Why the server does not start. `Display` is one line that names the flag, the variable or the line of the
-/// file, and says what is accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(String);
-
-impl ConfigError {
-    /// The exit code of a process whose configuration is wrong, as usual for wrong arguments.
-    pub const EXIT_CODE: i32 = 2;
-
-    fn new(line: impl Into<String>) -> Self {
-        Self(line.into())
-    }
+/// A program that holds the hub, alone or among other parts: how it names itself, and what it does with variables that
+/// the hub does not read.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// Its name in the help and before its version.
+    pub name: &'static str,
+    /// The first sentence of its help.
+    pub about: &'static str,
+    /// Variables that would change what the program promises, and that it does not read: who sets one is told.
+    pub unused: &'static [&'static str],
+    /// Settings beside the hub's, by the names of their fields, whose values no error repeats.
+    pub secrets: &'static [&'static str],
+    /// Makes the page that `--print-configuration-docs` prints.
+    pub page: fn() -> String,
 }
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+impl Program {
+    /// `websocket-server`, which is nothing but the hub.
+    pub const HUB: Self = Self {
+        name: "websocket-server",
+        about: "The Fanfare hub: takes events by POST /broadcast and delivers them to every client on /ws that \
+                should see them",
+        unused: &["REDIS_URL", "DATABASE_URL"],
+        secrets: &[],
+        page: documentation,
+    };
 }
 
-impl std::error::Error for ConfigError {}
+/// The hub's settings whose values no error repeats.
+const SECRETS: [&str; 2] = ["jwt_secret", "api_keys"];
 
 /// Reads arguments (the program's name first) and variables.
 ///
 /// # Errors
-/// When a setting is wrong, or several do not go together. One line, see [`ConfigError`].
+/// When a setting is wrong, or several do not go together. One line, see [`SettingsError`].
 pub fn launch(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Launch, ConfigError> {
-    let env: Vec<_> = env.into_iter().collect();
-    let flags = match read::read(args, env.iter().cloned())? {
-        read::Asked::Print(text) => return Ok(Launch::Print(text)),
-        read::Asked::Run(flags) => *flags,
-    };
-    if flags.process.print_configuration_docs {
-        return Ok(Launch::Print(documentation()));
-    }
-    let check = flags.process.check;
-    let unused: Vec<&'static str> = UNUSED
-        .into_iter()
-        .filter(|unused| env.iter().any(|(name, value)| name == unused && !value.is_empty()))
-        .collect();
-    let config = assemble::config(flags, &unused)?;
-    if !check {
-        return Ok(Launch::Serve(Box::new(config)));
-    }
-    let mut text = "The configuration is valid.\n".to_owned();
-    for warning in &config.warnings {
-        text.push_str(&format!("Warning: {warning}\n"));
-    }
-    Ok(Launch::Print(text))
+) -> Result<Launch, SettingsError> {
+    launch_with(&Program::HUB, args, env, |config, Nothing {}| Ok(config))
 }
 
-/// Variables that would change what the server promises, and that this build does not read: who sets them is told.
-const UNUSED: [&str; 2] = ["REDIS_URL", "DATABASE_URL"];
+/// [`launch`] for a program that has the settings `E` beside the hub's. A subcommand is taken out of `args` before, and
+/// stands in the program's name. `finish` checks the further settings, may change the hub's configuration, and makes
+/// what the program serves with; it runs for `--check` as well, so it opens nothing.
+///
+/// # Errors
+/// As [`launch`], and what `finish` refuses.
+pub fn launch_with<E: clap::Args, T>(
+    program: &Program,
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    finish: impl FnOnce(Config, E) -> Result<T, SettingsError>,
+) -> Result<Launch<T>, SettingsError> {
+    let env: Vec<_> = env.into_iter().collect();
+    let secrets: Vec<&str> = SECRETS.iter().chain(program.secrets).copied().collect();
+    let With { hub: flags, further } =
+        match settings::read_with(command_with::<E>(program), args, env.iter().cloned(), &secrets)? {
+            Asked::Print(text) => return Ok(Launch::Print(text)),
+            Asked::Run(flags) => flags,
+        };
+    if flags.process.print_configuration_docs {
+        return Ok(Launch::Print((program.page)()));
+    }
+    let check = flags.process.check;
+    let is_set = |unused: &&'static str| env.iter().any(|(name, value)| name == *unused && !value.is_empty());
+    let unused: Vec<&'static str> = program.unused.iter().copied().filter(is_set).collect();
+    let config = assemble::config(flags, &unused)?;
+    let mut text = "The configuration is valid.\n".to_owned();
+    if check {
+        for warning in &config.warnings {
+            text.push_str(&format!("Warning: {warning}\n"));
+        }
+    }
+    let finished = finish(config, further)?;
+    Ok(if check { Launch::Print(text) } else { Launch::Serve(Box::new(finished)) })
+}
+
+/// The command of `websocket-server`, for its help and its documentation.
+#[must_use]
+pub fn command() -> clap::Command {
+    command_with::<Nothing>(&Program::HUB)
+}
+
+/// The command of a program that has the settings `E` beside the hub's.
+#[must_use]
+pub fn command_with<E: clap::Args>(program: &Program) -> clap::Command {
+    settings::command::<With<E>>().name(program.name).about(program.about)
+}
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -142,10 +180,10 @@ impl Config {
     pub fn load(
         args: impl IntoIterator<Item = OsString>,
         env: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, SettingsError> {
         match launch(args, env)? {
             Launch::Serve(config) => Ok(*config),
-            Launch::Print(_) => Err(ConfigError::new("the arguments ask for a text, not for a server")),
+            Launch::Print(_) => Err(SettingsError::new("the arguments ask for a text, not for a server")),
         }
     }
 }
@@ -239,7 +277,7 @@ pub struct Jwt {
     /// PEM for RS256, ES256 or EdDSA; the file can be opened.
     pub public_key_file: Option<PathBuf>,
     /// Where more keys are published.
-    pub jwks_url: Option<reqwest::Url>,
+    pub jwks_url: Option<url::Url>,
     /// Accepted `iss`; empty: the claim is not looked at.
     pub issuers: Vec<String>,
     /// Accepted `aud`; empty: the claim is not looked at.

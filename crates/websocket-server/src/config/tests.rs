@@ -9,7 +9,7 @@ fn owned(env: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     env.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-fn launched(args: &[&str], env: &[(&str, &str)]) -> Result<Launch, ConfigError> {
+fn launched(args: &[&str], env: &[(&str, &str)]) -> Result<Launch, SettingsError> {
     let args = std::iter::once(&"websocket-server").chain(args).map(OsString::from);
     launch(args, owned(env))
 }
@@ -136,7 +136,7 @@ const WRONG_PROCESS: [(&str, &str, &str); 4] = [
 
 #[test]
 fn every_wrong_value_is_one_line_that_names_the_variable_or_the_flag() {
-    let command = read::command();
+    let command = command();
     for (variable, value, told) in WRONG.into_iter().chain(WRONG_PROCESS) {
         let by_variable = line(&[], &[(variable, value)]);
         assert!(by_variable.starts_with(&format!("{variable}: ")), "{by_variable}");
@@ -151,7 +151,7 @@ fn every_wrong_value_is_one_line_that_names_the_variable_or_the_flag() {
 #[test]
 fn the_table_of_wrong_values_has_every_setting_but_free_text() {
     let tested: Vec<&str> = WRONG.iter().chain(&WRONG_PROCESS).map(|(variable, ..)| *variable).collect();
-    for arg in read::command().get_arguments() {
+    for arg in command().get_arguments() {
         let Some(variable) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else { continue };
         assert!(tested.contains(&variable.as_str()) || variable == "JWT_SECRET", "{variable} is missing");
     }
@@ -207,7 +207,7 @@ fn arguments_that_are_no_flags_are_named() {
 
 #[test]
 fn an_empty_variable_is_the_same_as_unset() {
-    let names: Vec<String> = read::command()
+    let names: Vec<String> = command()
         .get_arguments()
         .filter_map(|arg| arg.get_env().map(|name| name.to_string_lossy().into_owned()))
         .collect();
@@ -417,7 +417,7 @@ fn check_tells_the_warnings_and_help_lists_every_setting() {
     );
     assert!(line(&["--check"], &[("PORT", "http")]).starts_with("PORT: "));
     let help = printed(&["--help"]);
-    for arg in read::command().get_arguments() {
+    for arg in command().get_arguments() {
         let long = arg.get_long().expect("only flags");
         assert_eq!(help.contains(&format!("--{long}")), !arg.is_hide_set(), "--{long}");
         if let Some(variable) = arg.get_env() {
@@ -427,4 +427,67 @@ fn check_tells_the_warnings_and_help_lists_every_setting() {
     assert!(help.contains("[default: 8080]") && help.contains("[default: 64KiB]"), "{help}");
     assert!(!printed(&["-h"]).contains("Values:") && help.contains("Values:"), "-h is the short form");
     assert_eq!(printed(&["--version"]).trim(), concat!("websocket-server ", env!("CARGO_PKG_VERSION")));
+}
+
+/// Settings of another part of a program.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Another part")]
+struct Further {
+    /// A key of the other part.
+    ///
+    /// Values: a text of at most 8 bytes.
+    ///
+    /// Unset: it makes one.
+    #[arg(long, env, value_parser = short)]
+    other_key: Option<String>,
+}
+
+fn short(text: &str) -> Result<String, String> {
+    if text.len() <= 8 { Ok(text.to_owned()) } else { Err("it is too long".to_owned()) }
+}
+
+#[test]
+fn a_program_with_more_than_the_hub_reads_both_in_one_go() {
+    const PROGRAM: Program = Program {
+        name: "fanfare up",
+        about: "All of it in one process",
+        unused: &["REDIS_URL"],
+        secrets: &["other_key"],
+        page: String::new,
+    };
+    let launched = |args: &[&str], env: &[(&str, &str)]| {
+        let args = std::iter::once(&"fanfare").chain(args).map(OsString::from);
+        launch_with(&PROGRAM, args, owned(env), |config, further: Further| match further.other_key {
+            Some(key) if key == "port" => Err(SettingsError::new("OTHER_KEY: it is a bad one")),
+            key => Ok((config, key)),
+        })
+    };
+    let served = launched(&["--port=9000"], &[("OTHER_KEY", "k"), ("DATABASE_URL", "x"), ("REDIS_URL", "y")]);
+    let Ok(Launch::Serve(both)) = served else { panic!("{served:?}") };
+    assert_eq!((both.0.listen.address.port(), both.1.as_deref()), (9000, Some("k")));
+    let unused: Vec<_> = both.0.warnings.iter().filter(|it| matches!(it, Warning::NotUsed { .. })).collect();
+    assert_eq!(unused, [&Warning::NotUsed { variable: "REDIS_URL" }]);
+
+    let refused = |args: &[&str], env: &[(&str, &str)]| launched(args, env).expect_err("refused").to_string();
+    let secret = refused(&[], &[("OTHER_KEY", "hunter2-hunter2")]);
+    assert_eq!(secret, "OTHER_KEY: the value is not accepted: it is too long; use a text of at most 8 bytes");
+    assert!(refused(&[], &[("PORT", "http"), ("OTHER_KEY", "k")]).starts_with("PORT: "));
+    assert_eq!(
+        refused(&["--check"], &[("OTHER_KEY", "port")]),
+        "OTHER_KEY: it is a bad one",
+        "--check checks it all"
+    );
+
+    let printed = |args: &[&str]| match launched(args, &[]).expect("is valid") {
+        Launch::Print(text) => text,
+        Launch::Serve(_) => panic!("{args:?} serves"),
+    };
+    let help = printed(&["--help"]);
+    for part in ["All of it in one process", "Usage: fanfare up ", "[env: OTHER_KEY]", "[env: WS_AUTH]"] {
+        assert!(help.contains(part), "{part} in {help}");
+    }
+    assert!(printed(&["--version"]).starts_with("fanfare up "));
+    assert!(printed(&["--check"]).starts_with("The configuration is valid.\n"));
+    let page = settings::tables(&command_with::<Further>(&PROGRAM), 2);
+    assert!(page.contains("\n## Another part\n") && page.contains("\n## Limits\n"), "{page}");
 }

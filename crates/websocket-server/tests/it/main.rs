@@ -1,12 +1,15 @@
-//! The real binary, from outside: what its clients, publishers and operators see.
+//! The real binary, from outside: what its clients, publishers and operators see; and the library inside of a larger
+//! process.
 
 mod auth;
 mod broadcast;
 mod channels;
 mod drain;
+mod extension;
 mod hostile;
 mod idempotency;
 mod operations;
+mod sessions;
 mod storm;
 
 use std::path::{Path, PathBuf};

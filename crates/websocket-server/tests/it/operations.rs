@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use serde_json::{Value, json};
-use test_kit::http::{request, request_tls};
+use test_kit::http::{post_json, request, request_tls};
 use test_kit::wait::PATIENCE;
 use test_kit::{Certificate, Client, Frame, RawClient, Server, eventually};
 
@@ -133,6 +133,39 @@ fn the_log_has_a_line_for_each_event_and_can_be_json() {
     for line in server.log().lines().filter(|line| !line.starts_with("listening on")) {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(value["timestamp"].is_string() && value["level"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn the_line_of_a_publication_has_the_trace_that_it_belongs_to() {
+    let server = launch().env("LOG_FORMAT", "json").start();
+    let trace = |digit: &str| digit.repeat(32);
+    let parent = |digit: &str| format!("00-{}-00f067aa0ba902b7-01", trace(digit));
+    let publish = |header: &str, body: &Value| {
+        assert_eq!(post_json(server.address(), "/broadcast", &[("traceparent", header)], body).status, 200);
+    };
+    publish(&parent("a"), &json!({ "type": "by-header" }));
+    publish(&parent("a"), &json!({ "type": "by-member", "traceparent": parent("b") }));
+    publish(&parent("c"), &json!({ "type": "malformed-member", "traceparent": 7 }));
+    publish("00-nonsense", &json!({ "type": "malformed-header" }));
+    let items = json!([{ "type": "item", "traceparent": parent("d") }]);
+    assert_eq!(server.post("/broadcast/batch", &items).status, 200);
+    for (event, traced) in [
+        ("by-header", Some("a")),
+        ("by-member", Some("b")),
+        ("malformed-member", Some("c")),
+        ("malformed-header", None),
+        ("item", Some("d")),
+    ] {
+        let line = server.wait_for_log(&format!("broadcasted '{event}'"));
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        let span = &line["spans"][0];
+        assert_eq!(span["name"], "publication", "{line}");
+        assert_eq!(
+            span["fields"].get("trace_id").and_then(Value::as_str),
+            traced.map(trace).as_deref(),
+            "{line}"
+        );
     }
 }
 

@@ -50,30 +50,3 @@ fn a_host_loses_its_port_and_its_capitals() {
         assert!(text.parse::<HostName>().is_err(), "{text}");
     }
 }
-
-#[test]
-fn an_address_to_listen_on_is_never_looked_up() {
-    assert_eq!(host("localhost"), Ok([127, 0, 0, 1].into()));
-    assert_eq!(host("[::]"), Ok(IpAddr::from([0_u16; 8])));
-    assert_eq!(host(" 0.0.0.0 "), Ok([0, 0, 0, 0].into()));
-    assert!(host("hub.example").is_err() && host("127.0.0.1:80").is_err());
-}
-
-#[test]
-fn bounds_are_told_in_the_unit_of_the_setting() {
-    assert_eq!(number(0, 9)("10"), Err("it is above 9".to_owned()));
-    assert_eq!(size(1_024, 65_536)("1000"), Err("it is below 1KiB".to_owned()));
-    let second = Duration::from_secs(1);
-    assert_eq!(duration(second, second * 60)("2m"), Err("it is above 1m".to_owned()));
-    assert_eq!(number(0, 9)("1_0"), Err("it is above 9".to_owned()));
-    assert_eq!(number(0, 9)("nine"), Err("it is no whole number".to_owned()));
-}
-
-#[test]
-fn off_is_a_word_or_zero_where_zero_has_one_meaning() {
-    assert_eq!(count_or_off(9)("0"), Ok(OrOff::Off));
-    assert_eq!(count_or_off(9)("off"), Ok(OrOff::Off));
-    assert_eq!(count_or_off(9)("3").map(|value| value.on().map(NonZeroUsize::get)), Ok(Some(3)));
-    assert_eq!(size_or_off(1, 9)("off"), Ok(OrOff::Off));
-    assert!(size_or_off(1, 9)("0").is_err(), "always, or never?");
-}

@@ -1,0 +1,279 @@
+//! `fanfare up`: the hub and all services as one process on one port.
+//!
+//! The services are what they are as processes of their own: they talk to each other and to the hub by HTTP, over a
+//! further listener on loopback, so that it does not matter where and with which certificate the main port is open.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
+use anyhow::Context as _;
+use auth::{JwtSettings, Verifier};
+use hub_client::{HubClient, HubSettings};
+use job_service::{JobService, PaymentSettings};
+use payment_service::{PaymentFlags, PaymentService};
+use rest::{Callers, Operations};
+use service_kit::arguments::Secret;
+use service_kit::settings::{SettingsError, values};
+use service_kit::shutdown::{Shutdown, Token};
+use service_kit::{limits, telemetry};
+use store::Location;
+use user_service::{UserFlags, UserService};
+use websocket_server::config::{self, Config, Launch, Program};
+use websocket_server::{Extension, Server};
+
+use crate::{command, demo, docs};
+
+/// Random bytes of a service key that nobody set: as many as an HS256 secret should have.
+const KEY_BYTES: usize = 32;
+
+/// The settings that `fanfare up` has beside the hub's.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct UpFlags {
+    /// The services' database.
+    ///
+    /// Values: postgres://user:password@host:port/database, where each service has a schema of its own.
+    ///
+    /// Unset: a SQLite file for each service in FANFARE_DATA.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "URL", value_parser = rest::settings::database, help_heading = "Storage")]
+    database_url: Option<Location>,
+
+    /// Directory of the database files; made where it is missing.
+    ///
+    /// Values: a path.
+    ///
+    /// Source: chosen.
+    #[arg(long, env, value_name = "DIRECTORY", default_value = "fanfare-data", help_heading = "Storage")]
+    fanfare_data: PathBuf,
+
+    /// The key by which the services know each other and the hub knows them.
+    ///
+    /// Values: at least 8 characters.
+    ///
+    /// Unset: a random one, new at each start.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "KEY", value_parser = values::secret, help_heading = "Access")]
+    service_api_key: Option<Secret>,
+
+    /// Make a few users and jobs to look at; their random passwords are printed. Only on a loopback address.
+    #[arg(long, help_heading = "Process")]
+    demo: bool,
+
+    #[command(flatten)]
+    user: UserFlags,
+    #[command(flatten)]
+    payment: PaymentFlags,
+}
+
+/// The command for help and documentation.
+const PROGRAM: Program = Program {
+    name: "fanfare up",
+    about: "Run the hub and all services on one port, with SQLite in a directory",
+    unused: &["REDIS_URL"],
+    secrets: &["service_api_key", "database_url"],
+    page: docs::configuration,
+};
+
+/// The command line, for the generated documentation.
+pub(crate) fn command() -> clap::Command {
+    config::command_with::<UpFlags>(&PROGRAM)
+}
+
+pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
+    // Bound first: the hub reads the services' keys there, which decides how it is configured.
+    let internal = match TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) {
+        Ok(listener) => listener,
+        Err(error) => return command::failed("up", format!("no free port on 127.0.0.1: {error}")),
+    };
+    let base = match internal.local_addr() {
+        Ok(address) => format!("http://{address}"),
+        Err(error) => return command::failed("up", error),
+    };
+    let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let set = |name: &str| env.iter().any(|(known, value)| known == name && !value.is_empty());
+    if set("JWKS_URL") {
+        eprintln!(
+            "fanfare up: JWKS_URL: the user service in this process publishes the keys; leave it unset"
+        );
+        return ExitCode::from(SettingsError::EXIT_CODE);
+    }
+    env.push(("JWKS_URL".into(), format!("{base}/.well-known/jwks.json").into()));
+    let launched = config::launch_with(&PROGRAM, args, env, |config, own: UpFlags| checked(config, own));
+    let (config, own) = match launched {
+        Ok(Launch::Serve(both)) => *both,
+        Ok(Launch::Print(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("fanfare up: {error}");
+            return ExitCode::from(SettingsError::EXIT_CODE);
+        }
+    };
+    telemetry::init("fanfare", config.logging.format, &config.logging.filter);
+    match serve(&config, own, internal, &base) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => command::failed("up", format!("{error:#}")),
+    }
+}
+
+/// Checks what concerns both.
+fn checked(config: Config, own: UpFlags) -> Result<(Config, UpFlags), SettingsError> {
+    if own.demo && !config.listen.address.ip().is_loopback() {
+        return Err(SettingsError::new(
+            "--demo: only on a loopback address; its users are no secret on a network",
+        ));
+    }
+    Ok((config, own))
+}
+
+fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> anyhow::Result<()> {
+    command::provide_tls()?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let open_files = limits::raise_open_files().unwrap_or_else(|_| limits::open_files());
+    let shutdown = Shutdown::new();
+    shutdown.follow_signals()?;
+    actix_rt::System::new().block_on(async {
+        let key = match &own.service_api_key {
+            Some(key) => key.clone(),
+            None => random_key()?,
+        };
+        let services = Services::open(config, &own, &key, base, &shutdown.token()).await?;
+        let routes = services.clone();
+        let extension = Extension {
+            listener: None,
+            internal: Some(internal),
+            routes: Some(Arc::new(move |config| routes.configure(config))),
+            key: Some(key),
+        };
+        let server = Server::start_with(config, open_files, extension)?;
+        let scheme = if config.listen.tls.is_some() { "https" } else { "http" };
+        let address = server.address();
+        let work = services.start(&shutdown.token());
+        tracing::info!("{}", server.notice());
+        tracing::info!("listening on {scheme}://{address}");
+        // For whoever started the process: the one line that says that it answers, and where.
+        println!("listening on {scheme}://{address}");
+        if own.demo {
+            let base = base.to_owned();
+            actix_rt::spawn(async move {
+                match demo::seed(&base).await {
+                    Ok(told) => println!("{told}"),
+                    Err(error) => tracing::error!("the demo's users and jobs could not be made: {error:#}"),
+                }
+            });
+        }
+        server.run(shutdown.token()).await?;
+        for (name, task) in work {
+            if tokio::time::timeout(rest::settings::STOP, task).await.is_err() {
+                tracing::warn!(service = name, "the background work did not end in time");
+            }
+        }
+        Ok(())
+    })
+}
+
+fn random_key() -> anyhow::Result<Secret> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("no randomness for the service key: {error}"))?;
+    Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+}
+
+/// The services in this process.
+#[derive(Clone)]
+struct Services {
+    user: UserService,
+    job: JobService,
+    payment: PaymentService,
+}
+
+impl Services {
+    async fn open(
+        config: &Config,
+        own: &UpFlags,
+        key: &Secret,
+        base: &str,
+        shutdown: &Token,
+    ) -> anyhow::Result<Self> {
+        let location = |name: &str| {
+            let file = || Location::File(own.fanfare_data.join(format!("{name}.db")));
+            own.database_url.clone().unwrap_or_else(file)
+        };
+        let hub = HubSettings { key: Some(key.expose().to_owned()), ..HubSettings::new(base) };
+        let hub = HubClient::new(&hub)?;
+        let mut user = user_service::Settings::new(location("user-service"), hub.clone(), shutdown.clone());
+        user.jwt = jwt(config);
+        user.service_key = Some(key.clone());
+        own.user.apply(&mut user);
+        let user = UserService::open(user).await.context("the user service")?;
+        let verifier = Verifier::new(JwtSettings { local: Some(user.keys()), ..jwt(config) })?;
+        let callers = Callers::new(Arc::new(verifier), Some(key));
+        let mut payment = payment_service::Settings::new(
+            location("payment-service"),
+            hub.clone(),
+            callers.clone(),
+            shutdown.clone(),
+        );
+        payment.environment = config.environment;
+        payment.demo_balance = own.payment.demo_balance_usd;
+        payment.payments_channel = own.payment.payments_channel;
+        let job = job_service::Settings {
+            location: location("job-service"),
+            hub,
+            callers,
+            payment: PaymentSettings::new(base, Some(key.clone())),
+            shutdown: shutdown.clone(),
+        };
+        Ok(Self {
+            user,
+            payment: PaymentService::open(payment).await.context("the payment service")?,
+            job: JobService::open(job).await.context("the job service")?,
+        })
+    }
+
+    fn operations(&self) -> [Operations; 3] {
+        [self.user.operations(), self.job.operations(), self.payment.operations()]
+    }
+
+    fn configure(&self, config: &mut ServiceConfig) {
+        self.user.configure(config);
+        self.job.configure(config);
+        self.payment.configure(config);
+        for operations in self.operations() {
+            operations.configure(config, &format!("/svc/{}", operations.name));
+        }
+    }
+
+    /// Starts the background work of each; it ends soon after the shutdown begins.
+    fn start(&self, shutdown: &Token) -> Vec<(&'static str, tokio::task::JoinHandle<()>)> {
+        let Self { user, job, payment } = self.clone();
+        let token = || shutdown.clone();
+        let (for_user, for_job, for_payment) = (token(), token(), token());
+        vec![
+            ("user-service", actix_rt::spawn(async move { user.run(for_user).await })),
+            ("job-service", actix_rt::spawn(async move { job.run(for_job).await })),
+            ("payment-service", actix_rt::spawn(async move { payment.run(for_payment).await })),
+        ]
+    }
+}
+
+/// What tokens are verified with beside the user service's keys, as the hub was told.
+fn jwt(config: &Config) -> JwtSettings {
+    let Some(jwt) = &config.auth.jwt else { return JwtSettings::default() };
+    JwtSettings {
+        secret: jwt.secret.as_ref().map(|secret| secret.expose().to_owned()),
+        public_key_file: jwt.public_key_file.clone(),
+        issuers: jwt.issuers.clone(),
+        audiences: jwt.audiences.clone(),
+        ..JwtSettings::default()
+    }
+}

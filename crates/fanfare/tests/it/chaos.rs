@@ -1,0 +1,292 @@
+//! The story again and again while hub, services and database are killed at random moments: what was committed is
+//! announced, in order, and the money is where the jobs say.
+//!
+//! `FANFARE_CHAOS_SECONDS` says for how long (20 by default, 120 for the whole proof), `FANFARE_SEED` repeats a run's
+//! choices.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value, json};
+use test_kit::Postgres;
+use test_kit::http::Answer;
+
+use crate::recorder::{Accepted, Recorder};
+use crate::stack::{Person, Stack, eventually, free_addresses};
+
+/// Employers and workers who are busy at once.
+const PAIRS: usize = 3;
+
+/// What a pair does with a job in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Complete,
+    Cancel,
+    Expire,
+}
+
+/// A small generator of choices, so that a seed repeats them.
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Repeats a call until it has a definite answer: anything but silence, 5xx, and 409 for a key in flight.
+fn insist(stack: &Stack, who: &Person, method: &str, path: &str, key: &str, body: Option<&Value>) -> Answer {
+    let bearer = format!("Bearer {}", who.token);
+    let end = Instant::now() + Duration::from_secs(120);
+    loop {
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+        let answer = stack.try_call(method, path, &headers, body);
+        match answer {
+            Some(answer) if answer.status < 500 => {
+                let in_flight = answer.status == 409 && answer.problem_code() == "idempotency_key_in_flight";
+                if !in_flight {
+                    return answer;
+                }
+            }
+            _ => {}
+        }
+        assert!(Instant::now() < end, "{method} {path}: no definite answer");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// One pair's work until it is told to stop; the jobs that it was told of, with the last state that it was told.
+fn work(stack: &Stack, pair: usize, stop: &AtomicBool, mut choices: Choices) -> BTreeMap<i64, String> {
+    let employer = register(stack, &format!("employer{pair}"), "employer");
+    let worker = register(stack, &format!("worker{pair}"), "worker");
+    let mut told = BTreeMap::new();
+    for n in 0_u32.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let end = [End::Complete, End::Complete, End::Cancel, End::Expire]
+            [usize::try_from(choices.below(4)).expect("small")];
+        let mut job =
+            json!({"title": format!("job {pair}/{n}"), "pay_amount_usd": 1.25, "job_type": "other"});
+        if end == End::Expire {
+            job["deadline"] = json!(soon());
+        }
+        let key = |step: &str| format!("{pair}-{n}-{step}");
+        let answer = insist(stack, &employer, "POST", "/jobs", &key("post"), Some(&job));
+        if answer.status == 422 {
+            // The deadline passed while the parts were away.
+            continue;
+        }
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let id = answer.json()["job_id"].as_i64().expect("an id");
+        told.insert(id, "open".to_owned());
+        let accept = insist(stack, &worker, "POST", &format!("/jobs/{id}/accept"), &key("accept"), None);
+        if accept.status == 200 {
+            told.insert(id, "accepted".to_owned());
+        } else {
+            assert_eq!((accept.status, end), (409, End::Expire), "{}", accept.text());
+        }
+        let (step, state) = match end {
+            End::Complete => ("complete", "completed"),
+            End::Cancel => ("cancel", "refunded"),
+            End::Expire => continue,
+        };
+        let answer = insist(stack, &employer, "POST", &format!("/jobs/{id}/{step}"), &key(step), None);
+        // The first try may have been done although its answer was a 503: then the state is what was wanted.
+        let wanted = answer.status == 200 || (answer.status == 409 && answer.json()["state"] == state);
+        assert!(wanted, "{step}: {}", answer.text());
+        told.insert(id, state.to_owned());
+    }
+    told
+}
+
+fn register(stack: &Stack, name: &str, user_type: &str) -> Person {
+    let email = format!("{name}@example.com");
+    let body = json!({"email": email, "password": "correct horse", "name": name, "user_type": user_type});
+    let login = json!({"email": email, "password": "correct horse"});
+    loop {
+        // A registration whose answer was lost is found by signing in.
+        for (path, body) in [("/auth/register", &body), ("/auth/login", &login)] {
+            if let Some(answer) = stack.try_call("POST", path, &[], Some(body))
+                && matches!(answer.status, 200 | 201)
+            {
+                return Person::of(&answer.json(), email);
+            }
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn soon() -> String {
+    let since = (SystemTime::now() + Duration::from_secs(2))
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970");
+    crate::story::timestamp(since)
+}
+
+#[test]
+fn nothing_committed_is_lost_while_everything_dies_at_random() {
+    let seconds =
+        std::env::var("FANFARE_CHAOS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seed: u64 = std::env::var("FANFARE_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| u64::from(clock.subsec_nanos()) | 1);
+    println!("FANFARE_SEED={seed} FANFARE_CHAOS_SECONDS={seconds}");
+    let postgres = Postgres::start();
+    let database = postgres.database();
+    let [hub] = free_addresses();
+    let recorder = Recorder::start(hub);
+    let stack = Arc::new(Stack::separate_with_hub_at(hub, Some(&database), Some(recorder.address)));
+    let stop = Arc::new(AtomicBool::new(false));
+    let pairs: Vec<_> = (0..PAIRS)
+        .map(|pair| {
+            let (stack, stop) = (Arc::clone(&stack), Arc::clone(&stop));
+            thread::spawn(move || work(&stack, pair, &stop, Choices(seed ^ (pair as u64 + 1) << 32)))
+        })
+        .collect();
+    let hub_kills = kill_at_random(&stack, &postgres, Duration::from_secs(seconds), Choices(seed));
+    stop.store(true, Ordering::Relaxed);
+    let mut told = BTreeMap::new();
+    for pair in pairs {
+        told.extend(pair.join().expect("a pair whose calls all had definite answers"));
+    }
+    println!("{} jobs were told of, the hub was killed {hub_kills} times", told.len());
+    assert!(!told.is_empty());
+    settle(&stack, &postgres, &database);
+    stack.wait_until_relayed();
+    jobs_and_money_agree(&postgres, &database, &told);
+    announced_in_order(&postgres, &database, &recorder.accepted(), hub_kills);
+    let health = stack.health_of("payment-service");
+    assert_eq!(health["books"], "balanced", "{health}");
+}
+
+/// Kills and restarts parts until the time is up; tells how often the hub was hit.
+fn kill_at_random(stack: &Stack, postgres: &Postgres, time: Duration, mut choices: Choices) -> u64 {
+    let end = Instant::now() + time;
+    let hub_kills = AtomicU64::new(0);
+    while Instant::now() < end {
+        // Moments of nobody dying, so that some work gets through.
+        thread::sleep(Duration::from_millis(300 + choices.below(1_200)));
+        let away = Duration::from_millis(choices.below(1_000));
+        match choices.below(9) {
+            0 | 1 => {
+                hub_kills.fetch_add(1, Ordering::Relaxed);
+                stack.hub.kill();
+                thread::sleep(away);
+                stack.hub.start();
+            }
+            2 => {
+                postgres.kill();
+                thread::sleep(away);
+                postgres.resume();
+            }
+            n => {
+                let slot = &stack.services[usize::try_from(n % 3).expect("small")];
+                slot.kill();
+                thread::sleep(away);
+                slot.start();
+            }
+        }
+    }
+    hub_kills.load(Ordering::Relaxed)
+}
+
+/// Waits until no job is between two states and every deadline that passed was acted on.
+fn settle(stack: &Stack, postgres: &Postgres, database: &str) {
+    let _ = stack;
+    let between = "SELECT COUNT(*) FROM job_service.jobs WHERE step IS NOT NULL
+                   OR (status IN ('open', 'accepted') AND deadline IS NOT NULL)";
+    eventually("no job is between two states", || postgres.query(database, between) == Ok("0".to_owned()));
+}
+
+fn rows(postgres: &Postgres, database: &str, sql: &str) -> Vec<Vec<String>> {
+    let text = postgres.query(database, sql).expect("an answer");
+    text.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
+}
+
+fn jobs_and_money_agree(postgres: &Postgres, database: &str, told: &BTreeMap<i64, String>) {
+    let jobs = rows(postgres, database, "SELECT job_id, status FROM job_service.jobs");
+    let jobs: BTreeMap<i64, String> =
+        jobs.into_iter().map(|row| (row[0].parse().expect("an id"), row[1].clone())).collect();
+    let payments = rows(postgres, database, "SELECT job_id, status FROM payment_service.payments");
+    let payments: BTreeMap<i64, String> =
+        payments.into_iter().map(|row| (row[0].parse().expect("an id"), row[1].clone())).collect();
+    for (id, state) in told {
+        let now = jobs.get(id).unwrap_or_else(|| panic!("job {id} is gone, which was told as {state}"));
+        let later = state == now || (matches!(state.as_str(), "open" | "accepted"));
+        assert!(later, "job {id} was told as {state} and is {now}");
+    }
+    for (id, state) in &jobs {
+        let wanted = match state.as_str() {
+            "completed" => "released",
+            "refunded" => "refunded",
+            _ => "held",
+        };
+        assert_eq!(payments.get(id).map(String::as_str), Some(wanted), "job {id} is {state}");
+    }
+    for (id, state) in &payments {
+        let held_for_nobody = !jobs.contains_key(id) && state != "refunded";
+        assert!(!held_for_nobody, "payment of job {id} is {state}, and there is no such job");
+    }
+}
+
+/// Every change of a job and of its payment was accepted by the hub, in order; an event twice only where the hub died.
+fn announced_in_order(postgres: &Postgres, database: &str, accepted: &[Accepted], hub_kills: u64) {
+    let mut seen = BTreeMap::new();
+    let mut repeats = 0;
+    let mut by_job: BTreeMap<(bool, i64), Vec<&str>> = BTreeMap::new();
+    for event in accepted {
+        if let Some(first) = seen.insert(event.event_id.as_str(), event.publication.as_str()) {
+            // The same answer again is the hub recognising it.
+            repeats += usize::from(first != event.publication);
+            continue;
+        }
+        if let Some(job) = event.data["job_id"].as_i64() {
+            let money = event.event_type.starts_with("payment_");
+            by_job.entry((money, job)).or_default().push(event.event_type.as_str());
+        }
+    }
+    println!("the hub accepted {} events, {repeats} of them twice", seen.len());
+    // Only a hub that died forgets what it took (until its keys are durable).
+    assert!(repeats == 0 || hub_kills > 0, "an event was accepted twice though the hub never died");
+    let jobs = rows(postgres, database, "SELECT job_id, status, worker_id FROM job_service.jobs");
+    assert!(!jobs.is_empty());
+    for row in jobs {
+        let id: i64 = row[0].parse().expect("an id");
+        let mut wanted = vec!["job_created"];
+        if !row[2].is_empty() {
+            wanted.push("job_accepted");
+        }
+        match row[1].as_str() {
+            "completed" => wanted.push("job_completed"),
+            "refunded" => wanted.push("job_refunded"),
+            _ => {}
+        }
+        assert_eq!(by_job.get(&(false, id)), Some(&wanted), "job {id}");
+    }
+    for row in rows(postgres, database, "SELECT job_id, status FROM payment_service.payments") {
+        let id: i64 = row[0].parse().expect("an id");
+        let mut wanted = vec!["payment_held"];
+        match row[1].as_str() {
+            "released" => wanted.push("payment_confirmed"),
+            "refunded" => wanted.push("payment_refunded"),
+            _ => {}
+        }
+        assert_eq!(by_job.get(&(true, id)), Some(&wanted), "the payment of job {id}");
+    }
+    let users = rows(postgres, database, "SELECT user_id FROM user_service.users").len();
+    let registered: BTreeSet<&str> = accepted
+        .iter()
+        .filter(|event| event.event_type == "user_registered")
+        .map(|event| event.event_id.as_str())
+        .collect();
+    assert_eq!(registered.len(), users, "every registration was announced");
+}

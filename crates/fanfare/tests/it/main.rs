@@ -1,0 +1,9 @@
+//! All parts together: the hub and the services as processes of their own and as one, told a story by their users, and
+//! killed while it goes on.
+
+mod chaos;
+mod commands;
+mod recorder;
+mod stack;
+mod story;
+mod up;

@@ -1,0 +1,36 @@
+//! What is published: the body of `POST /broadcast`, typed.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A message to the hub (contract: channels, HTTP). Without any target it goes to everyone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Message {
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Any JSON.
+    pub data: Value,
+    /// Channels whose subscribers get it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    /// Users whose connections get it. `Some` of nobody addresses nobody, not everyone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_ids: Option<Vec<i64>>,
+    /// When it happened, `2025-11-01T12:00:00.000Z`; the hub's time without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+    /// The trace that it is part of (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// Sessions of the addressed users whose connections the hub closes behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub close_sessions: Option<Vec<String>>,
+}
+
+impl Message {
+    /// A message to everyone.
+    pub fn new(event_type: impl Into<String>, data: Value) -> Self {
+        Self { event_type: event_type.into(), data, ..Self::default() }
+    }
+}

@@ -1,0 +1,34 @@
+//! The job service as a process.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use job_service::{JobFlags, JobService, PaymentSettings, Settings};
+use rest::settings::ServiceFlags;
+use rest::{Opened, Program};
+use service_kit::shutdown::Token;
+
+const PROGRAM: Program =
+    Program { name: "job-service", about: "PayChain's jobs: posted, accepted, completed, refunded", port: "8081" };
+
+fn main() -> ExitCode {
+    rest::launch::<JobFlags>(PROGRAM, |flags, own, shutdown| Box::pin(open(flags, own, shutdown)))
+}
+
+async fn open(flags: ServiceFlags, own: JobFlags, shutdown: Token) -> anyhow::Result<Opened> {
+    let key = flags.service_api_key.clone();
+    let service = JobService::open(Settings {
+        location: flags.location(PROGRAM.name),
+        hub: flags.hub()?,
+        callers: flags.callers()?,
+        payment: PaymentSettings::new(own.payment_service_url.as_str(), key),
+        shutdown: shutdown.clone(),
+    })
+    .await?;
+    let routes = service.clone();
+    Ok(Opened {
+        configure: Arc::new(move |config| routes.configure(config)),
+        operations: service.operations(),
+        work: Box::pin(async move { service.run(shutdown).await }),
+    })
+}

@@ -1,0 +1,8 @@
+//! The service from outside, with its payment service and its database at the mercy of the tests.
+
+mod calls;
+mod document;
+mod harness;
+mod payment;
+mod races;
+mod saga;

@@ -1,0 +1,10 @@
+//! The payment service from outside: a real server on a free port, a real database of either kind, a hub that listens.
+
+mod announcements;
+mod harness;
+mod internal;
+mod operations;
+mod races;
+mod refusals;
+mod repeats;
+mod users;

@@ -1,0 +1,110 @@
+//! Who calls: a user, by an access token, or one of our services, by the service key.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use auth::{TokenError, Verifier};
+use service_kit::arguments::Secret;
+use service_kit::problem::Problem;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::failure::Failure;
+use crate::form::MAX_ID;
+
+/// A user, as the token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user's id, below 2^53.
+    pub id: i64,
+    /// `employer`, `worker`, or whatever the token says.
+    pub user_type: Option<Box<str>>,
+}
+
+impl User {
+    /// Whether the user is of this type.
+    #[must_use]
+    pub fn is(&self, user_type: &str) -> bool {
+        self.user_type.as_deref() == Some(user_type)
+    }
+}
+
+/// Knows callers by what they send as `Authorization`.
+#[derive(Debug, Clone)]
+pub struct Callers {
+    verifier: Arc<Verifier>,
+    service_key: Option<[u8; 32]>,
+}
+
+impl Callers {
+    /// Users by the verifier's keys, services by the key where there is one.
+    #[must_use]
+    pub fn new(verifier: Arc<Verifier>, service_key: Option<&Secret>) -> Self {
+        let service_key = service_key.filter(|key| !key.is_empty()).map(|key| digest(key.expose()));
+        Self { verifier, service_key }
+    }
+
+    /// The user who calls.
+    ///
+    /// # Errors
+    /// 401 `unauthorized` without a good token; 503 while the keys to check it with can't be had; 403 for a service.
+    pub async fn user(&self, request: &HttpRequest) -> Result<User, Failure> {
+        let token =
+            bearer(request).ok_or_else(|| unauthorized("send an access token as Authorization: Bearer"))?;
+        if self.is_service(token) {
+            return Err(Failure::forbidden("this call is a user's, not a service's"));
+        }
+        self.verify(token).await
+    }
+
+    /// Lets a service pass.
+    ///
+    /// # Errors
+    /// 401 `unauthorized` without a key that is known here, 403 `forbidden` for a user.
+    pub async fn service(&self, request: &HttpRequest) -> Result<(), Failure> {
+        let token =
+            bearer(request).ok_or_else(|| unauthorized("send the service key as Authorization: Bearer"))?;
+        if self.is_service(token) {
+            return Ok(());
+        }
+        match self.verify(token).await {
+            Ok(_) => Err(Failure::forbidden("this call is a service's, not a user's")),
+            Err(failure) if failure.0.status().is_server_error() => Err(failure),
+            Err(_) => Err(unauthorized("the service key is not SERVICE_API_KEY of this service")),
+        }
+    }
+
+    fn is_service(&self, token: &str) -> bool {
+        self.service_key.is_some_and(|key| bool::from(key.ct_eq(&digest(token))))
+    }
+
+    async fn verify(&self, token: &str) -> Result<User, Failure> {
+        let verified = self.verifier.verify(token).await.map_err(|error| match error {
+            TokenError::KeysUnavailable => {
+                let after = std::time::Duration::from_secs(1);
+                Failure(Problem::unavailable("keys_unavailable", error.to_string(), after))
+            }
+            error => unauthorized(error.to_string()),
+        })?;
+        let id = verified.user_id.as_str().parse::<i64>().ok().filter(|id| (1..=MAX_ID).contains(id));
+        let id = id.ok_or_else(|| unauthorized("the token's user is no user of these services"))?;
+        Ok(User { id, user_type: verified.user_type })
+    }
+}
+
+/// 401 `unauthorized`.
+pub fn unauthorized(detail: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let (scheme, token) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

@@ -1,0 +1,218 @@
+//! `Idempotency-Key`: a POST that is repeated with its key gets the first success again (contract: services).
+//!
+//! A key is scoped to caller, method and path, and kept for 24 h. The answer is written in the transaction that makes
+//! the change ([`Fresh::keep`]), so there is never a change without its answer, nor the other way round, whatever dies
+//! when. While the first call runs, others with its key get 409; a failure leaves nothing behind. Two instances of a
+//! service meet at the table's primary key: the later one rolls its change back.
+//!
+//! Overload: keys in flight are as many as requests in flight; rows are removed after 24 h ([`purge`]).
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use service_kit::problem::Problem;
+use sha2::{Digest as _, Sha256};
+use store::{Migration, Store, Transaction, Trouble, now_micros};
+
+use crate::failure::Failure;
+use crate::form;
+
+/// How long an answer is kept (contract: services, Everywhere).
+pub const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest key, in bytes: as long as the hub's.
+pub const MAX_KEY: usize = 255;
+
+/// Told to whoever repeats a call while its first is under way.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Rows removed at once, so that a purge holds the writer for milliseconds only.
+const PURGE_ROWS: i64 = 1_000;
+
+/// The table of answers.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 10,
+    name: "idempotency keys",
+    sql: "CREATE TABLE idempotency_keys (
+              scope TEXT PRIMARY KEY,
+              body TEXT NOT NULL,
+              status BIGINT NOT NULL,
+              answer TEXT NOT NULL,
+              created_at BIGINT NOT NULL
+          );
+          CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);",
+}];
+
+/// The keys of calls that run in this process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Idempotency(Arc<Mutex<HashSet<String>>>);
+
+/// What a call with or without a key may do.
+#[derive(Debug)]
+pub enum Begin {
+    /// Do it.
+    Fresh(Fresh),
+    /// It was done; this was the answer.
+    Repeat(HttpResponse),
+}
+
+/// A call that is to be made. Dropped, its key is free again.
+#[derive(Debug)]
+pub struct Fresh {
+    key: Option<(Running, String)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    scope: String,
+    all: Idempotency,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.scope);
+    }
+}
+
+impl Idempotency {
+    /// Looks at a request's key. `caller` is the user's id or a service's name.
+    ///
+    /// # Errors
+    /// 422 for a key that is unreadable or came with another body, 409 while its first call runs.
+    pub async fn begin(
+        &self,
+        store: &Store,
+        request: &HttpRequest,
+        caller: &str,
+        body: &[u8],
+    ) -> Result<Begin, Failure> {
+        let Some(key) = request.headers().get("idempotency-key") else {
+            return Ok(Begin::Fresh(Fresh { key: None }));
+        };
+        let key = key.to_str().unwrap_or_default();
+        if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            let message = format!("must have 1 to {MAX_KEY} visible ASCII characters");
+            return Err(form::invalid(vec![("Idempotency-Key", message)]).err().unwrap_or_else(in_flight));
+        }
+        let scope = scope(caller, request.method().as_str(), request.path(), key);
+        let body = hex(&Sha256::digest(body));
+        if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.clone()) {
+            return Err(in_flight());
+        }
+        let running = Running { scope: scope.clone(), all: self.clone() };
+        let since = now_micros() - micros(KEPT);
+        let found: Option<(String, i64, String)> = sqlx::query_as(
+            "SELECT body, status, answer FROM idempotency_keys WHERE scope = $1 AND created_at > $2",
+        )
+        .bind(&scope)
+        .bind(since)
+        .fetch_optional(store.reader())
+        .await?;
+        let Some((first_body, status, answer)) = found else {
+            return Ok(Begin::Fresh(Fresh { key: Some((running, body)) }));
+        };
+        if first_body != body {
+            let detail = "the key was used with another body; use a new key for another call";
+            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail));
+        }
+        let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+        Ok(Begin::Repeat(json(status.unwrap_or(StatusCode::OK), answer)))
+    }
+}
+
+impl Fresh {
+    /// Keeps the answer, in the transaction that makes the change.
+    ///
+    /// # Errors
+    /// 409 where another instance was first; the transaction is then to be dropped.
+    pub async fn keep(
+        &self,
+        transaction: &mut Transaction,
+        status: StatusCode,
+        answer: &str,
+    ) -> Result<(), Failure> {
+        let Some((running, body)) = &self.key else { return Ok(()) };
+        let now = now_micros();
+        sqlx::query("DELETE FROM idempotency_keys WHERE scope = $1 AND created_at <= $2")
+            .bind(&running.scope)
+            .bind(now - micros(KEPT))
+            .execute(&mut **transaction)
+            .await?;
+        let kept = sqlx::query(
+            "INSERT INTO idempotency_keys (scope, body, status, answer, created_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&running.scope)
+        .bind(body)
+        .bind(i64::from(status.as_u16()))
+        .bind(answer)
+        .bind(now)
+        .execute(&mut **transaction)
+        .await;
+        match kept {
+            Ok(_) => Ok(()),
+            Err(error) if Trouble::of(&error) == Trouble::Duplicate => Err(in_flight()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What identifies the call in the tables of a service that has to remember it before its answer is known.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.key.as_ref().map(|(running, _)| running.scope.as_str())
+    }
+}
+
+/// Removes what is older than 24 h; to be called now and then.
+///
+/// # Errors
+/// What the database says.
+pub async fn purge(store: &Store) -> sqlx::Result<()> {
+    loop {
+        let mut transaction = store.begin().await?;
+        let removed = sqlx::query(
+            "DELETE FROM idempotency_keys WHERE scope IN
+                 (SELECT scope FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT $2)",
+        )
+        .bind(now_micros() - micros(KEPT))
+        .bind(PURGE_ROWS)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        transaction.commit().await?;
+        if removed < PURGE_ROWS.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+/// A JSON answer from its text.
+#[must_use]
+pub fn json(status: StatusCode, text: String) -> HttpResponse {
+    HttpResponse::build(status).content_type("application/json").body(text)
+}
+
+fn in_flight() -> Failure {
+    let detail = "a call with this key is under way; repeat it for its answer";
+    let problem = Problem::new(StatusCode::CONFLICT, "idempotency_key_in_flight", detail);
+    Failure(problem.retry_after(RETRY_AFTER))
+}
+
+fn scope(caller: &str, method: &str, path: &str, key: &str) -> String {
+    let mut digest = Sha256::new();
+    for part in [caller, method, path, key] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    hex(&digest.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,68 @@
+use std::sync::Arc;
+
+use actix_web::test::TestRequest;
+use auth::{JwtSettings, Verifier};
+use rest::Callers;
+use serde_json::{Value, json};
+use service_kit::arguments::Secret;
+use test_kit::Signer;
+
+const SECRET: &str = "a shared secret of more than 32 bytes";
+const KEY: &str = "the-service-key";
+
+fn callers() -> Callers {
+    let settings = JwtSettings { secret: Some(SECRET.to_owned()), ..JwtSettings::default() };
+    Callers::new(Arc::new(Verifier::new(settings).expect("a verifier")), Some(&Secret::new(KEY)))
+}
+
+fn token(claims: &Value) -> String {
+    Signer::hs256(SECRET).token(claims)
+}
+
+fn good(user: &Value) -> String {
+    token(&json!({"user_id": user, "user_type": "employer", "exp": 4_000_000_000_u64}))
+}
+
+async fn user(authorization: &str) -> Result<(i64, bool), u16> {
+    let request = TestRequest::get().insert_header(("authorization", authorization)).to_http_request();
+    let user = callers().user(&request).await.map_err(|failure| failure.0.status().as_u16())?;
+    Ok((user.id, user.is("employer")))
+}
+
+async fn service(authorization: &str) -> Result<(), u16> {
+    let request = TestRequest::get().insert_header(("authorization", authorization)).to_http_request();
+    callers().service(&request).await.map_err(|failure| failure.0.status().as_u16())
+}
+
+#[actix_web::test]
+async fn a_user_is_known_by_a_good_token_and_by_nothing_else() {
+    assert_eq!(user(&format!("Bearer {}", good(&json!(456)))).await, Ok((456, true)));
+    assert_eq!(user(&format!("bearer {}", good(&json!("456")))).await, Ok((456, true)));
+    let expired = token(&json!({"user_id": 1, "exp": 1_000}));
+    let foreign = Signer::hs256("another secret of more than 32 bytes")
+        .token(&json!({"user_id": 1, "exp": 4_000_000_000_u64}));
+    for wrong in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic eA==",
+        "Bearer x.y.z",
+        &format!("Bearer {expired}"),
+        &format!("Bearer {foreign}"),
+    ] {
+        assert_eq!(user(wrong).await, Err(401), "{wrong}");
+    }
+    for stranger in [json!("anna"), json!(0), json!(-1), json!("9007199254740992")] {
+        assert_eq!(user(&format!("Bearer {}", good(&stranger))).await, Err(401), "{stranger}");
+    }
+    assert_eq!(user(&format!("Bearer {KEY}")).await, Err(403), "a service is no user");
+}
+
+#[actix_web::test]
+async fn a_service_is_known_by_its_key_and_a_user_is_told_apart_from_a_stranger() {
+    assert_eq!(service(&format!("Bearer {KEY}")).await, Ok(()));
+    assert_eq!(service(&format!("Bearer {}", good(&json!(1)))).await, Err(403));
+    for wrong in ["", "Bearer other-key", "Bearer ", "Basic x"] {
+        assert_eq!(service(wrong).await, Err(401), "{wrong}");
+    }
+}

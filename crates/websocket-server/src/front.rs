@@ -1,0 +1,121 @@
+//! The HTTP front: the listeners, TLS where there is a certificate, and the routes. An upgrade is taken out before
+//! routing.
+//!
+//! Not here: what the routes answer (`http`), and how long a peer may take (`patience`).
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_rt::net::TcpStream;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::web::ServiceConfig;
+use actix_web::{App, web};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Config;
+use crate::patience::Patience;
+use crate::server::Routes;
+use crate::state::State;
+use crate::upgrade::upgrade;
+use crate::{http, tls};
+
+/// HTTP connections at once per worker beyond which new ones wait in the listener's backlog. High enough that half
+/// a file limit of connections that never finish their request keep nobody out.
+const HTTP_CONNECTIONS: usize = 1 << 20;
+
+/// Where requests come in.
+pub(crate) struct Listeners {
+    /// For everyone; with TLS where there is a certificate.
+    pub main: TcpListener,
+    /// For the other parts of this process; never with TLS.
+    pub internal: Option<TcpListener>,
+}
+
+/// Starts the front; it serves once it is awaited.
+///
+/// # Errors
+/// A certificate cannot be used, or a listener cannot be registered.
+pub(crate) fn front(
+    state: &Arc<State>,
+    config: &Config,
+    listeners: Listeners,
+    routes: Option<Routes>,
+    workers: usize,
+) -> anyhow::Result<actix_server::Server> {
+    let (handshake, patience) = (config.limits.handshake, config.limits.request);
+    let builder = actix_server::Server::build()
+        .workers(workers)
+        .disable_signals()
+        .shutdown_timeout(config.drain.timeout.as_secs().max(1))
+        .max_concurrent_connections(HTTP_CONNECTIONS);
+    macro_rules! service {
+        ($state:expr, $routes:expr) => {{
+            let (state, routes): (Arc<State>, Option<Routes>) = ($state, $routes);
+            let data = web::Data::from(Arc::clone(&state));
+            let last_answers = state.last_answers.subscribe();
+            let cors = auth::cors::middleware(state.origins.clone());
+            HttpService::build()
+                .client_request_timeout(handshake)
+                .client_disconnect_timeout(Duration::from_secs(1))
+                .keep_alive(Duration::from_secs(75))
+                .tcp_nodelay(true)
+                .graceful_shutdown_signal(move || {
+                    let mut last_answers = last_answers.clone();
+                    async move {
+                        // An error is the end of the whole server, which is the signal as well.
+                        let _ = last_answers.wait_for(|&last| last).await;
+                    }
+                })
+                .upgrade(fn_service(move |upgraded| upgrade(Arc::clone(&state), upgraded)))
+                .finish(map_config(
+                    App::new()
+                        .app_data(data)
+                        .wrap(cors)
+                        .configure(http::configure)
+                        .configure(|config: &mut ServiceConfig| routes.iter().for_each(|add| add(config)))
+                        .default_service(web::to(http::not_found)),
+                    |()| AppConfig::default(),
+                ))
+        }};
+    }
+    let plain = {
+        let (state, routes) = (Arc::clone(state), routes.clone());
+        move || {
+            fn_service(move |socket: TcpStream| async move {
+                let peer = socket.peer_addr().ok();
+                // Only delays small answers, and only where it fails.
+                let _ = socket.set_nodelay(true);
+                Ok::<_, DispatchError>((Patience::new(socket, patience), Protocol::Http1, peer))
+            })
+            .and_then(service!(Arc::clone(&state), routes.clone()))
+        }
+    };
+    let builder = match listeners.internal {
+        None => builder,
+        Some(internal) => builder.listen("internal", nonblocking(internal)?, plain.clone())?,
+    };
+    let main = nonblocking(listeners.main)?;
+    let builder = match &config.listen.tls {
+        None => builder.listen("http", main, plain)?,
+        Some(files) => {
+            let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(files)?));
+            let state = Arc::clone(state);
+            builder.listen("https", main, move || {
+                let acceptor = acceptor.clone();
+                fn_service(move |socket| tls::accept(acceptor.clone(), socket, handshake, patience))
+                    .and_then(service!(Arc::clone(&state), routes.clone()))
+            })?
+        }
+    };
+    Ok(builder.run())
+}
+
+/// A listener from outside may still block.
+fn nonblocking(listener: TcpListener) -> std::io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

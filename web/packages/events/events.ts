@@ -1,0 +1,177 @@
+// Generated from crates/events; to write it anew: cargo run -p events --example generate
+
+/** What kind of work a job is. */
+export type JobType = "development" | "design" | "writing" | "marketing" | "data_entry" | "other";
+
+/** The state of a job. */
+export type JobStatus = "open" | "accepted" | "completed" | "refunded";
+
+/** Why a job's money went back. */
+export type RefundReason = "expired" | "cancelled";
+
+/** The state of a payment. */
+export type PaymentStatus = "held" | "released" | "refunded";
+
+/** What a user is on the platform. */
+export type UserType = "employer" | "worker";
+
+/** An employer posted a job, and its money is held. */
+export interface JobCreated {
+  /** The job. */
+  job_id: number;
+  /** Its title, 1 to 200 characters. */
+  title: string;
+  /** What the worker will get, in US dollars. */
+  pay_amount_usd: number;
+  /** The kind of work. */
+  job_type: JobType;
+}
+
+/** A worker accepted a job. */
+export interface JobAccepted {
+  /** The job. */
+  job_id: number;
+  /** Who accepted it. */
+  worker_id: number;
+  /** Who posted it. */
+  employer_id: number;
+  /** Its title, 1 to 200 characters. */
+  title: string;
+}
+
+/** The employer took the work as done. */
+export interface JobCompleted {
+  /** The job. */
+  job_id: number;
+  /** Whether the worker has the money. */
+  payment_released: boolean;
+  /** Who posted it. */
+  employer_id: number;
+  /** Who did it. */
+  worker_id: number;
+  /** Its title, 1 to 200 characters. */
+  title: string;
+}
+
+/** A job expired or was cancelled, and its money went back to the employer. */
+export interface JobRefunded {
+  /** The job. */
+  job_id: number;
+  /** Why. */
+  reason: RefundReason;
+  /** Who posted it. */
+  employer_id: number;
+  /** Who had accepted it, null if nobody had. */
+  worker_id: number | null;
+  /** Its title, 1 to 200 characters. */
+  title: string;
+}
+
+/** The money of a job was set aside on the employer's wallet. */
+export interface PaymentHeld {
+  /** The payment. */
+  payment_id: number;
+  /** The job that it is for. */
+  job_id: number;
+  /** How much, in US dollars. */
+  amount_usd: number;
+  /** Who pays. */
+  employer_id: number;
+  /** Who is paid, null if no worker ever accepted the job. */
+  worker_id: number | null;
+  /** The state that the payment is in now. */
+  status: PaymentStatus;
+}
+
+/** The money of a job was released to its worker. */
+export interface PaymentConfirmed {
+  /** The payment. */
+  payment_id: number;
+  /** The job that it is for. */
+  job_id: number;
+  /** How much, in US dollars. */
+  amount_usd: number;
+  /** Who pays. */
+  employer_id: number;
+  /** Who is paid, null if no worker ever accepted the job. */
+  worker_id: number | null;
+  /** The state that the payment is in now. */
+  status: PaymentStatus;
+}
+
+/** The money of a job went back to its employer. */
+export interface PaymentRefunded {
+  /** The payment. */
+  payment_id: number;
+  /** The job that it is for. */
+  job_id: number;
+  /** How much, in US dollars. */
+  amount_usd: number;
+  /** Who pays. */
+  employer_id: number;
+  /** Who is paid, null if no worker ever accepted the job. */
+  worker_id: number | null;
+  /** The state that the payment is in now. */
+  status: PaymentStatus;
+}
+
+/** A user registered, which also signs in. */
+export interface UserRegistered {
+  /** The user. */
+  user_id: number;
+  /** What the user is on the platform. */
+  user_type: UserType;
+}
+
+/** A user signed in. */
+export interface UserLoggedIn {
+  /** The user. */
+  user_id: number;
+  /** What the user is on the platform. */
+  user_type: UserType;
+}
+
+/** A user signed out of one session. */
+export interface UserLoggedOut {
+  /** The user. */
+  user_id: number;
+  /** What the user is on the platform. */
+  user_type: UserType;
+}
+
+/** Sessions of a user were ended: all by the user's wish, or one whose refresh token was used twice. */
+export interface SessionRevoked {
+  /** The user. */
+  user_id: number;
+  /** What the user is on the platform. */
+  user_type: UserType;
+}
+
+/** The data of each event by its type. */
+export interface EventMap {
+  job_created: JobCreated;
+  job_accepted: JobAccepted;
+  job_completed: JobCompleted;
+  job_refunded: JobRefunded;
+  payment_held: PaymentHeld;
+  payment_confirmed: PaymentConfirmed;
+  payment_refunded: PaymentRefunded;
+  user_registered: UserRegistered;
+  user_logged_in: UserLoggedIn;
+  user_logged_out: UserLoggedOut;
+  session_revoked: SessionRevoked;
+}
+
+/** The type of an event. */
+export type EventType = keyof EventMap;
+
+/** An event as it comes on `/ws`. */
+export interface EventOf<T extends EventType> {
+  type: T;
+  data: EventMap[T];
+  /** When it was published: UTC, milliseconds, `Z`. */
+  timestamp: string;
+}
+
+/** Any event; its `type` tells which. */
+export type AnyEvent = { [T in EventType]: EventOf<T> }[EventType];
