@@ -41,7 +41,8 @@ impl Call {
             Begin::Repeat(answer) => return Ok(Begun::Repeat(answer)),
             Begin::Fresh(fresh) => fresh,
         };
-        let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+        let key =
+            request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
         Ok(Begun::Call(Self { key, fresh }))
     }
 
@@ -51,7 +52,11 @@ impl Call {
     }
 
     /// Keeps the answer of 200, in the transaction that makes the change.
-    pub(crate) async fn keep(&self, transaction: &mut Transaction, answer: &impl Serialize) -> Result<(), Refusal> {
+    pub(crate) async fn keep(
+        &self,
+        transaction: &mut Transaction,
+        answer: &impl Serialize,
+    ) -> Result<(), Refusal> {
         let text = serde_json::to_string(answer).map_err(|error| sqlx::Error::Encode(error.into()))?;
         self.fresh.keep(transaction, StatusCode::OK, &text).await.map_err(Refusal::Key)
     }

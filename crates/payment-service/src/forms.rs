@@ -70,6 +70,7 @@ fn amount(raw: &str) -> Result<Usd, String> {
 /// A key such as stands in the header.
 fn key(raw: &str) -> Result<String, String> {
     let key: String = serde_json::from_str(raw).unwrap_or_default();
-    let fits = !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let fits =
+        !key.is_empty() && key.len() <= MAX_KEY && key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if fits { Ok(key) } else { Err(format!("must be a string of 1 to {MAX_KEY} visible ASCII characters")) }
 }

@@ -218,7 +218,12 @@ impl PaymentProvider for Ledger {
         self.transfer(transaction, movement, escrow.amount, [wallet, held], BOUND).await
     }
 
-    async fn release(&self, transaction: &mut Transaction, escrow: Escrow, to: UserId) -> Result<(), Refusal> {
+    async fn release(
+        &self,
+        transaction: &mut Transaction,
+        escrow: Escrow,
+        to: UserId,
+    ) -> Result<(), Refusal> {
         let held = known(transaction, escrow.employer, AccountKind::Held).await?;
         let wallet = known(transaction, to, AccountKind::Wallet).await?;
         let movement = Movement { kind: "release", escrow: Some(escrow), reason: None, at: escrow.at };
@@ -238,11 +243,7 @@ impl PaymentProvider for Ledger {
     }
 }
 
-async fn account(
-    transaction: &mut Transaction,
-    user: i64,
-    kind: AccountKind,
-) -> sqlx::Result<Option<i64>> {
+async fn account(transaction: &mut Transaction, user: i64, kind: AccountKind) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar("SELECT account_id FROM accounts WHERE user_id = $1 AND kind = $2")
         .bind(user)
         .bind(kind.as_str())
@@ -261,12 +262,14 @@ async fn make_account(
     user: i64,
     kind: AccountKind,
 ) -> sqlx::Result<i64> {
-    sqlx::query("INSERT INTO accounts (account_id, kind, user_id, balance, created_at) VALUES ($1, $2, $3, 0, $4)")
-        .bind(id)
-        .bind(kind.as_str())
-        .bind(user)
-        .bind(now_micros())
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query(
+        "INSERT INTO accounts (account_id, kind, user_id, balance, created_at) VALUES ($1, $2, $3, 0, $4)",
+    )
+    .bind(id)
+    .bind(kind.as_str())
+    .bind(user)
+    .bind(now_micros())
+    .execute(&mut **transaction)
+    .await?;
     Ok(id)
 }

@@ -9,8 +9,11 @@ use rest::{Opened, Program};
 use service_kit::settings::SettingsError;
 use service_kit::shutdown::Token;
 
-const PROGRAM: Program =
-    Program { name: "payment-service", about: "PayChain's escrow ledger: hold, release, refund", port: "8082" };
+const PROGRAM: Program = Program {
+    name: "payment-service",
+    about: "PayChain's escrow ledger: hold, release, refund",
+    port: "8082",
+};
 
 fn main() -> ExitCode {
     rest::launch::<PaymentFlags>(PROGRAM, |flags, own, shutdown| Box::pin(open(flags, own, shutdown)))

@@ -1,11 +1,11 @@
 //! The service's description: `/openapi.json`. Paths are described where they are handled, answers where they are made;
 //! here are the bodies, which are read member by member and have no type of their own, and the whole.
 
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use crate::http;
+use crate::http::{services, users};
 use crate::payment::Payment;
 use crate::payments::Voided;
 use crate::wallet::{Entry, EntryList, Wallet};
@@ -19,15 +19,15 @@ pub(crate) fn description() -> Description {
 #[openapi(
     info(title = "Payments", description = "PayChain's escrow ledger. Calls tagged `internal` are for its services."),
     paths(
-        http::list_payments,
-        http::get_payment,
-        http::get_wallet,
-        http::deposit,
-        http::hold,
-        http::release,
-        http::refund,
-        http::set_worker,
-        http::void
+        users::list_payments,
+        users::get_payment,
+        users::get_wallet,
+        users::deposit,
+        services::hold,
+        services::release,
+        services::refund,
+        services::set_worker,
+        services::void
     ),
     components(schemas(
         Payment, PaymentList, Wallet, Entry, EntryList, Voided, HoldBody, WorkerBody, RefundBody, VoidBody, DepositBody,

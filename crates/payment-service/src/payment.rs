@@ -96,9 +96,13 @@ impl Payment {
     ) -> sqlx::Result<Vec<Self>> {
         // Two walks along an index, so that a page costs a page however many payments there are.
         let rows: Vec<Row> = sqlx::query_as(concat!(
-            "SELECT ", columns!(), " FROM (SELECT * FROM payments WHERE employer_id = $1 AND payment_id < $2
+            "SELECT ",
+            columns!(),
+            " FROM (SELECT * FROM payments WHERE employer_id = $1 AND payment_id < $2
                  ORDER BY payment_id DESC LIMIT $3) AS paid
-             UNION SELECT ", columns!(), " FROM (SELECT * FROM payments WHERE worker_id = $1 AND payment_id < $2
+             UNION SELECT ",
+            columns!(),
+            " FROM (SELECT * FROM payments WHERE worker_id = $1 AND payment_id < $2
                  ORDER BY payment_id DESC LIMIT $3) AS earned
              ORDER BY payment_id DESC LIMIT $3"
         ))
@@ -112,18 +116,22 @@ impl Payment {
 
     /// Writes a new one.
     pub(crate) async fn insert(&self, transaction: &mut Transaction) -> sqlx::Result<()> {
-        sqlx::query(concat!("INSERT INTO payments (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"))
-            .bind(self.payment_id.get())
-            .bind(self.job_id.get())
-            .bind(self.employer_id.get())
-            .bind(self.worker_id.map(UserId::get))
-            .bind(self.amount_usd.cents())
-            .bind(self.status.as_str())
-            .bind(self.created_at)
-            .bind(self.updated_at)
-            .execute(&mut **transaction)
-            .await
-            .map(drop)
+        sqlx::query(concat!(
+            "INSERT INTO payments (",
+            columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        ))
+        .bind(self.payment_id.get())
+        .bind(self.job_id.get())
+        .bind(self.employer_id.get())
+        .bind(self.worker_id.map(UserId::get))
+        .bind(self.amount_usd.cents())
+        .bind(self.status.as_str())
+        .bind(self.created_at)
+        .bind(self.updated_at)
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
     }
 
     /// Writes what may change of one: worker, status, time of the change.

@@ -123,7 +123,12 @@ impl Payments {
     }
 
     /// Gives the money to the worker, who becomes a party of the payment.
-    pub(crate) async fn release(&self, call: &Call, id: PaymentId, worker: UserId) -> Result<Payment, Refusal> {
+    pub(crate) async fn release(
+        &self,
+        call: &Call,
+        id: PaymentId,
+        worker: UserId,
+    ) -> Result<Payment, Refusal> {
         let job = self.job_of(id).await?;
         self.ledger.open_accounts(worker, Role::Worker).await?;
         let mut transaction = self.begin(job).await?;
@@ -174,7 +179,12 @@ impl Payments {
     }
 
     /// Makes the worker a party of the payment, whatever its state; tells nobody.
-    pub(crate) async fn set_worker(&self, call: &Call, id: PaymentId, worker: UserId) -> Result<Payment, Refusal> {
+    pub(crate) async fn set_worker(
+        &self,
+        call: &Call,
+        id: PaymentId,
+        worker: UserId,
+    ) -> Result<Payment, Refusal> {
         let job = self.job_of(id).await?;
         let mut transaction = self.begin(job).await?;
         let mut payment = present(&mut transaction, id).await?;

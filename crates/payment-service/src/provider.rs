@@ -42,7 +42,11 @@ pub(crate) trait PaymentProvider {
     ) -> impl Future<Output = Result<(), Refusal>>;
 
     /// Sets an employer's money aside.
-    fn hold(&self, transaction: &mut Transaction, escrow: Escrow) -> impl Future<Output = Result<(), Refusal>>;
+    fn hold(
+        &self,
+        transaction: &mut Transaction,
+        escrow: Escrow,
+    ) -> impl Future<Output = Result<(), Refusal>>;
 
     /// Gives what was set aside to the worker.
     fn release(

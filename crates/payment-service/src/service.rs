@@ -172,7 +172,11 @@ impl PaymentService {
                 relay.run(async move { stop.begun().await }).await;
             }
         };
-        tokio::join!(carry, self.0.books.run(self.0.books_check, shutdown.clone()), self.purge(shutdown.clone()));
+        tokio::join!(
+            carry,
+            self.0.books.run(self.0.books_check, shutdown.clone()),
+            self.purge(shutdown.clone())
+        );
     }
 
     async fn purge(&self, mut shutdown: Token) {

@@ -97,7 +97,9 @@ impl Wallet {
                 "wallet" => balance_usd = Usd::from_cents(balance),
                 _ => held_usd = Usd::from_cents(balance),
             }
-            if let (Some(entry_id), Some(kind), Some(amount), Some(created_at)) = (entry_id, kind, amount, created_at) {
+            if let (Some(entry_id), Some(kind), Some(amount), Some(created_at)) =
+                (entry_id, kind, amount, created_at)
+            {
                 let id = |error: events::IdError| sqlx::Error::Decode(error.into());
                 entries.push(Entry {
                     entry_id,

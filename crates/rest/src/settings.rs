@@ -109,7 +109,7 @@ pub struct ServiceFlags {
     #[arg(long, env, value_name = "KEY", value_parser = values::secret, help_heading = "Access")]
     pub service_api_key: Option<Secret>,
 
-    /// The hub.
+    /// Where the hub is that gets the events.
     ///
     /// Values: an http or https address.
     ///
@@ -117,7 +117,7 @@ pub struct ServiceFlags {
     #[arg(long, env, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = values::web_address, help_heading = "Other services")]
     pub ws_service_url: Url,
 
-    /// The user service.
+    /// Where the user service is, whose keys are believed.
     ///
     /// Values: an http or https address.
     ///
@@ -125,7 +125,7 @@ pub struct ServiceFlags {
     #[arg(long, env, value_name = "URL", default_value = "http://127.0.0.1:8083", value_parser = values::web_address, help_heading = "Other services")]
     pub user_service_url: Url,
 
-    /// The database.
+    /// Where the data is kept.
     ///
     /// Values: postgres://user:password@host:port/database, or sqlite: and the path of a file.
     ///

@@ -43,6 +43,18 @@ impl Slot {
         drop(self.server.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
+    /// Tells it to stop in order.
+    pub(crate) fn terminate(&self) {
+        if let Some(server) = &*self.server.lock().unwrap_or_else(PoisonError::into_inner) {
+            server.terminate();
+        }
+    }
+
+    /// The exit code that it ends with.
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).as_mut().and_then(Server::wait)
+    }
+
     /// Its health, as far as it answers.
     pub(crate) fn health(&self, prefix: &str) -> Value {
         try_call(self.address, "GET", &format!("{prefix}/health"), &[], None)
@@ -122,10 +134,6 @@ impl Stack {
         let stack = Self { hub: Slot::new("fanfare", address, configure(launch)), services: Vec::new() };
         stack.hub.start();
         stack
-    }
-
-    pub(crate) fn hub_address(&self) -> SocketAddr {
-        self.hub.address
     }
 
     fn address_of(&self, path: &str) -> SocketAddr {

@@ -123,7 +123,9 @@ impl Model {
                     return Err("voided");
                 }
                 match held.status {
-                    PaymentStatus::Released if held.worker == Some(worker) => return Ok("released".to_owned()),
+                    PaymentStatus::Released if held.worker == Some(worker) => {
+                        return Ok("released".to_owned());
+                    }
                     PaymentStatus::Held => {}
                     _ => return Err("wrong_state"),
                 }
@@ -259,7 +261,8 @@ impl World {
         Ok(match *step {
             Step::Deposit { employer, cents } => {
                 let page = page();
-                let wallet = payments.deposit(call, self.user(employer), Usd::from_cents(cents), &page).await?;
+                let wallet =
+                    payments.deposit(call, self.user(employer), Usd::from_cents(cents), &page).await?;
                 serde_json::to_value(wallet).expect("JSON")
             }
             Step::Hold { job, employer, cents } => {
@@ -284,7 +287,8 @@ impl World {
     }
 
     async fn balances(&self, user: i64) -> (i64, i64) {
-        let wallet = Wallet::read(self.payments.store.reader(), self.user(user), &page()).await.expect("a wallet");
+        let wallet =
+            Wallet::read(self.payments.store.reader(), self.user(user), &page()).await.expect("a wallet");
         if wallet.entries.next.is_none() {
             let sum: i64 = wallet.entries.items.iter().map(|entry| entry.amount_usd.cents()).sum();
             assert_eq!(sum, wallet.balance_usd.cents(), "the entries add up");
@@ -313,7 +317,8 @@ fn every_sequence_of_operations_is_the_models_and_balances() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let world = std::cell::RefCell::new(runtime.block_on(World::open()));
     let steps = prop::collection::vec((step(), prop::option::weighted(0.6, 0..3_u8)), 1..40);
-    let mut runner = TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() });
     let outcome = runner.run(&steps, |steps| {
         let mut world = world.borrow_mut();
         world.case += 1;
@@ -321,7 +326,8 @@ fn every_sequence_of_operations_is_the_models_and_balances() {
         for (step, key) in &steps {
             let answer = runtime.block_on(world.answer(&model, step, *key));
             prop_assert_eq!(answer, model.answer(step, *key), "{:?} with key {:?}", step, key);
-            let deviations = runtime.block_on(Deviations::find(world.payments.store.reader())).expect("the books");
+            let deviations =
+                runtime.block_on(Deviations::find(world.payments.store.reader())).expect("the books");
             prop_assert!(deviations.are_none(), "{:?} after {:?}", deviations, step);
         }
         for user in 0..USERS {

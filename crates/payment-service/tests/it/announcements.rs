@@ -12,7 +12,8 @@ fn each_movement_is_told_once_to_the_channel_and_both_parties_in_the_order_of_th
         let first = world.hold(1, 7, 12.5);
         let id = first["payment_id"].clone();
         ok(&world.post(Who::Service, &format!("/payments/{id}/worker"), &json!({"worker_id": 8})));
-        let released = ok(&world.post(Who::Service, &format!("/payments/{id}/release"), &json!({"worker_id": 8})));
+        let released =
+            ok(&world.post(Who::Service, &format!("/payments/{id}/release"), &json!({"worker_id": 8})));
         // Repeats and refusals tell nothing.
         world.hold(1, 7, 12.5);
         ok(&world.post(Who::Service, &format!("/payments/{id}/release"), &json!({"worker_id": 8})));
@@ -36,7 +37,9 @@ fn each_movement_is_told_once_to_the_channel_and_both_parties_in_the_order_of_th
         assert!(told.iter().all(|event| event["channels"] == json!(["payments"])));
         assert_eq!(told[0]["timestamp"], first["created_at"]);
         assert_eq!(told[1]["timestamp"], released["updated_at"]);
-        assert!(told.iter().all(|event| event["traceparent"].is_string() && event["idempotency_key"].is_string()));
+        assert!(
+            told.iter().all(|event| event["traceparent"].is_string() && event["idempotency_key"].is_string())
+        );
     });
 }
 

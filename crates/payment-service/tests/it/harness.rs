@@ -101,6 +101,11 @@ impl World {
         Self::at(Arc::new(place), change)
     }
 
+    /// A service on a database of a server that the test may kill.
+    pub(crate) fn on(server: &Postgres) -> Self {
+        Self::at(Arc::new(Place { location: Location::Postgres(server.database()), directory: None }), |_| {})
+    }
+
     /// Another service on the same database.
     pub(crate) fn beside(&self) -> Self {
         Self::at(Arc::clone(&self.place), |_| {})
@@ -135,7 +140,9 @@ impl World {
                 let operations = service.operations();
                 let origins = OriginPolicy::new(None, auth::Environment::Development).expect("origins");
                 let configure = Arc::new(move |config: &mut web::ServiceConfig| service.configure(config));
-                rest::serve::serve(listener, origins, operations, configure, 2, token).await.expect("it serves");
+                rest::serve::serve(listener, origins, operations, configure, 2, token)
+                    .await
+                    .expect("it serves");
                 running.await.expect("the background work ends");
             });
         });
@@ -147,7 +154,8 @@ impl World {
     #[track_caller]
     pub(crate) fn get(&self, who: Who, path: &str) -> Answer {
         let token = token(who);
-        let headers: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            token.iter().map(|token| ("authorization", token.as_str())).collect();
         http::get(self.address, path, &headers)
     }
 
@@ -229,7 +237,8 @@ async fn listen(listener: TcpListener, hub: Arc<Hub>) {
     let server = HttpServer::new(move || {
         App::new().app_data(web::Data::new(Arc::clone(&hub))).route("/broadcast/batch", web::post().to(batch))
     });
-    let server = server.workers(1).disable_signals().shutdown_timeout(0).listen(listener).expect("it listens");
+    let server =
+        server.workers(1).disable_signals().shutdown_timeout(0).listen(listener).expect("it listens");
     server.run().await.expect("it serves");
 }
 
@@ -267,5 +276,8 @@ pub(crate) fn invalid(answer: &Answer, members: &[&str]) {
     let errors = body["errors"].as_array().expect("errors");
     let named: Vec<&str> = errors.iter().map(|error| error["member"].as_str().expect("a name")).collect();
     assert_eq!(named, members, "{body}");
-    assert!(errors.iter().all(|error| error["message"].as_str().is_some_and(|text| !text.is_empty())), "{body}");
+    assert!(
+        errors.iter().all(|error| error["message"].as_str().is_some_and(|text| !text.is_empty())),
+        "{body}"
+    );
 }

@@ -79,7 +79,8 @@ fn a_job_has_one_payment_and_the_same_hold_tells_it() {
     on_both(|world| {
         let payment = world.hold(1, 7, 10.0);
         assert_eq!(world.hold(1, 7, 10.0), payment);
-        let body = |employer: i64, amount: f64| json!({"job_id": 1, "employer_id": employer, "amount_usd": amount});
+        let body =
+            |employer: i64, amount: f64| json!({"job_id": 1, "employer_id": employer, "amount_usd": amount});
         for other in [body(7, 10.01), body(8, 10.0)] {
             refused(&world.keyed(Who::Service, "/payments/hold", "another", &other), 409, "payment_exists");
         }

@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 use test_kit::wait::PATIENCE;
-use test_kit::{eventually, http};
+use test_kit::{Postgres, eventually, http};
 
-use crate::harness::{Database, Who, World, ok, on_both};
+use crate::harness::{Database, Who, World, ok, on_both, refused};
 
 #[test]
 fn health_tells_the_database_the_relay_and_the_books() {
     on_both(|world| {
         world.hold(1, 7, 5.0);
         world.told(1);
-        eventually(PATIENCE, || http::get(world.address, "/health", &[]).json()["relay"]["backlog"] == json!(0));
+        eventually(PATIENCE, || {
+            http::get(world.address, "/health", &[]).json()["relay"]["backlog"] == json!(0)
+        });
         let expected = json!({
             "status": "healthy", "service": "payment-service", "database": "up", "books": "balanced",
             "relay": {"backlog": 0, "oldest_seconds": 0, "parked": 0},
@@ -23,7 +25,10 @@ fn health_tells_the_database_the_relay_and_the_books() {
 #[test]
 fn books_that_do_not_balance_make_the_service_unhealthy() {
     let tampers = [
-        ("UPDATE accounts SET balance = balance + 1 WHERE kind = 'wallet'", "another balance than its entries"),
+        (
+            "UPDATE accounts SET balance = balance + 1 WHERE kind = 'wallet'",
+            "another balance than its entries",
+        ),
         ("UPDATE payments SET amount = amount + 1", "a payment that is not what is held"),
         ("UPDATE entries SET amount = amount - 1 WHERE entry_id = 1", "a transfer that adds up to something"),
     ];
@@ -34,7 +39,11 @@ fn books_that_do_not_balance_make_the_service_unhealthy() {
             world.tamper(sql);
             eventually(PATIENCE, || http::get(world.address, "/health", &[]).status == 503);
             let health = http::get(world.address, "/health", &[]).json();
-            assert_eq!((&health["status"], &health["books"]), (&json!("unhealthy"), &json!("unbalanced")), "{what}");
+            assert_eq!(
+                (&health["status"], &health["books"]),
+                (&json!("unhealthy"), &json!("unbalanced")),
+                "{what}"
+            );
             let metrics = http::get(world.address, "/metrics", &[]).text();
             assert!(metrics.contains("fanfare_payment_books_balanced 0"), "{metrics}");
         });
@@ -70,7 +79,10 @@ fn the_description_has_every_path_with_its_answers() {
         for (method, call) in methods.as_object().expect("methods") {
             let answers: Vec<&str> =
                 call["responses"].as_object().expect("answers").keys().map(String::as_str).collect();
-            assert!(answers.contains(&"200") && answers.contains(&"401") && answers.contains(&"403"), "{path}");
+            assert!(
+                answers.contains(&"200") && answers.contains(&"401") && answers.contains(&"403"),
+                "{path}"
+            );
             assert!(call["security"].is_array(), "{path}");
             found.push(format!("{method} {path}"));
         }
@@ -105,7 +117,30 @@ fn all_is_there_after_a_restart() {
         let payment = world.hold(1, 7, 5.0);
         let after = world.beside();
         drop(world);
-        assert_eq!(ok(&after.get(Who::Employer(7), &format!("/payments/{}", payment["payment_id"]))), payment);
+        assert_eq!(
+            ok(&after.get(Who::Employer(7), &format!("/payments/{}", payment["payment_id"]))),
+            payment
+        );
         assert_eq!(after.balances(Who::Employer(7)), (9995.0, 5.0));
     });
+}
+
+#[test]
+fn while_the_database_is_away_calls_are_503_and_afterwards_all_goes_on() {
+    let server = Postgres::start();
+    let world = World::on(&server);
+    world.hold(1, 7, 5.0);
+    server.kill();
+    let answer = world.get(Who::Employer(7), "/wallet");
+    refused(&answer, 503, "store_unavailable");
+    assert!(answer.header("retry-after").is_some() && answer.json().get("detail").is_none());
+    let hold = json!({"job_id": 2, "employer_id": 7, "amount_usd": 5});
+    refused(&world.keyed(Who::Service, "/payments/hold", "job-2-hold", &hold), 503, "store_unavailable");
+    server.resume();
+    eventually(PATIENCE, || world.get(Who::Employer(7), "/wallet").status == 200);
+    ok(&world.keyed(Who::Service, "/payments/hold", "job-2-hold", &hold));
+    assert_eq!(world.balances(Who::Employer(7)), (9990.0, 10.0));
+    let told = world.told(2);
+    assert_eq!((told.len(), &told[1]["data"]["job_id"]), (2, &json!(2)));
+    assert_eq!(http::get(world.address, "/health", &[]).json()["database"], "up");
 }

@@ -71,11 +71,16 @@ fn every_wrong_member_is_named_and_only_those() {
     invalid(&service("/payments/hold", json!({})), &["job_id", "employer_id", "amount_usd"]);
     let wrong = json!({"job_id": "1", "employer_id": 0, "amount_usd": -1, "unknown": 1});
     invalid(&service("/payments/hold", wrong), &["job_id", "employer_id", "amount_usd"]);
-    invalid(&service("/payments/hold", json!({"job_id": 2, "employer_id": 1.5, "amount_usd": 1})), &["employer_id"]);
+    invalid(
+        &service("/payments/hold", json!({"job_id": 2, "employer_id": 1.5, "amount_usd": 1})),
+        &["employer_id"],
+    );
     let beyond = json!({"job_id": 9_007_199_254_740_992_i64, "employer_id": 1, "amount_usd": 1});
     invalid(&service("/payments/hold", beyond), &["job_id"]);
     for path in [format!("/payments/{payment}/release"), format!("/payments/{payment}/worker")] {
-        for wrong in [json!({}), json!({"worker_id": null}), json!({"worker_id": "8"}), json!({"worker_id": -8})] {
+        for wrong in
+            [json!({}), json!({"worker_id": null}), json!({"worker_id": "8"}), json!({"worker_id": -8})]
+        {
             invalid(&service(&path, wrong), &["worker_id"]);
         }
     }
@@ -95,12 +100,27 @@ fn every_wrong_member_is_named_and_only_those() {
 fn an_amount_is_a_number_of_at_most_two_decimals_within_its_bounds() {
     let world = World::start(Database::Sqlite);
     let wrong = [
-        "0", "-0.01", "0.001", "0.009", "1.005", "1000000000.01", "1e10", "1e400", "-1e400", "1e-400", "null", "true",
-        "\"1.00\"", "[1]", "{}", "99999999999999999999999999",
+        "0",
+        "-0.01",
+        "0.001",
+        "0.009",
+        "1.005",
+        "1000000000.01",
+        "1e10",
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "null",
+        "true",
+        "\"1.00\"",
+        "[1]",
+        "{}",
+        "99999999999999999999999999",
     ];
     for amount in wrong {
         let deposit = format!("{{\"amount_usd\":{amount}}}");
-        let answer = world.send(Who::Employer(1), "/wallet/deposit", None, "application/json", deposit.as_bytes());
+        let answer =
+            world.send(Who::Employer(1), "/wallet/deposit", None, "application/json", deposit.as_bytes());
         invalid(&answer, &["amount_usd"]);
         let hold = format!("{{\"job_id\":1,\"employer_id\":1,\"amount_usd\":{amount}}}");
         let answer = world.send(Who::Service, "/payments/hold", None, "application/json", hold.as_bytes());
@@ -114,7 +134,8 @@ fn an_unknown_payment_is_404_for_services_too() {
     let world = World::start(Database::Sqlite);
     for id in ["1", "999", "x", "0", "-1", "9007199254740992"] {
         for call in ["release", "refund", "worker"] {
-            let answer = world.post(Who::Service, &format!("/payments/{id}/{call}"), &json!({"worker_id": 8}));
+            let answer =
+                world.post(Who::Service, &format!("/payments/{id}/{call}"), &json!({"worker_id": 8}));
             refused(&answer, 404, "not_found");
         }
     }

@@ -18,7 +18,11 @@ fn a_repeated_deposit_gives_the_first_answer_and_moves_nothing() {
         assert_eq!(again.header("content-type"), first.header("content-type"));
         assert_eq!(world.balances(Who::Employer(1)), (10010.0, 0.0));
         let other = json!({"amount_usd": 6});
-        refused(&world.keyed(Who::Employer(1), "/wallet/deposit", "k1", &other), 422, "idempotency_key_reused");
+        refused(
+            &world.keyed(Who::Employer(1), "/wallet/deposit", "k1", &other),
+            422,
+            "idempotency_key_reused",
+        );
         // Another's key is another key.
         ok(&world.keyed(Who::Employer(2), "/wallet/deposit", "k1", &other));
         assert_eq!(world.balances(Who::Employer(2)), (10006.0, 0.0));
@@ -37,11 +41,18 @@ fn a_repeated_operation_gives_the_first_answer_whatever_happened_since() {
         let released = ok(&world.keyed(Who::Service, &path, "job-1-release-1", &json!({"worker_id": 8})));
         assert_eq!(released["status"], "released");
         assert_eq!(ok(&world.keyed(Who::Service, "/payments/hold", "job-1-hold", &hold)), held);
-        assert_eq!(ok(&world.keyed(Who::Service, &path, "job-1-release-1", &json!({"worker_id": 8}))), released);
+        assert_eq!(
+            ok(&world.keyed(Who::Service, &path, "job-1-release-1", &json!({"worker_id": 8}))),
+            released
+        );
         let other = json!({"worker_id": 9});
         refused(&world.keyed(Who::Service, &path, "job-1-release-1", &other), 422, "idempotency_key_reused");
         let other = json!({"job_id": 1, "employer_id": 7, "amount_usd": 11});
-        refused(&world.keyed(Who::Service, "/payments/hold", "job-1-hold", &other), 422, "idempotency_key_reused");
+        refused(
+            &world.keyed(Who::Service, "/payments/hold", "job-1-hold", &other),
+            422,
+            "idempotency_key_reused",
+        );
         assert_eq!(world.balances(Who::Worker(8)), (10.0, 0.0));
     });
 }

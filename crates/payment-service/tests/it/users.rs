@@ -59,7 +59,8 @@ fn a_deposit_is_the_employers_and_exact_to_the_cent() {
     on_both(|world| {
         for amount in ["0.01", "1000000000.00", "2.5e1", "19.99"] {
             let body = format!("{{\"amount_usd\":{amount}}}");
-            let answer = world.send(Who::Employer(1), "/wallet/deposit", None, "application/json", body.as_bytes());
+            let answer =
+                world.send(Who::Employer(1), "/wallet/deposit", None, "application/json", body.as_bytes());
             ok(&answer);
         }
         let wallet = world.get(Who::Employer(1), "/wallet");
@@ -111,7 +112,10 @@ fn the_entries_of_a_wallet_come_in_pages_and_add_up_to_the_balance() {
         let held: Vec<&Value> = all.iter().filter(|entry| entry["kind"] == "hold").collect();
         assert_eq!(held.len(), 11);
         assert!(held.iter().all(|entry| entry["amount_usd"] == json!(-3.1) && entry["job_id"].is_i64()));
-        assert_eq!(ok(&world.get(Who::Employer(1), "/wallet"))["entries"]["items"].as_array().map(Vec::len), Some(20));
+        assert_eq!(
+            ok(&world.get(Who::Employer(1), "/wallet"))["entries"]["items"].as_array().map(Vec::len),
+            Some(20)
+        );
     });
 }
 
@@ -129,7 +133,10 @@ fn a_foreign_cursor_and_a_limit_out_of_bounds_are_refused_by_name() {
     for limit in ["0", "101", "-1", "1.5", "x"] {
         invalid(&world.get(Who::Employer(1), &format!("/wallet?limit={limit}")), &["limit"]);
     }
-    invalid(&world.get(Who::Employer(1), "/payments?job_id=x&limit=0&cursor=!"), &["job_id", "limit", "cursor"]);
+    invalid(
+        &world.get(Who::Employer(1), "/payments?job_id=x&limit=0&cursor=!"),
+        &["job_id", "limit", "cursor"],
+    );
     invalid(&world.get(Who::Employer(1), "/payments?job_id=0"), &["job_id"]);
 }
 
@@ -160,7 +167,8 @@ fn a_payment_is_seen_by_its_parties_alone() {
         assert_eq!(ok(&world.get(Who::Worker(3), of_job))["items"], json!([seen]));
         assert_eq!(ok(&world.get(Who::Worker(3), "/payments"))["items"], json!([seen]));
         refused(&world.get(Who::Worker(4), &one), 404, "not_found");
-        for nothing in ["999", "x", "0", "-1", "1.0", "01", "9007199254740992", "99999999999999999999", "%00"] {
+        for nothing in ["999", "x", "0", "-1", "1.0", "01", "9007199254740992", "99999999999999999999", "%00"]
+        {
             refused(&world.get(Who::Employer(1), &format!("/payments/{nothing}")), 404, "not_found");
         }
     });
