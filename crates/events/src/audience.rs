@@ -43,7 +43,7 @@ impl fmt::Display for AudienceRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everyone => f.write_str("everyone"),
-            Self::ChannelAndParties(channel) => write!(f, "channel `{channel}` and both parties"),
+            Self::ChannelAndParties(channel) => write!(f, "the channel `{channel}` and both parties"),
             Self::User => f.write_str("that user"),
         }
     }

@@ -10,9 +10,6 @@ use store::Transaction;
 
 use crate::job::Job;
 
-#[cfg(test)]
-mod tests;
-
 /// What happened to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Happened {
@@ -35,9 +32,17 @@ impl Happened {
 }
 
 /// Writes the event of a change into the relay's table; last in a transaction. The job is as it is after the change.
-pub(crate) async fn write(transaction: &mut Transaction, job: &Job, happened: Happened) -> Result<(), Failure> {
+pub(crate) async fn write(
+    transaction: &mut Transaction,
+    job: &Job,
+    happened: Happened,
+) -> Result<(), Failure> {
     let event = event(job, happened).map_err(|error| {
-        Failure(Problem::internal(format!("job {} can't be told as {}: {error}", job.job_id, happened.as_str())))
+        Failure(Problem::internal(format!(
+            "job {} can't be told as {}: {error}",
+            job.job_id,
+            happened.as_str()
+        )))
     })?;
     let message = message(&event, job.updated_at);
     relay::enqueue(transaction, &format!("job:{}", job.job_id), &message).await?;
@@ -48,9 +53,10 @@ pub(crate) async fn write(transaction: &mut Transaction, job: &Job, happened: Ha
 fn message(event: &Event, at: i64) -> Message {
     let (channels, user_ids) = match event.audience() {
         Audience::Everyone => (None, None),
-        Audience::Named { channel, users } => {
-            (channel.map(|channel| vec![channel.to_owned()]), Some(users.into_iter().map(UserId::get).collect()))
-        }
+        Audience::Named { channel, users } => (
+            channel.map(|channel| vec![channel.to_owned()]),
+            Some(users.into_iter().map(UserId::get).collect()),
+        ),
     };
     Message {
         channels,

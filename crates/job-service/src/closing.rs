@@ -66,7 +66,8 @@ impl Desk {
         let entry = self.claim(job_id, employer_id, closing).await?;
         let step = closing.step();
         let claim = Claim { job_id, step, attempt: entry.attempt };
-        let not_moved = || unavailable(format!("the money of job {job_id} could not be moved; nothing has changed"));
+        let not_moved =
+            || unavailable(format!("the money of job {job_id} could not be moved; nothing has changed"));
         let status = match self.move_money(&entry, step).await? {
             Answer::Done(payment) => payment.status,
             Answer::WrongState(status) => status,
@@ -83,7 +84,9 @@ impl Desk {
         };
         let Some(moved) = Moved::of(status, &entry, step) else {
             self.leave(claim).await;
-            return Err(unavailable(format!("the money of job {job_id} is said to have moved, and is still held")));
+            return Err(unavailable(format!(
+                "the money of job {job_id} is said to have moved, and is still held"
+            )));
         };
         let kept = (moved.status() == closing.end()).then_some(&fresh);
         let settled = match self.settle(claim, moved, kept, By::Call).await {
@@ -127,7 +130,8 @@ impl Desk {
                 Present::State(state) if closing.is_allowed(state) => {
                     let mut transaction = self.store.begin().await?;
                     let until = self.until(now);
-                    let begun = table::begin(&mut transaction, job_id, state, closing.step(), now, until).await?;
+                    let begun =
+                        table::begin(&mut transaction, job_id, state, closing.step(), now, until).await?;
                     transaction.commit().await?;
                     if let Some(entry) = begun {
                         return Ok(entry);

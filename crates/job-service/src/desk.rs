@@ -46,8 +46,10 @@ pub(crate) struct Desk {
     pub(crate) left: Arc<Notify>,
     /// Tells the background that a payment does not know its worker.
     pub(crate) untold: Arc<Notify>,
-    /// How long the owner of a step has it to itself.
+    /// How long a call has a step that it began to itself.
     pub(crate) lease: Duration,
+    /// How long the background has one, which calls the payment service once and comes again.
+    pub(crate) short_lease: Duration,
 }
 
 /// Where the money went.
@@ -67,7 +69,9 @@ impl Moved {
             (PaymentStatus::Held, _) => None,
             (PaymentStatus::Released, _) => Some(Self::Released),
             (PaymentStatus::Refunded, Step::Refunding(reason)) => Some(Self::Refunded(reason)),
-            (PaymentStatus::Refunded, _) if entry.is_due(now_micros()) => Some(Self::Refunded(RefundReason::Expired)),
+            (PaymentStatus::Refunded, _) if entry.is_due(now_micros()) => {
+                Some(Self::Refunded(RefundReason::Expired))
+            }
             (PaymentStatus::Refunded, _) => Some(Self::Refunded(RefundReason::Cancelled)),
         }
     }

@@ -14,3 +14,6 @@ pub struct JobFlags {
     #[arg(long, env, value_name = "URL", default_value = "http://127.0.0.1:8082", value_parser = values::web_address, help_heading = "Other services")]
     pub payment_service_url: reqwest::Url,
 }
+
+#[cfg(test)]
+mod tests;

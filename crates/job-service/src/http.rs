@@ -28,7 +28,9 @@ pub(crate) fn configure(service: &JobService, config: &mut ServiceConfig) {
     let scope = service.watch.scope("/jobs").app_data(Data::new(service.clone()));
     config.service(
         scope
-            .service(resource("", "GET, POST").route(web::get().to(list_jobs)).route(web::post().to(post_job)))
+            .service(
+                resource("", "GET, POST").route(web::get().to(list_jobs)).route(web::post().to(post_job)),
+            )
             .service(resource("/{job_id}", "GET").route(web::get().to(get_job)))
             .service(resource("/{job_id}/accept", "POST").route(web::post().to(accept_job)))
             .service(resource("/{job_id}/complete", "POST").route(web::post().to(complete_job)))
@@ -69,7 +71,10 @@ pub(crate) async fn post_job(
         (status = 422, description = "`invalid`: names every wrong parameter",
          body = crate::openapi::Problem, content_type = "application/problem+json"),
         crate::openapi::StoreAway))]
-pub(crate) async fn list_jobs(request: HttpRequest, service: Data<JobService>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn list_jobs(
+    request: HttpRequest,
+    service: Data<JobService>,
+) -> Result<HttpResponse, Failure> {
     let user = service.callers.user(&request).await?;
     let query = Query::of(&request);
     let mut errors = Vec::new();
@@ -100,7 +105,10 @@ pub(crate) async fn list_jobs(request: HttpRequest, service: Data<JobService>) -
         (status = 404, description = "`not_found`",
          body = crate::openapi::Problem, content_type = "application/problem+json"),
         crate::openapi::StoreAway))]
-pub(crate) async fn get_job(request: HttpRequest, service: Data<JobService>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get_job(
+    request: HttpRequest,
+    service: Data<JobService>,
+) -> Result<HttpResponse, Failure> {
     service.callers.user(&request).await?;
     let entry = table::find(&service.desk.store, job_id(&request)?).await?.ok_or_else(no_such_job)?;
     Ok(HttpResponse::Ok().json(entry.job))
@@ -181,7 +189,12 @@ async fn caller(service: &JobService, request: &HttpRequest, wanted: UserType) -
     Err(Failure::forbidden(format!("only a user of type {wanted} may do this")))
 }
 
-async fn begin(service: &JobService, request: &HttpRequest, user: &User, body: &[u8]) -> Result<Begin, Failure> {
+async fn begin(
+    service: &JobService,
+    request: &HttpRequest,
+    user: &User,
+    body: &[u8],
+) -> Result<Begin, Failure> {
     service.idempotency.begin(&service.desk.store, request, &user.id.to_string(), body).await
 }
 
@@ -195,7 +208,9 @@ fn word<T: std::str::FromStr<Err = events::UnknownWord>>(
     name: &'static str,
     errors: &mut Vec<(&'static str, String)>,
 ) -> Option<T> {
-    query.get(name).and_then(|text| text.parse().map_err(|error: T::Err| errors.push((name, error.to_string()))).ok())
+    query
+        .get(name)
+        .and_then(|text| text.parse().map_err(|error: T::Err| errors.push((name, error.to_string()))).ok())
 }
 
 fn draft(body: &[u8], employer_id: i64) -> Result<Draft, Failure> {
@@ -219,4 +234,3 @@ fn draft(body: &[u8], employer_id: i64) -> Result<Draft, Failure> {
         deadline: deadline?,
     })
 }
-

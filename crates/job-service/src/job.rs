@@ -117,8 +117,11 @@ impl Entry {
         }
         match self.step {
             Some(Step::Refunding(RefundReason::Expired)) => Present::State(JobStatus::Refunded),
+            // Whether or not the cancellation gets through: behind the deadline there is one end only.
+            Some(Step::Refunding(RefundReason::Cancelled)) | None if self.is_due(now) => {
+                Present::State(JobStatus::Refunded)
+            }
             Some(_) => Present::Undecided,
-            None if self.is_due(now) => Present::State(JobStatus::Refunded),
             None => Present::State(status),
         }
     }

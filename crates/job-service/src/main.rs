@@ -8,8 +8,11 @@ use rest::settings::ServiceFlags;
 use rest::{Opened, Program};
 use service_kit::shutdown::Token;
 
-const PROGRAM: Program =
-    Program { name: "job-service", about: "PayChain's jobs: posted, accepted, completed, refunded", port: "8081" };
+const PROGRAM: Program = Program {
+    name: "job-service",
+    about: "PayChain's jobs: posted, accepted, completed, refunded",
+    port: "8081",
+};
 
 fn main() -> ExitCode {
     rest::launch::<JobFlags>(PROGRAM, |flags, own, shutdown| Box::pin(open(flags, own, shutdown)))

@@ -58,9 +58,13 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let jobs = IntCounterVec::new(Opts::new("fanfare_jobs_total", "Changes of jobs, by event"), &["event"])?;
+        let jobs =
+            IntCounterVec::new(Opts::new("fanfare_jobs_total", "Changes of jobs, by event"), &["event"])?;
         let steps = IntCounterVec::new(
-            Opts::new("fanfare_job_steps_total", "Ends of steps that move money, by step, outcome and who ended it"),
+            Opts::new(
+                "fanfare_job_steps_total",
+                "Ends of steps that move money, by step, outcome and who ended it",
+            ),
             &["step", "outcome", "by"],
         )?;
         let lag = Histogram::with_opts(

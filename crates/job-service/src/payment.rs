@@ -232,7 +232,13 @@ impl Payments {
     }
 
     /// Gives the money to the worker.
-    pub(crate) async fn release(&self, job_id: i64, attempt: i64, payment_id: i64, worker_id: Option<i64>) -> Answer {
+    pub(crate) async fn release(
+        &self,
+        job_id: i64,
+        attempt: i64,
+        payment_id: i64,
+        worker_id: Option<i64>,
+    ) -> Answer {
         let body = json!({"worker_id": worker_id});
         let url = self.at(&format!("payments/{payment_id}/release"));
         let call = Call { url, key: Operation::Release.key(job_id, attempt), body };
@@ -258,7 +264,11 @@ impl Payments {
     /// Makes the worker a party of the payment.
     pub(crate) async fn tell_worker(&self, job_id: i64, payment_id: i64, worker_id: i64) -> Told {
         let url = self.at(&format!("payments/{payment_id}/worker"));
-        let call = Call { url, key: format!("job-{job_id}-worker-{worker_id}"), body: json!({"worker_id": worker_id}) };
+        let call = Call {
+            url,
+            key: format!("job-{job_id}-worker-{worker_id}"),
+            body: json!({"worker_id": worker_id}),
+        };
         match self.once(&call, self.call).await {
             // Where the money has moved, the call that moved it named the worker.
             Try::Heard(Answer::Done(_) | Answer::WrongState(_)) => Told::Yes,
@@ -272,7 +282,8 @@ impl Payments {
     pub(crate) async fn void(&self, job_id: i64, attempt: i64, operation: Operation) -> Fence {
         let key = operation.key(job_id, attempt);
         let body = json!({"job_id": job_id, "key": key, "operation": operation.as_str()});
-        let request = self.request(self.at("payments/void"), &body).header("idempotency-key", format!("{key}-void"));
+        // Without an idempotency key of its own: what it says of the payment is to be of this moment.
+        let request = self.request(self.at("payments/void"), &body);
         let answer = async {
             let response = request.send().await?.error_for_status()?;
             response.json::<Voided>().await
@@ -347,7 +358,12 @@ impl Payments {
         let meaning = meaning(status, &body);
         if matches!(meaning, Try::NotTaken) {
             let answer = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
-            tracing::error!(key = call.key, status = status.as_u16(), answer, "the payment service refuses a call");
+            tracing::error!(
+                key = call.key,
+                status = status.as_u16(),
+                answer,
+                "the payment service refuses a call"
+            );
         }
         meaning
     }
@@ -374,7 +390,8 @@ impl Payments {
 /// What an answer to a call that moves money means.
 fn meaning(status: StatusCode, body: &[u8]) -> Try {
     if status.is_success() {
-        return serde_json::from_slice(body).map_or(Try::Unheard, |payment| Try::Heard(Answer::Done(payment)));
+        return serde_json::from_slice(body)
+            .map_or(Try::Unheard, |payment| Try::Heard(Answer::Done(payment)));
     }
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     match (status.as_u16(), problem.code.as_str()) {

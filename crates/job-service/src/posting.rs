@@ -61,7 +61,8 @@ impl Desk {
 
     async fn publish(&self, payment: Payment, fresh: &Fresh) -> Result<Option<Job>, Failure> {
         let mut transaction = self.store.begin().await?;
-        let published = table::publish(&mut transaction, payment.job_id, payment.payment_id, now_micros()).await?;
+        let published =
+            table::publish(&mut transaction, payment.job_id, payment.payment_id, now_micros()).await?;
         let Some(entry) = published else { return Ok(None) };
         fresh.keep(&mut transaction, StatusCode::CREATED, &text(&entry.job)?).await?;
         announce::write(&mut transaction, &entry.job, Happened::Created).await?;

@@ -56,7 +56,8 @@ impl Desk {
         };
         if let Some(payment) = payment {
             let reason = RefundReason::Cancelled;
-            let refund = self.payments.refund(claim.job_id, UNDO, payment.payment_id, None, reason, Tries::One);
+            let refund =
+                self.payments.refund(claim.job_id, UNDO, payment.payment_id, None, reason, Tries::One);
             match refund.await {
                 Answer::Done(payment) if payment.status != PaymentStatus::Held => {}
                 Answer::WrongState(status) if status != PaymentStatus::Held => {}
@@ -81,7 +82,8 @@ impl Desk {
     async fn expire(&self, entry: &Entry, claim: Claim) -> Result<Resolved, Failure> {
         let Some(payment_id) = entry.payment_id else { return Ok(Resolved::Later(claim)) };
         let (worker_id, reason) = (entry.job.worker_id, RefundReason::Expired);
-        let refund = self.payments.refund(claim.job_id, claim.attempt, payment_id, worker_id, reason, Tries::One);
+        let refund =
+            self.payments.refund(claim.job_id, claim.attempt, payment_id, worker_id, reason, Tries::One);
         match refund.await {
             Answer::Done(payment) => self.follow(entry, claim, payment.status).await,
             Answer::WrongState(status) => self.follow(entry, claim, status).await,

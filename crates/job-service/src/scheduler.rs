@@ -24,6 +24,15 @@ const BATCH: i64 = 32;
 /// When a step that could not be brought to its end is taken up again.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// Why a job is taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// Its deadline has passed.
+    Due,
+    /// Nobody works on its step any more.
+    Abandoned,
+}
+
 /// What came of a look at the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
@@ -83,17 +92,18 @@ impl Desk {
         if due.is_empty() && abandoned.is_empty() {
             return Ok(Turn::Done);
         }
-        let until = self.until(now);
+        let until = after(now, self.short_lease);
         let mut claimed = Vec::with_capacity(due.len() + abandoned.len());
         let mut transaction = self.store.begin().await?;
         // In the order of their numbers, in which every instance locks them.
-        let mut all: Vec<_> = due.iter().map(|id| (*id, true)).chain(abandoned.iter().map(|id| (*id, false))).collect();
-        all.sort_unstable();
-        for (job_id, is_due) in all {
-            claimed.extend(if is_due {
-                table::begin_expiry(&mut transaction, job_id, now, until).await?
-            } else {
-                table::take_over(&mut transaction, job_id, now, until).await?
+        let due = due.into_iter().map(|job_id| (job_id, Found::Due));
+        let mut all: Vec<_> =
+            due.chain(abandoned.into_iter().map(|job_id| (job_id, Found::Abandoned))).collect();
+        all.sort_unstable_by_key(|(job_id, _)| *job_id);
+        for (job_id, found) in all {
+            claimed.extend(match found {
+                Found::Due => table::begin_expiry(&mut transaction, job_id, now, until).await?,
+                Found::Abandoned => table::take_over(&mut transaction, job_id, now, until).await?,
             });
         }
         transaction.commit().await?;

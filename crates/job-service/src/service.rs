@@ -90,6 +90,7 @@ impl JobService {
             left: Arc::new(Notify::new()),
             untold: Arc::new(Notify::new()),
             lease: settings.payment.patience + settings.payment.call + MARGIN,
+            short_lease: settings.payment.call + MARGIN,
         };
         Ok(Self {
             desk,
@@ -172,7 +173,8 @@ impl JobService {
         if let Ok(backlog) = Backlog::read(store).await {
             let state = if backlog.parked > 0 { State::Degraded } else { overdue(backlog.oldest) };
             let (waiting, parked) = (backlog.waiting, backlog.parked);
-            let value = json!({"backlog": waiting, "oldest_seconds": backlog.oldest.as_secs(), "parked": parked});
+            let value =
+                json!({"backlog": waiting, "oldest_seconds": backlog.oldest.as_secs(), "parked": parked});
             health = health.and("relay", state, value);
         }
         if let Ok((pending, since)) = table::steps(store).await {

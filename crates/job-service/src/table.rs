@@ -11,6 +11,14 @@ use store::{Store, Transaction, counter};
 
 use crate::job::{Entry, Step};
 
+/// What [`Entry`] is read from. By name, since Postgres refuses a prepared `*` once a column is added.
+macro_rules! columns {
+    () => {
+        "job_id, title, description, pay_cents, job_type, status, employer_id, worker_id, deadline, created_at, \
+         updated_at, payment_id, step, step_reason, attempt"
+    };
+}
+
 /// A job that is to be posted.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
@@ -39,7 +47,12 @@ pub(crate) enum Whose {
 }
 
 /// Writes a job that nobody sees yet, in the step `holding`.
-pub(crate) async fn insert(transaction: &mut Transaction, draft: &Draft, now: i64, until: i64) -> sqlx::Result<i64> {
+pub(crate) async fn insert(
+    transaction: &mut Transaction,
+    draft: &Draft,
+    now: i64,
+    until: i64,
+) -> sqlx::Result<i64> {
     let job_id = counter(transaction, "jobs").await?;
     sqlx::query(
         "INSERT INTO jobs (job_id, title, description, pay_cents, job_type, status, employer_id, deadline,
@@ -67,11 +80,12 @@ pub(crate) async fn publish(
     payment_id: i64,
     now: i64,
 ) -> sqlx::Result<Option<Entry>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "UPDATE jobs SET step = NULL, step_since = NULL, step_until = NULL, payment_id = $1, created_at = $2,
                          updated_at = $2
-         WHERE job_id = $3 AND step = 'holding' RETURNING *",
-    )
+         WHERE job_id = $3 AND step = 'holding' RETURNING ",
+        columns!()
+    ))
     .bind(payment_id)
     .bind(now)
     .bind(job_id)
@@ -96,12 +110,13 @@ pub(crate) async fn accept(
     worker_id: i64,
     now: i64,
 ) -> sqlx::Result<Option<Entry>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "UPDATE jobs SET status = 'accepted', worker_id = $1, updated_at = $2, party_told = 0
          WHERE job_id = $3 AND status = 'open' AND step IS NULL AND payment_id IS NOT NULL
                AND (deadline IS NULL OR deadline > $2)
-         RETURNING *",
-    )
+         RETURNING ",
+        columns!()
+    ))
     .bind(worker_id)
     .bind(now)
     .bind(job_id)
@@ -118,11 +133,12 @@ pub(crate) async fn begin(
     now: i64,
     until: i64,
 ) -> sqlx::Result<Option<Entry>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "UPDATE jobs SET step = $1, step_reason = $2, step_since = $3, step_until = $4, attempt = attempt + 1
          WHERE job_id = $5 AND status = $6 AND step IS NULL AND (deadline IS NULL OR deadline > $3)
-         RETURNING *",
-    )
+         RETURNING ",
+        columns!()
+    ))
     .bind(step.as_str())
     .bind(step.reason())
     .bind(now)
@@ -153,12 +169,13 @@ pub(crate) async fn begin_expiry(
     now: i64,
     until: i64,
 ) -> sqlx::Result<Option<Entry>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "UPDATE jobs SET step = 'refunding', step_reason = 'expired', step_since = $1, step_until = $2,
                          attempt = attempt + 1
          WHERE job_id = $3 AND status IN ('open', 'accepted') AND deadline <= $1 AND step IS NULL
-         RETURNING *",
-    )
+         RETURNING ",
+        columns!()
+    ))
     .bind(now)
     .bind(until)
     .bind(job_id)
@@ -194,10 +211,11 @@ pub(crate) async fn take_over(
     now: i64,
     until: i64,
 ) -> sqlx::Result<Option<Entry>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "UPDATE jobs SET step = CASE WHEN step = 'holding' THEN 'voiding' ELSE step END, step_until = $1
-         WHERE job_id = $2 AND step IS NOT NULL AND step_until <= $3 RETURNING *",
-    )
+         WHERE job_id = $2 AND step IS NOT NULL AND step_until <= $3 RETURNING ",
+        columns!()
+    ))
     .bind(until)
     .bind(job_id)
     .bind(now)
@@ -213,11 +231,12 @@ pub(crate) async fn settle(
     reason: Option<&'static str>,
     now: i64,
 ) -> sqlx::Result<Option<Entry>> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "UPDATE jobs SET status = $1, reason = $2, updated_at = $3, step = NULL, step_reason = NULL,
                          step_since = NULL, step_until = NULL, party_told = 1
-         WHERE job_id = $4 AND step = $5 AND attempt = $6 RETURNING *",
-    )
+         WHERE job_id = $4 AND step = $5 AND attempt = $6 RETURNING ",
+        columns!()
+    ))
     .bind(status.as_str())
     .bind(reason)
     .bind(now)
@@ -256,7 +275,7 @@ pub(crate) async fn leave(transaction: &mut Transaction, claim: Claim, until: i6
 
 /// Jobs whose payment does not know the worker yet.
 pub(crate) async fn untold(store: &Store, most: i64) -> sqlx::Result<Vec<Entry>> {
-    sqlx::query_as("SELECT * FROM jobs WHERE party_told = 0 ORDER BY job_id LIMIT $1")
+    sqlx::query_as(concat!("SELECT ", columns!(), " FROM jobs WHERE party_told = 0 ORDER BY job_id LIMIT $1"))
         .bind(most)
         .fetch_all(store.reader())
         .await
@@ -274,7 +293,7 @@ pub(crate) async fn told(transaction: &mut Transaction, job_id: i64, worker_id: 
 
 /// A job that everyone may see.
 pub(crate) async fn find(store: &Store, job_id: i64) -> sqlx::Result<Option<Entry>> {
-    sqlx::query_as("SELECT * FROM jobs WHERE job_id = $1 AND payment_id IS NOT NULL")
+    sqlx::query_as(concat!("SELECT ", columns!(), " FROM jobs WHERE job_id = $1 AND payment_id IS NOT NULL"))
         .bind(job_id)
         .fetch_optional(store.reader())
         .await
@@ -289,7 +308,8 @@ pub(crate) async fn list(
     before: i64,
     most: i64,
 ) -> sqlx::Result<Vec<Entry>> {
-    let mut sql = "SELECT * FROM jobs WHERE payment_id IS NOT NULL AND job_id < $1".to_owned();
+    let mut sql =
+        concat!("SELECT ", columns!(), " FROM jobs WHERE payment_id IS NOT NULL AND job_id < $1").to_owned();
     let mut values = 2;
     let mut condition = |column: &'static str| {
         values += 1;
@@ -326,7 +346,9 @@ pub(crate) async fn list(
 
 /// How many steps are under way, and since when the oldest is.
 pub(crate) async fn steps(store: &Store) -> sqlx::Result<(i64, Option<i64>)> {
-    sqlx::query_as("SELECT COUNT(*), MIN(step_since) FROM jobs WHERE step IS NOT NULL").fetch_one(store.reader()).await
+    sqlx::query_as("SELECT COUNT(*), MIN(step_since) FROM jobs WHERE step IS NOT NULL")
+        .fetch_one(store.reader())
+        .await
 }
 
 async fn ids(store: &Store, sql: &'static str, now: i64, most: i64) -> sqlx::Result<Vec<i64>> {

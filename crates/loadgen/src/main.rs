@@ -20,7 +20,7 @@ mod target;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::scenario::{churn, fanout, fanout_max, floor, idle, unicast};
+use crate::scenario::{churn, fanout, fanout_max, floor, idle, jobs, unicast};
 use crate::target::TargetArgs;
 
 /// Measures a notification hub from outside: CPU per delivery, latency, memory, and that nothing is lost or doubled.
@@ -50,6 +50,8 @@ enum Scenario {
     Unicast(unicast::UnicastArgs),
     /// Connections that come and go
     Churn(churn::ChurnArgs),
+    /// Jobs through `fanfare up`: from a job's change to a browser
+    Jobs(jobs::JobsArgs),
     /// Turn lines of JSON into a Markdown table of medians and ratios
     Report(report::ReportArgs),
     /// The writing process of `floor`
@@ -74,6 +76,7 @@ fn main() -> Result<()> {
         Scenario::FanoutMax(args) => fanout_max::run(args, target)?,
         Scenario::Unicast(args) => unicast::run(args, target)?,
         Scenario::Churn(args) => churn::run(args, target)?,
+        Scenario::Jobs(args) => jobs::run(args)?,
         Scenario::Report(args) => return report::run(args),
         Scenario::FloorWriter(args) => return floor::write_rounds(args),
         Scenario::Worker { share } => return audience::work(share),

@@ -5,6 +5,7 @@ pub(crate) mod fanout;
 pub(crate) mod fanout_max;
 pub(crate) mod floor;
 pub(crate) mod idle;
+pub(crate) mod jobs;
 pub(crate) mod unicast;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

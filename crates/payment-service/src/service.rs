@@ -192,11 +192,21 @@ impl PaymentService {
     }
 
     async fn health(&self) -> Health {
-        let health = match self.0.store.answers().await {
-            true => Health::new().and("database", State::Healthy, "up"),
-            false => Health::new().and("database", State::Unhealthy, "down"),
+        let health = Health::new();
+        let health = if self.0.store.answers().await {
+            self.relay_health(health.and("database", State::Healthy, "up")).await
+        } else {
+            // Not asked for more: it would only take its time to fail.
+            health.and("database", State::Unhealthy, "down").and("relay", State::Unhealthy, Value::Null)
         };
-        let health = match Backlog::read(&self.0.store).await {
+        match self.0.books.balance() {
+            true => health.and("books", State::Healthy, "balanced"),
+            false => health.and("books", State::Unhealthy, "unbalanced"),
+        }
+    }
+
+    async fn relay_health(&self, health: Health) -> Health {
+        match Backlog::read(&self.0.store).await {
             Ok(backlog) => {
                 let late = backlog.parked > 0 || backlog.oldest > RELAY_LATE;
                 let state = if late { State::Degraded } else { State::Healthy };
@@ -208,10 +218,6 @@ impl PaymentService {
                 health.and("relay", state, relay)
             }
             Err(_) => health.and("relay", State::Unhealthy, Value::Null),
-        };
-        match self.0.books.balance() {
-            true => health.and("books", State::Healthy, "balanced"),
-            false => health.and("books", State::Unhealthy, "unbalanced"),
         }
     }
 }

@@ -11,9 +11,13 @@ use actix_web::{Error, HttpRequest, HttpResponse, Resource, Scope};
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use service_kit::metrics::LATENCY_SECONDS;
 use service_kit::problem::Problem;
+use service_kit::telemetry::LogLimiter;
 use tracing::Instrument as _;
 
 use crate::trace::{self, Trace};
+
+/// Lines about answers per second; the counters tell the rest.
+static ANSWERS: LogLimiter = LogLimiter::new(20);
 
 /// The counters of a service's requests. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -105,7 +109,15 @@ async fn observe(
         let elapsed = started.elapsed();
         watch.requests.with_label_values(&[method, &status.to_string()]).inc();
         watch.seconds.with_label_values(&[method]).observe(elapsed.as_secs_f64());
-        tracing::debug!(service = watch.service, status, micros = elapsed.as_micros(), "answered");
+        if let Some(suppressed) = ANSWERS.allow() {
+            tracing::info!(
+                service = watch.service,
+                status,
+                micros = elapsed.as_micros(),
+                suppressed,
+                "answered"
+            );
+        }
         answer
     };
     trace::within(trace, work.instrument(span)).await

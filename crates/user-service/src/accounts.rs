@@ -180,7 +180,10 @@ impl Accounts {
                 announce(&mut transaction, &user, News::Revoked(vec![owner.session_id]), now).await?;
                 transaction.commit().await?;
                 self.relay.wake();
-                tracing::warn!(user_id = owner.user_id, "a refresh token was used twice: its session is ended");
+                tracing::warn!(
+                    user_id = owner.user_id,
+                    "a refresh token was used twice: its session is ended"
+                );
                 Err(invalid(Refresh::Reused))
             }
             Used::Nothing => Err(invalid(Refresh::Invalid)),
@@ -196,7 +199,9 @@ impl Accounts {
         let Some(owner) = owner else { return Ok(()) };
         let mut transaction = self.store.begin().await?;
         let now = now_micros();
-        let Some(owner) = sessions::end(&mut transaction, &owner.session_id, now).await? else { return Ok(()) };
+        let Some(owner) = sessions::end(&mut transaction, &owner.session_id, now).await? else {
+            return Ok(());
+        };
         let user = users::by_id(&mut *transaction, owner.user_id).await?.ok_or_else(unknown_user)?;
         announce(&mut transaction, &user, News::LoggedOut(owner.session_id), now).await?;
         transaction.commit().await?;
@@ -255,7 +260,8 @@ impl Accounts {
             aud: self.audience.as_deref(),
         };
         let access = self.keys.sign(&claims);
-        let access = access.map_err(|error| Failure(Problem::internal(format!("an access token: {error:#}"))))?;
+        let access =
+            access.map_err(|error| Failure(Problem::internal(format!("an access token: {error:#}"))))?;
         Ok(Tokens { access, refresh: session.refresh_token, expires_in: self.lifetimes.access })
     }
 

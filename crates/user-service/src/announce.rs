@@ -1,6 +1,8 @@
 //! Events, written in the transaction that makes the change that they tell of.
 
-use events::{Audience, Event, SessionRevoked, UserId, UserLoggedIn, UserLoggedOut, UserRegistered, UserType};
+use events::{
+    Audience, Event, SessionRevoked, UserId, UserLoggedIn, UserLoggedOut, UserRegistered, UserType,
+};
 use hub_client::{Message, relay};
 use rest::Failure;
 use service_kit::problem::Problem;
@@ -27,8 +29,14 @@ pub(crate) enum News {
 ///
 /// # Errors
 /// The database fails, or the row of the user holds what no user can be.
-pub(crate) async fn announce(transaction: &mut Transaction, user: &User, news: News, now: i64) -> Result<(), Failure> {
-    let wrong = |what: &dyn std::fmt::Display| Failure(Problem::internal(format!("user {}: {what}", user.user_id)));
+pub(crate) async fn announce(
+    transaction: &mut Transaction,
+    user: &User,
+    news: News,
+    now: i64,
+) -> Result<(), Failure> {
+    let wrong =
+        |what: &dyn std::fmt::Display| Failure(Problem::internal(format!("user {}: {what}", user.user_id)));
     let user_id = UserId::new(user.user_id).map_err(|error| wrong(&error))?;
     let user_type: UserType = user.user_type.parse().map_err(|error| wrong(&error))?;
     let event: Event = match news {

@@ -70,7 +70,11 @@ async fn register(
     Ok(unkept(HttpResponse::Created()).json(SignedIn::new(user, tokens)))
 }
 
-async fn login(accounts: Data<Accounts>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
+async fn login(
+    accounts: Data<Accounts>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     accounts.admit(peer(&request))?;
     let body = body::json(&request, payload).await?;
     let mut members = Form::parse(&body)?;
@@ -83,13 +87,21 @@ async fn login(accounts: Data<Accounts>, request: HttpRequest, payload: Payload)
     Ok(unkept(HttpResponse::Ok()).json(SignedIn::new(user, tokens)))
 }
 
-async fn refresh(accounts: Data<Accounts>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
+async fn refresh(
+    accounts: Data<Accounts>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     let token = refresh_token(&request, payload).await?;
     let tokens = trace::uninterrupted(async move { accounts.refresh(token).await }).await?;
     Ok(unkept(HttpResponse::Ok()).json(Pair::new(tokens)))
 }
 
-async fn logout(accounts: Data<Accounts>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
+async fn logout(
+    accounts: Data<Accounts>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     let caller = accounts.callers.user(&request).await?;
     let token = refresh_token(&request, payload).await?;
     trace::uninterrupted(async move { accounts.logout(caller.id, token).await }).await?;
@@ -114,7 +126,11 @@ async fn me(accounts: Data<Accounts>, request: HttpRequest) -> Result<HttpRespon
     Ok(unkept(HttpResponse::Ok()).json(user))
 }
 
-async fn rename(accounts: Data<Accounts>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
+async fn rename(
+    accounts: Data<Accounts>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Failure> {
     let caller = accounts.callers.user(&request).await?;
     let body = body::json(&request, payload).await?;
     let mut members = Form::parse(&body)?;

@@ -42,7 +42,8 @@ impl Counters {
     /// # Errors
     /// When the registry has them already.
     pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let hashes = IntCounter::new("fanfare_password_hashes_total", "Passwords hashed, to keep or to compare")?;
+        let hashes =
+            IntCounter::new("fanfare_password_hashes_total", "Passwords hashed, to keep or to compare")?;
         let vector = |name, help| IntCounterVec::new(Opts::new(name, help), &["outcome"]);
         let sign_ins = vector("fanfare_sign_ins_total", "Sign-ins, by what came of them")?;
         let refreshes = vector("fanfare_refreshes_total", "Uses of refresh tokens, by what came of them")?;

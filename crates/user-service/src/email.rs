@@ -22,7 +22,9 @@ impl Email {
     pub(crate) fn read(raw: &str) -> Result<Self, String> {
         let text: String = serde_json::from_str(raw).map_err(|_| "must be a string".to_owned())?;
         let sides: Vec<&str> = text.split('@').collect();
-        let [name, domain] = sides[..] else { return Err("must be an e-mail address, with one @".to_owned()) };
+        let [name, domain] = sides[..] else {
+            return Err("must be an e-mail address, with one @".to_owned());
+        };
         if name.is_empty() || domain.is_empty() {
             return Err("must be an e-mail address, with something on both sides of the @".to_owned());
         }

@@ -93,7 +93,11 @@ impl Keys {
     ///
     /// # Errors
     /// The database fails, or holds a key that can't be used.
-    pub(crate) async fn open(store: Store, rotation: Duration, access_lifetime: Duration) -> anyhow::Result<Arc<Self>> {
+    pub(crate) async fn open(
+        store: Store,
+        rotation: Duration,
+        access_lifetime: Duration,
+    ) -> anyhow::Result<Arc<Self>> {
         let keys = Self {
             store,
             rotation,
@@ -139,7 +143,11 @@ impl Keys {
         let ring = self.ring.load();
         let made = ring.signers.iter().map(|signer| signer.created_at).max().unwrap_or(0);
         let newest = Duration::from_micros(u64::try_from(now_micros() - made).unwrap_or(0));
-        KeysStatus { published: ring.signers.len(), newest, overdue: newest > self.rotation + self.period() * 10 }
+        KeysStatus {
+            published: ring.signers.len(),
+            newest,
+            overdue: newest > self.rotation + self.period() * 10,
+        }
     }
 
     /// Keeps the keys up to date until the shutdown begins.
@@ -150,7 +158,10 @@ impl Keys {
                 () = tokio::time::sleep(self.period()) => {}
             }
             if let Err(error) = self.renew().await {
-                tracing::warn!(error = format!("{error:#}"), "the signing keys can't be renewed, keeping those that are there");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the signing keys can't be renewed, keeping those that are there"
+                );
             }
         }
     }
@@ -180,7 +191,10 @@ impl Keys {
                 insert(&mut transaction, &row).await?;
             }
             for kid in done(&rows) {
-                sqlx::query("DELETE FROM signing_keys WHERE kid = $1").bind(kid).execute(&mut *transaction).await?;
+                sqlx::query("DELETE FROM signing_keys WHERE kid = $1")
+                    .bind(kid)
+                    .execute(&mut *transaction)
+                    .await?;
             }
             rows = rows_in(&mut transaction).await?;
             transaction.commit().await?;
@@ -202,11 +216,11 @@ impl Keys {
         }
         let jwks: Vec<&str> = rows.iter().map(|row| row.public_jwk.as_str()).collect();
         let set = format!("{{\"keys\":[{}]}}", jwks.join(","));
+        let signers = rows.iter().map(signer).collect::<anyhow::Result<Vec<Signer>>>()?;
         self.local.feed(&set)?;
-        let signers: anyhow::Result<Vec<Signer>> = rows.iter().map(signer).collect();
         let kids: Vec<&str> = rows.iter().map(|row| row.kid.as_str()).collect();
         tracing::info!(?kids, "the signing keys have changed");
-        self.ring.store(Arc::new(Ring { signers: signers?, set }));
+        self.ring.store(Arc::new(Ring { signers, set }));
         Ok(())
     }
 }
@@ -220,7 +234,10 @@ impl fmt::Debug for Keys {
 
 fn signer(row: &Row) -> anyhow::Result<Signer> {
     let Row { kid, algorithm, private_key, created_at, signs_from, .. } = row;
-    anyhow::ensure!(algorithm == pair::ALGORITHM, "the key {kid} is for {algorithm}, which is not known here");
+    anyhow::ensure!(
+        algorithm == pair::ALGORITHM,
+        "the key {kid} is for {algorithm}, which is not known here"
+    );
     let private = STANDARD.decode(private_key).with_context(|| format!("the key {kid} is not in base64"))?;
     pair::check(&private).with_context(|| format!("the key {kid} can't be used"))?;
     let key = EncodingKey::from_ed_der(&private);
@@ -239,7 +256,8 @@ fn make(now: i64, signs_from: i64) -> anyhow::Result<Row> {
     })
 }
 
-const SELECT: &str = "SELECT kid, algorithm, private_key, public_jwk, created_at, signs_from FROM signing_keys
+const SELECT: &str =
+    "SELECT kid, algorithm, private_key, public_jwk, created_at, signs_from FROM signing_keys
      ORDER BY signs_from, kid";
 
 /// A row as the database gives it.

@@ -8,8 +8,11 @@ use rest::{Opened, Program};
 use service_kit::shutdown::Token;
 use user_service::{Settings, UserFlags, UserService};
 
-const PROGRAM: Program =
-    Program { name: "user-service", about: "PayChain's users: registration, sign-in, sessions", port: "8083" };
+const PROGRAM: Program = Program {
+    name: "user-service",
+    about: "PayChain's users: registration, sign-in, sessions",
+    port: "8083",
+};
 
 fn main() -> ExitCode {
     rest::launch::<UserFlags>(PROGRAM, |flags, own, shutdown| Box::pin(open(flags, own, shutdown)))

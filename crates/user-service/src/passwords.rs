@@ -46,7 +46,9 @@ pub(crate) struct Passwords {
 
 /// A turn to hash one password.
 #[derive(Debug)]
-pub(crate) struct Turn(OwnedSemaphorePermit);
+pub(crate) struct Turn(
+    #[expect(dead_code, reason = "held, and given back when dropped")] OwnedSemaphorePermit,
+);
 
 impl Passwords {
     /// Prepares for `at_once` hashes at the same time; makes one.
@@ -93,7 +95,12 @@ impl Passwords {
     ///
     /// # Errors
     /// 500 where the hash can't be read.
-    pub(crate) async fn is_right(&self, turn: Turn, password: String, kept: Option<String>) -> Result<bool, Failure> {
+    pub(crate) async fn is_right(
+        &self,
+        turn: Turn,
+        password: String,
+        kept: Option<String>,
+    ) -> Result<bool, Failure> {
         let somebodys = kept.is_some();
         let kept = kept.unwrap_or_else(|| self.nobodys.as_ref().to_owned());
         let argon2 = self.argon2.clone();
@@ -101,7 +108,8 @@ impl Passwords {
             let hash = PasswordHash::new(&kept).map_err(|error| error.to_string())?;
             Ok::<_, String>(argon2.verify_password(password.as_bytes(), &hash).is_ok())
         });
-        let right = compared.await?.map_err(|error| Failure(Problem::internal(format!("a kept hash: {error}"))))?;
+        let right =
+            compared.await?.map_err(|error| Failure(Problem::internal(format!("a kept hash: {error}"))))?;
         Ok(right && somebodys)
     }
 
@@ -123,6 +131,8 @@ impl Passwords {
 
 impl std::fmt::Debug for Passwords {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Passwords").field("permits", &self.permits.available_permits()).finish_non_exhaustive()
+        f.debug_struct("Passwords")
+            .field("permits", &self.permits.available_permits())
+            .finish_non_exhaustive()
     }
 }

@@ -53,12 +53,9 @@ impl UserService {
     /// # Errors
     /// The database can't be opened, or a key can't be used.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
-        let store = Store::open(
-            &settings.location,
-            "user_service",
-            &[MIGRATIONS, hub_client::relay::MIGRATIONS],
-        )
-        .await?;
+        let store =
+            Store::open(&settings.location, "user_service", &[MIGRATIONS, hub_client::relay::MIGRATIONS])
+                .await?;
         let keys = Keys::open(store.clone(), settings.key_rotation, settings.access_lifetime).await?;
         let registry = service_kit::metrics::registry()?;
         let watch = Watch::new(NAME, &registry)?;
@@ -67,7 +64,8 @@ impl UserService {
         let hashes = counters.hashes.clone();
         let at_once = settings.hashes_at_once;
         let passwords = tokio::task::spawn_blocking(move || Passwords::new(at_once, hashes)).await??;
-        let (issuer, audience) = (settings.jwt.issuers.first().cloned(), settings.jwt.audiences.first().cloned());
+        let (issuer, audience) =
+            (settings.jwt.issuers.first().cloned(), settings.jwt.audiences.first().cloned());
         let jwt = JwtSettings { jwks: None, local: Some(Arc::clone(keys.local())), ..settings.jwt };
         let verifier = Verifier::new(jwt).context("the callers' tokens")?;
         let accounts = Accounts {

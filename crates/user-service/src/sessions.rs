@@ -155,7 +155,11 @@ pub(crate) async fn owner(store: &Store, token: &str) -> sqlx::Result<Option<Own
 }
 
 /// Ends a session; `None` where it had ended, so that whoever ends it is the one to tell.
-pub(crate) async fn end(transaction: &mut Transaction, session_id: &str, now: i64) -> sqlx::Result<Option<Owner>> {
+pub(crate) async fn end(
+    transaction: &mut Transaction,
+    session_id: &str,
+    now: i64,
+) -> sqlx::Result<Option<Owner>> {
     let user_id: Option<i64> = sqlx::query_scalar(
         "UPDATE sessions SET ended_at = $1 WHERE session_id = $2 AND ended_at IS NULL RETURNING user_id",
     )
@@ -167,7 +171,11 @@ pub(crate) async fn end(transaction: &mut Transaction, session_id: &str, now: i6
 }
 
 /// Ends all live sessions of a user whose row the caller holds; at most [`MAX_SESSIONS`].
-pub(crate) async fn end_all(transaction: &mut Transaction, user_id: i64, now: i64) -> sqlx::Result<Vec<String>> {
+pub(crate) async fn end_all(
+    transaction: &mut Transaction,
+    user_id: i64,
+    now: i64,
+) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "UPDATE sessions SET ended_at = $1 WHERE user_id = $2 AND ended_at IS NULL AND expires_at > $1
          RETURNING session_id",
@@ -186,15 +194,18 @@ async fn issue(
     expires_at: i64,
 ) -> Result<String, Failure> {
     let mut bytes = [0; TOKEN_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| Failure(Problem::internal(format!("no randomness: {error}"))))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure(Problem::internal(format!("no randomness: {error}"))))?;
     let token = URL_SAFE_NO_PAD.encode(bytes);
-    sqlx::query("INSERT INTO refresh_tokens (digest, session_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(digest(&token))
-        .bind(session_id)
-        .bind(now)
-        .bind(expires_at)
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query(
+        "INSERT INTO refresh_tokens (digest, session_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(digest(&token))
+    .bind(session_id)
+    .bind(now)
+    .bind(expires_at)
+    .execute(&mut **transaction)
+    .await?;
     Ok(token)
 }
 

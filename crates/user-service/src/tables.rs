@@ -81,7 +81,8 @@ pub(crate) async fn purge(store: &Store) -> sqlx::Result<()> {
     for (statement, before) in [(tokens, now), (sessions, now), (failures, now - micros(lockout::WINDOW))] {
         loop {
             let mut transaction = store.begin().await?;
-            let removed = sqlx::query(statement).bind(before).bind(PURGE_ROWS).execute(&mut *transaction).await?;
+            let removed =
+                sqlx::query(statement).bind(before).bind(PURGE_ROWS).execute(&mut *transaction).await?;
             transaction.commit().await?;
             if removed.rows_affected() < PURGE_ROWS.unsigned_abs() {
                 break;

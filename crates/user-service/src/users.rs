@@ -126,7 +126,11 @@ pub(crate) async fn lock(transaction: &mut Transaction, user_id: i64) -> sqlx::R
 }
 
 /// Gives a user another name.
-pub(crate) async fn rename(transaction: &mut Transaction, user_id: i64, name: &str) -> sqlx::Result<Option<User>> {
+pub(crate) async fn rename(
+    transaction: &mut Transaction,
+    user_id: i64,
+    name: &str,
+) -> sqlx::Result<Option<User>> {
     let found: Option<Columns> = sqlx::query_as(
         "UPDATE users SET name = $1 WHERE user_id = $2 RETURNING user_id, email, name, user_type, created_at",
     )

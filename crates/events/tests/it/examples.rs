@@ -27,7 +27,7 @@ fn compact(text: &str) -> String {
 #[test]
 fn every_example_is_read_and_written_again_member_by_member() {
     for Example { r#type, data } in examples() {
-        let event = Event::parse(r#type, data.get()).expect(data.get());
+        let event = Event::parse(r#type, data.get()).expect("an event");
         assert_eq!(event.event_type(), r#type);
         assert_eq!(event.data_json(), compact(data.get()));
     }

@@ -169,3 +169,20 @@ fn a_wrong_setting_stops_the_start_with_one_line() {
         assert!(refused.stderr.lines().count() == 1 && refused.stderr.contains(name), "{refused:?}");
     }
 }
+
+#[test]
+fn a_trace_follows_an_event_from_the_request_through_the_relay_into_the_publication() {
+    let server = up().env("LOG_FORMAT", "json").start();
+    let body = json!({"email": "erin@example.com", "password": "correct horse", "name": "Erin", "user_type": "employer"});
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let answer = http::post_json(server.address(), "/auth/register", &[("traceparent", &parent)], &body);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let line_of = |message: &str| {
+        let found = server.log();
+        found.lines().any(|line| line.contains(trace) && line.contains(message) && line.starts_with('{'))
+    };
+    for message in ["answered", "relayed", "broadcasted 'user_registered'"] {
+        eventually(&format!("the trace is in the line {message:?}"), || line_of(message));
+    }
+}

@@ -9,7 +9,6 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use actix_web::rt::System;
 use auth::{Environment, JwtSettings, OriginPolicy, Verifier};
 use hub_client::{HubClient, HubSettings};
 use job_service::{JobService, PaymentSettings, Settings};
@@ -20,7 +19,8 @@ use service_kit::shutdown::Shutdown;
 use store::{Location, Store, now_micros};
 use test_kit::http::{self, Answer};
 use test_kit::{Postgres, Signer, eventually};
-use tokio::runtime::Runtime;
+use tokio::runtime::{LocalOptions, Runtime};
+use tokio::sync::oneshot;
 
 use crate::payment::{FakePayments, KEY};
 
@@ -55,7 +55,7 @@ pub(crate) enum Caller {
 /// A running instance.
 pub(crate) struct Instance {
     pub(crate) address: SocketAddr,
-    system: System,
+    alive: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -78,7 +78,8 @@ impl World {
             Engine::Postgres => (Location::Postgres(Postgres::shared().database()), None),
             Engine::Sqlite => {
                 let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-                let directory = std::env::temp_dir().join(format!("job-service-{}-{number}", std::process::id()));
+                let directory =
+                    std::env::temp_dir().join(format!("job-service-{}-{number}", std::process::id()));
                 (Location::File(directory.join("jobs.db")), Some(directory))
             }
         };
@@ -116,7 +117,8 @@ impl World {
         });
     }
 
-    fn number(&self, sql: &'static str) -> i64 {
+    /// What a statement counts in the service's database.
+    pub(crate) fn number(&self, sql: &'static str) -> i64 {
         let store = self.store.as_ref().expect("an instance was started");
         self.runtime.block_on(sqlx::query_scalar(sql).fetch_one(store.reader())).expect(sql)
     }
@@ -149,7 +151,8 @@ impl World {
     #[track_caller]
     pub(crate) fn is_consistent(&self) {
         let store = self.store.as_ref().expect("an instance was started");
-        let query = sqlx::query_as("SELECT job_id, status, payment_id, worker_id FROM jobs WHERE step IS NULL");
+        let query =
+            sqlx::query_as("SELECT job_id, status, payment_id, worker_id FROM jobs WHERE step IS NULL");
         let jobs: Vec<(i64, String, i64, Option<i64>)> =
             self.runtime.block_on(query.fetch_all(store.reader())).expect("the jobs");
         let mut payments = self.payments.all();
@@ -160,7 +163,11 @@ impl World {
                 "refunded" => "refunded",
                 _ => "held",
             };
-            assert_eq!((payment.payment_id, payment.status), (payment_id, expected), "job {job_id} is {status}");
+            assert_eq!(
+                (payment.payment_id, payment.status),
+                (payment_id, expected),
+                "job {job_id} is {status}"
+            );
             assert_eq!(payment.worker_id, worker_id, "job {job_id}");
             let last = self.event_types(job_id).pop();
             let event = match status.as_str() {
@@ -173,7 +180,11 @@ impl World {
         }
         for (job_id, payment) in payments {
             assert_eq!(payment.status, "refunded", "money is held for job {job_id}, which is none");
-            assert_eq!(self.event_types(job_id), Vec::<String>::new(), "events of job {job_id}, which is none");
+            assert_eq!(
+                self.event_types(job_id),
+                Vec::<String>::new(),
+                "events of job {job_id}, which is none"
+            );
         }
     }
 }
@@ -191,10 +202,15 @@ impl Instance {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let (tell, told) = mpsc::channel();
+        let (alive, end) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
-            let runner = System::new();
-            let system = System::current();
-            let started = runner.block_on(async {
+            // Without a system of actix: its threads would drop what runs outside of any runtime, which the database's
+            // pool does not take.
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default())
+                .expect("a runtime");
+            runtime.block_on(async {
                 let shutdown = Shutdown::new();
                 let jwt = JwtSettings { secret: Some(SECRET.to_owned()), ..JwtSettings::default() };
                 let verifier = Arc::new(Verifier::new(jwt).expect("a verifier"));
@@ -224,14 +240,12 @@ impl Instance {
                 if background == Background::Running {
                     actix_web::rt::spawn(async move { service.run(token).await });
                 }
-                shutdown
+                tell.send(()).expect("the test waits");
+                let _ended = end.await;
             });
-            tell.send(system).expect("the test waits");
-            runner.run().expect("the system");
-            drop(started);
         });
-        let system = told.recv().expect("the service starts");
-        let mut instance = Self { address, system, thread: Some(thread) };
+        told.recv().expect("the service starts");
+        let mut instance = Self { address, alive: Some(alive), thread: Some(thread) };
         instance.wait();
         instance
     }
@@ -239,7 +253,8 @@ impl Instance {
     fn wait(&mut self) {
         let address = self.address;
         eventually(SOON, || {
-            http::try_request(address, None, "GET", "/jobs", &[], None).is_ok_and(|answer| answer.status == 401)
+            http::try_request(address, None, "GET", "/jobs", &[], None)
+                .is_ok_and(|answer| answer.status == 401)
         });
     }
 
@@ -249,7 +264,7 @@ impl Instance {
     }
 
     fn end(&mut self) {
-        self.system.stop();
+        drop(self.alive.take());
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }
@@ -257,7 +272,8 @@ impl Instance {
 
     pub(crate) fn get(&self, caller: Caller, path: &str) -> Answer {
         let token = authorization(caller);
-        let headers: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+        let headers: Vec<(&str, &str)> =
+            token.iter().map(|token| ("authorization", token.as_str())).collect();
         http::get(self.address, path, &headers)
     }
 
@@ -274,7 +290,8 @@ impl Instance {
         body: Option<&Value>,
     ) -> Answer {
         let token = authorization(caller);
-        let mut all: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+        let mut all: Vec<(&str, &str)> =
+            token.iter().map(|token| ("authorization", token.as_str())).collect();
         all.extend_from_slice(headers);
         match body {
             Some(body) => http::post_json(self.address, path, &all, body),
@@ -322,11 +339,16 @@ pub(crate) fn in_millis(millis: i64) -> String {
     rest::instant::show(now_micros() + millis * 1_000)
 }
 
-fn authorization(caller: Caller) -> Option<String> {
+/// An access token; empty for nobody.
+pub(crate) fn token(caller: Caller) -> String {
     let signer = Signer::hs256(SECRET);
     match caller {
-        Caller::Employer(id) => Some(format!("Bearer {}", signer.user_of_type(id, "employer"))),
-        Caller::Worker(id) => Some(format!("Bearer {}", signer.user_of_type(id, "worker"))),
-        Caller::Nobody => None,
+        Caller::Employer(id) => signer.user_of_type(id, "employer"),
+        Caller::Worker(id) => signer.user_of_type(id, "worker"),
+        Caller::Nobody => String::new(),
     }
+}
+
+fn authorization(caller: Caller) -> Option<String> {
+    Some(token(caller)).filter(|token| !token.is_empty()).map(|token| format!("Bearer {token}"))
 }

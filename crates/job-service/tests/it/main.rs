@@ -1,6 +1,7 @@
 //! The service from outside, with its payment service and its database at the mercy of the tests.
 
 mod calls;
+mod chaos;
 mod document;
 mod harness;
 mod payment;

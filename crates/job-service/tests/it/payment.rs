@@ -25,6 +25,8 @@ pub(crate) enum Mode {
     AnswerLost,
     /// It is carried out, and the answer is a 500.
     AnswerBroken,
+    /// It is carried out, and answered almost too late.
+    Slow,
     /// It is not carried out, and the answer is a 503.
     Busy,
     /// It is not carried out, and there is no answer while the caller waits. It can arrive later.
@@ -72,7 +74,8 @@ pub(crate) struct FakePayments {
 
 impl FakePayments {
     pub(crate) fn start() -> Self {
-        let port = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        let port =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
         port.set_reuse_address(true).expect("reuse");
         port.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
         let address = port.local_addr().expect("an address").as_socket().expect("of IP");
@@ -123,6 +126,11 @@ impl FakePayments {
         self.ledger().poor.insert(employer_id);
     }
 
+    /// One who has got some.
+    pub(crate) fn make_rich(&self, employer_id: i64) {
+        self.ledger().poor.remove(&employer_id);
+    }
+
     /// All that hung arrives now, long after the caller has gone.
     pub(crate) fn deliver_late(&self) -> Vec<u16> {
         let mut ledger = self.ledger();
@@ -148,6 +156,11 @@ impl FakePayments {
         ledger.calls.iter().filter(|(name, _)| *name == operation).map(|(_, key)| key.clone()).collect()
     }
 
+    /// How many calls were heard so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.ledger().calls.len()
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,7 +176,10 @@ impl Drop for FakePayments {
 
 fn operation(path: &str) -> &'static str {
     let last = path.rsplit('/').next().unwrap_or_default();
-    ["hold", "release", "refund", "worker", "void"].into_iter().find(|known| *known == last).unwrap_or("other")
+    ["hold", "release", "refund", "worker", "void"]
+        .into_iter()
+        .find(|known| *known == last)
+        .unwrap_or("other")
 }
 
 fn serve(mut stream: TcpStream, ledger: &Mutex<Ledger>) {
@@ -185,6 +201,11 @@ fn serve(mut stream: TcpStream, ledger: &Mutex<Ledger>) {
         Mode::AnswerBroken => {
             execute();
             (500, json!({"code": "internal"}))
+        }
+        Mode::Slow => {
+            let answer = execute();
+            thread::sleep(Duration::from_millis(300));
+            answer
         }
         Mode::Busy => (503, json!({"code": "store_unavailable"})),
         Mode::Hang => {

@@ -136,6 +136,11 @@ fn while_the_database_is_away_calls_are_503_and_afterwards_all_goes_on() {
     assert!(answer.header("retry-after").is_some() && answer.json().get("detail").is_none());
     let hold = json!({"job_id": 2, "employer_id": 7, "amount_usd": 5});
     refused(&world.keyed(Who::Service, "/payments/hold", "job-2-hold", &hold), 503, "store_unavailable");
+    let health = http::get(world.address, "/health", &[]);
+    assert_eq!(
+        (health.status, &health.json()["database"], &health.json()["relay"]),
+        (503, &json!("down"), &Value::Null)
+    );
     server.resume();
     eventually(PATIENCE, || world.get(Who::Employer(7), "/wallet").status == 200);
     ok(&world.keyed(Who::Service, "/payments/hold", "job-2-hold", &hold));

@@ -1,6 +1,8 @@
 //! The description of the calls for `/openapi.json`. The functions here are never called: utoipa reads what stands above
 //! them.
 
+#![expect(dead_code, reason = "described, and never called")]
+
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -33,7 +35,6 @@ impl Modify for Bearer {
 
 /// Answers that every call with a body may give.
 #[derive(utoipa::IntoResponses)]
-#[expect(dead_code, reason = "described")]
 enum BodyProblems {
     /// `malformed_json`: no JSON at all.
     #[response(status = 400, content_type = "application/problem+json")]

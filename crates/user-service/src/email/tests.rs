@@ -6,11 +6,20 @@ fn read(text: &str) -> Result<Email, String> {
 
 #[test]
 fn an_address_has_one_at_and_something_on_both_sides() {
-    for good in ["a@b", "Anna.O'Hara+x@example.com", "用户@例子.中国", "<b>@x", "a'--@x", &format!("{}@x", "a".repeat(252))] {
+    for good in [
+        "a@b",
+        "Anna.O'Hara+x@example.com",
+        "用户@例子.中国",
+        "<b>@x",
+        "a'--@x",
+        &format!("{}@x", "a".repeat(252)),
+    ] {
         assert_eq!(read(good).map(|email| email.0), Ok(good.to_owned()));
     }
     let long = format!("{}@x", "a".repeat(253));
-    for wrong in ["", "@", "a@", "@b", "a@b@c", "ab", "a b@c", "a@b\n", "a\u{0}@b", "a\u{a0}@b", "a\u{85}@b", &long] {
+    for wrong in
+        ["", "@", "a@", "@b", "a@b@c", "ab", "a b@c", "a@b\n", "a\u{0}@b", "a\u{a0}@b", "a\u{85}@b", &long]
+    {
         assert!(read(wrong).is_err(), "{wrong:?}");
     }
     assert!(Email::read("7").is_err());

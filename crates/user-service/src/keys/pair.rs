@@ -27,7 +27,8 @@ impl Pair {
     /// # Errors
     /// The system has no randomness.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok().context("no key can be made")?;
+        let document =
+            Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok().context("no key can be made")?;
         let x = URL_SAFE_NO_PAD.encode(check(document.as_ref())?);
         let required = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
         let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(required.as_bytes()));

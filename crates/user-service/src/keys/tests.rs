@@ -16,7 +16,9 @@ async fn database() -> Store {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let path: PathBuf = std::env::temp_dir().join(format!("fanfare-keys-{}-{number}", std::process::id()));
     let _nothing_there = std::fs::remove_dir_all(&path);
-    Store::open(&Location::File(path.join("users.db")), "user_service", &[MIGRATIONS]).await.expect("a database")
+    Store::open(&Location::File(path.join("users.db")), "user_service", &[MIGRATIONS])
+        .await
+        .expect("a database")
 }
 
 async fn open(store: &Store) -> Arc<Keys> {
@@ -69,7 +71,8 @@ async fn the_first_key_signs_at_once_and_the_process_knows_it() {
 #[tokio::test]
 async fn a_restart_keeps_the_key() {
     let store = database().await;
-    assert_eq!(kids(&open(&store).await), kids(&open(&store).await));
+    let (before, after) = (open(&store).await, open(&store).await);
+    assert_eq!(kids(&before), kids(&after));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ fn the_tenth_wrong_password_locks_until_the_first_counts_no_more() {
 
 #[test]
 fn a_row_that_cannot_be_read_locks_nobody_and_a_clock_ahead_not_for_longer() {
-    assert_eq!(read("", 5), []);
+    assert!(read("", 5).is_empty());
     assert_eq!(read("x,,7", 5), [5]);
     assert_eq!(after(&[1_000; 10], 100), Err(15));
 }
