@@ -14,6 +14,7 @@
 //! - **Bounds.** At most [`BATCH_ROWS`] rows and [`BATCH_BYTES`] bytes are in memory, however many wait in the table.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
@@ -166,14 +167,27 @@ impl RelayMetrics {
     }
 }
 
-/// Tells a relay that there is something to send. Cheap to clone.
+/// Tells a relay that there is something to send, and tells how it fares. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct RelayHandle(Arc<Notify>);
+pub struct RelayHandle(Arc<Shared>);
+
+/// What a relay and its handles share.
+#[derive(Debug, Default)]
+struct Shared {
+    wake: Notify,
+    failing: AtomicBool,
+}
 
 impl RelayHandle {
     /// To be called after a commit that wrote an event.
     pub fn wake(&self) {
-        self.0.notify_one();
+        self.0.wake.notify_one();
+    }
+
+    /// Whether the last batch got through to the hub; true as well where this instance has sent none.
+    #[must_use]
+    pub fn gets_through(&self) -> bool {
+        !self.0.failing.load(Ordering::Relaxed)
     }
 }
 

@@ -1,16 +1,16 @@
 //! The service as a whole: what it is made of, its paths, what operators see, and its background work.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
-use hub_client::{Backlog, HubClient, Relay, RelayMetrics, relay};
+use hub_client::{HubClient, Relay, RelayMetrics, relay};
 use prometheus::Registry;
 use rest::idempotency::{self, Idempotency};
 use rest::metrics::Watch;
 use rest::operations::State;
-use rest::{Callers, Health, Operations};
+use rest::{Callers, Health, Operations, Relaying};
 use serde_json::json;
 use service_kit::shutdown::Token;
 use store::{Location, Store, now_micros};
@@ -29,10 +29,7 @@ pub const NAME: &str = "job-service";
 /// Its schema on Postgres.
 const SCHEMA: &str = "job_service";
 
-/// How often old idempotency keys are looked for.
-const PURGE: Duration = Duration::from_secs(600);
-
-/// An event that waits longer, or a step, is told as degraded: a service that restarts is back within a minute.
+/// A step that waits longer is told as degraded: a service that restarts is back within a minute.
 const OVERDUE: Duration = Duration::from_secs(60);
 
 /// What a row's lease has beyond the longest that its owner can take: time for two commits on a busy machine.
@@ -62,8 +59,7 @@ pub struct JobService {
     pub(crate) watch: Watch,
     registry: Registry,
     shutdown: Token,
-    /// Taken by the first [`JobService::run`].
-    relay: Arc<Mutex<Option<Relay>>>,
+    relaying: Relaying,
 }
 
 impl fmt::Debug for JobService {
@@ -82,10 +78,11 @@ impl JobService {
         let store = Store::open(&settings.location, SCHEMA, &migrations).await?;
         let registry = service_kit::metrics::registry()?;
         let relay = Relay::new(store.clone(), settings.hub, RelayMetrics::new(&registry)?);
+        let relaying = Relaying::new(store.clone(), relay);
         let desk = Desk {
             store,
             payments: Payments::new(&settings.payment)?,
-            relay: relay.handle(),
+            relay: relaying.handle(),
             metrics: Metrics::new(&registry)?,
             left: Arc::new(Notify::new()),
             untold: Arc::new(Notify::new()),
@@ -99,7 +96,7 @@ impl JobService {
             watch: Watch::new(NAME, &registry)?,
             registry,
             shutdown: settings.shutdown,
-            relay: Arc::new(Mutex::new(Some(relay))),
+            relaying,
         })
     }
 
@@ -130,58 +127,26 @@ impl JobService {
     ///
     /// Several instances on one database may run it. Within one process only the first call carries events.
     pub async fn run(&self, shutdown: Token) {
-        let relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut stop = shutdown.clone();
-        let carry = async {
-            if let Some(relay) = relay {
-                relay.run(async move { stop.begun().await }).await;
-            }
-        };
         tokio::join!(
-            carry,
+            self.relaying.run(shutdown.clone()),
             scheduler::run(self.desk.clone(), shutdown.clone()),
             scheduler::tell(self.desk.clone(), shutdown.clone()),
-            self.purge(shutdown)
+            idempotency::purge_regularly(&self.desk.store, shutdown)
         );
     }
 
-    async fn purge(&self, mut stop: Token) {
-        while !stop.is_begun() {
-            if let Err(error) = idempotency::purge(&self.desk.store).await {
-                tracing::debug!(%error, "old idempotency keys stay for now");
-            }
-            tokio::select! {
-                () = stop.begun() => {}
-                () = tokio::time::sleep(PURGE) => {}
-            }
-        }
-    }
-
     async fn health(&self) -> Health {
-        let store = &self.desk.store;
-        let overdue = |age: Duration| if age > OVERDUE { State::Degraded } else { State::Healthy };
-        let (answers, payment) = tokio::join!(store.answers(), self.desk.payments.answers());
-        let mut health = Health::new();
-        health = match answers {
-            true => health.and("database", State::Healthy, "up"),
-            false => health.and("database", State::Unhealthy, "down"),
-        };
-        health = match payment {
+        let (health, payment) = tokio::join!(self.relaying.health(), self.desk.payments.answers());
+        let mut health = match payment {
             true => health.and("payment", State::Healthy, "up"),
             false => health.and("payment", State::Degraded, "down"),
         };
-        if let Ok(backlog) = Backlog::read(store).await {
-            let state = if backlog.parked > 0 { State::Degraded } else { overdue(backlog.oldest) };
-            let (waiting, parked) = (backlog.waiting, backlog.parked);
-            let value =
-                json!({"backlog": waiting, "oldest_seconds": backlog.oldest.as_secs(), "parked": parked});
-            health = health.and("relay", state, value);
-        }
-        if let Ok((pending, since)) = table::steps(store).await {
+        if let Ok((pending, since)) = table::steps(&self.desk.store).await {
             let age = since.map_or(0, |since| now_micros().saturating_sub(since).max(0));
             let age = Duration::from_micros(age.unsigned_abs());
             let value = json!({"pending": pending, "oldest_seconds": age.as_secs()});
-            health = health.and("steps", overdue(age), value);
+            let state = if age > OVERDUE { State::Degraded } else { State::Healthy };
+            health = health.and("steps", state, value);
         }
         health
     }

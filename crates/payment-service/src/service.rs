@@ -1,18 +1,17 @@
 //! The service as a whole: what it is told, how it starts, what it does beside answering, and how it is.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{Data, ServiceConfig};
 use anyhow::Context as _;
 use events::Usd;
-use hub_client::{Backlog, HubClient, Relay, RelayMetrics, relay};
+use hub_client::{HubClient, Relay, RelayMetrics, relay};
 use prometheus::Registry;
 use rest::idempotency::{self, Idempotency};
 use rest::metrics::Watch;
 use rest::operations::State;
-use rest::{Callers, Health, Operations};
-use serde_json::{Value, json};
+use rest::{Callers, Health, Operations, Relaying};
 use service_kit::settings::values::Environment;
 use service_kit::shutdown::Token;
 use store::{Location, Store};
@@ -33,12 +32,6 @@ const SCHEMA: &str = "payment_service";
 
 /// With what a new employer's wallet begins outside production (contract: services, Jobs and money).
 pub const DEMO_BALANCE: Usd = Usd::from_cents(1_000_000);
-
-/// How often idempotency keys that are too old are removed.
-const PURGE_EVERY: Duration = Duration::from_secs(600);
-
-/// An event that waits longer than this makes the service degraded.
-const RELAY_LATE: Duration = Duration::from_secs(60);
 
 /// What the service is told at its start.
 #[derive(Debug, Clone)]
@@ -97,8 +90,7 @@ struct Inner {
     books_check: Duration,
     registry: Registry,
     shutdown: Token,
-    /// Until [`PaymentService::run`] takes it.
-    relay: Mutex<Option<Relay>>,
+    relaying: Relaying,
 }
 
 impl PaymentService {
@@ -114,12 +106,13 @@ impl PaymentService {
         let metrics = Metrics::new(&registry).context("the metrics")?;
         let relay_metrics = RelayMetrics::new(&registry).context("the metrics")?;
         let relay = Relay::new(store.clone(), settings.hub.clone(), relay_metrics);
+        let relaying = Relaying::new(store.clone(), relay);
         let ledger = Ledger::open(store.clone(), settings.first_balance()).await.context("the ledger")?;
         let books = Books::open(store.clone(), metrics.clone()).await.context("the books")?;
         let payments = Payments {
             store: store.clone(),
             ledger,
-            relay: relay.handle(),
+            relay: relaying.handle(),
             channel: settings.payments_channel,
             metrics,
         };
@@ -137,7 +130,7 @@ impl PaymentService {
             books_check: settings.books_check,
             registry,
             shutdown: settings.shutdown,
-            relay: Mutex::new(Some(relay)),
+            relaying,
         })))
     }
 
@@ -165,59 +158,18 @@ impl PaymentService {
     /// Carries events to the hub, checks the books and forgets old idempotency keys, until `shutdown` begins. To be
     /// called once; a second call carries no events.
     pub async fn run(&self, shutdown: Token) {
-        let relay = self.0.relay.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let carry = async {
-            if let Some(relay) = relay {
-                let mut stop = shutdown.clone();
-                relay.run(async move { stop.begun().await }).await;
-            }
-        };
         tokio::join!(
-            carry,
+            self.0.relaying.run(shutdown.clone()),
             self.0.books.run(self.0.books_check, shutdown.clone()),
-            self.purge(shutdown.clone())
+            idempotency::purge_regularly(&self.0.store, shutdown),
         );
     }
 
-    async fn purge(&self, mut shutdown: Token) {
-        loop {
-            if let Err(error) = idempotency::purge(&self.0.store).await {
-                tracing::warn!(%error, "old idempotency keys could not be removed; they are ignored meanwhile");
-            }
-            tokio::select! {
-                () = shutdown.begun() => return,
-                () = tokio::time::sleep(PURGE_EVERY) => {}
-            }
-        }
-    }
-
     async fn health(&self) -> Health {
-        let health = Health::new();
-        let health = if self.0.store.answers().await {
-            self.relay_health(health.and("database", State::Healthy, "up")).await
-        } else {
-            // Not asked for more: it would only take its time to fail.
-            health.and("database", State::Unhealthy, "down").and("relay", State::Unhealthy, Value::Null)
-        };
+        let health = self.0.relaying.health().await;
         match self.0.books.balance() {
             true => health.and("books", State::Healthy, "balanced"),
             false => health.and("books", State::Unhealthy, "unbalanced"),
-        }
-    }
-
-    async fn relay_health(&self, health: Health) -> Health {
-        match Backlog::read(&self.0.store).await {
-            Ok(backlog) => {
-                let late = backlog.parked > 0 || backlog.oldest > RELAY_LATE;
-                let state = if late { State::Degraded } else { State::Healthy };
-                let relay = json!({
-                    "backlog": backlog.waiting,
-                    "oldest_seconds": backlog.oldest.as_secs(),
-                    "parked": backlog.parked,
-                });
-                health.and("relay", state, relay)
-            }
-            Err(_) => health.and("relay", State::Unhealthy, Value::Null),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! when. While the first call runs, others with its key get 409; a failure leaves nothing behind. Two instances of a
 //! service meet at the table's primary key: the later one rolls its change back.
 //!
-//! Overload: keys in flight are as many as requests in flight; rows are removed after 24 h ([`purge`]).
+//! Overload: keys in flight are as many as requests in flight; rows are removed after 24 h ([`purge_regularly`]).
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use service_kit::problem::Problem;
+use service_kit::shutdown::Token;
 use sha2::{Digest as _, Sha256};
 use store::{Migration, Store, Transaction, Trouble, now_micros};
 
@@ -28,6 +29,9 @@ pub const MAX_KEY: usize = 255;
 
 /// Told to whoever repeats a call while its first is under way.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often old rows are removed; chosen, against a life of a day.
+const PURGE_EVERY: Duration = Duration::from_secs(600);
 
 /// Rows removed at once, so that a purge holds the writer for milliseconds only.
 const PURGE_ROWS: i64 = 1_000;
@@ -165,7 +169,20 @@ impl Fresh {
     }
 }
 
-/// Removes what is older than 24 h; to be called now and then.
+/// Removes what is too old every 10 min, until `shutdown` begins.
+pub async fn purge_regularly(store: &Store, mut shutdown: Token) {
+    while !shutdown.is_begun() {
+        if let Err(error) = purge(store).await {
+            tracing::warn!(%error, "old idempotency keys can't be removed; they are ignored meanwhile");
+        }
+        tokio::select! {
+            () = shutdown.begun() => {}
+            () = tokio::time::sleep(PURGE_EVERY) => {}
+        }
+    }
+}
+
+/// Removes what is older than 24 h.
 ///
 /// # Errors
 /// What the database says.

@@ -14,6 +14,7 @@
 //! | [`operations`] | health, metrics, OpenAPI and its page |
 //! | [`mod@launch`] | the main function of a service's process |
 //! | [`settings`] | what every service is told at its start |
+//! | [`relaying`] | the event relay inside a service |
 //! | [`serve`] | a service as a process of its own |
 //!
 //! Not here: any resource, table or rule of a service.
@@ -28,6 +29,7 @@ pub mod launch;
 pub mod list;
 pub mod metrics;
 pub mod operations;
+pub mod relaying;
 pub mod serve;
 pub mod settings;
 pub mod trace;
@@ -37,3 +39,4 @@ pub use failure::Failure;
 pub use form::{Form, Wrong};
 pub use launch::{Opened, Program, launch};
 pub use operations::{Health, Operations};
+pub use relaying::Relaying;

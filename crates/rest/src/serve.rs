@@ -11,6 +11,7 @@ use service_kit::shutdown::Token;
 
 use crate::metrics::not_found;
 use crate::operations::Operations;
+use crate::trace;
 
 /// How long calls that are under way may take once the service is told to stop; as long as the hub's drain.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,6 +56,9 @@ pub async fn serve(
     // For whoever started the process: the one line that says that it answers, and where.
     println!("listening on http://{address}");
     shutdown.begun().await;
+    // What nobody waits for any more is done on the workers' threads as well.
+    handle.pause().await;
+    trace::settled(STOP_TIMEOUT).await;
     handle.stop(true).await;
     served.await.map_err(std::io::Error::other)??;
     tracing::info!("stopped");

@@ -5,6 +5,8 @@
 //! an event's row or calls another service.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use protocol::trace::{TRACEPARENT, TraceContext};
@@ -87,8 +89,43 @@ pub async fn uninterrupted<T: 'static>(
     work: impl Future<Output = Result<T, Failure>> + 'static,
 ) -> Result<T, Failure> {
     let trace = CURRENT.try_with(|trace| *trace).unwrap_or_default();
+    let running = Running::begin();
+    let work = async move {
+        let _running = running;
+        work.await
+    };
     let task = actix_web::rt::spawn(within(trace, work).in_current_span());
     task.await.unwrap_or_else(|error| Err(Failure(Problem::internal(format!("a step ended early: {error}")))))
+}
+
+/// How much work runs that is not to be interrupted, in this process.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+struct Running;
+
+impl Running {
+    fn begin() -> Self {
+        RUNNING.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// How often [`settled`] looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until no work runs that is not to be interrupted, at most for `patience`: before the threads end that it runs
+/// on.
+pub async fn settled(patience: Duration) {
+    let end = Instant::now() + patience;
+    while RUNNING.load(Ordering::Acquire) > 0 && Instant::now() < end {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// A number of so many random bytes. A system without randomness gives zeros, which costs a reader of logs, and nobody

@@ -1,16 +1,15 @@
 //! The service as a whole: opened from its settings, put behind its paths, kept at work in the background.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
 use anyhow::Context as _;
 use auth::{Jwks, JwtSettings, Verifier};
-use hub_client::{Backlog, Relay, RelayMetrics};
+use hub_client::{Relay, RelayMetrics};
 use prometheus::Registry;
 use rest::metrics::Watch;
 use rest::operations::State;
-use rest::{Callers, Health, Operations};
+use rest::{Callers, Health, Operations, Relaying};
 use serde_json::json;
 use service_kit::shutdown::Token;
 use store::Store;
@@ -27,17 +26,13 @@ use crate::tables::{self, MIGRATIONS};
 /// The service's name, to operators.
 pub const NAME: &str = "user-service";
 
-/// An event that has waited this long makes the service degraded.
-const LATE: Duration = Duration::from_secs(60);
-
 /// The user service. Cheap to clone.
 #[derive(Clone)]
 pub struct UserService {
     accounts: Arc<Accounts>,
     watch: Watch,
     registry: Registry,
-    /// Taken by whoever runs the background work.
-    relay: Arc<Mutex<Option<Relay>>>,
+    relaying: Relaying,
     shutdown: Token,
 }
 
@@ -60,6 +55,7 @@ impl UserService {
         let registry = service_kit::metrics::registry()?;
         let watch = Watch::new(NAME, &registry)?;
         let relay = Relay::new(store.clone(), settings.hub, RelayMetrics::new(&registry)?);
+        let relaying = Relaying::new(store.clone(), relay);
         let counters = Counters::new(&registry)?;
         let hashes = counters.hashes.clone();
         let at_once = settings.hashes_at_once;
@@ -75,18 +71,12 @@ impl UserService {
             passwords,
             peers: Peers::new(settings.login_rate_limit),
             counters,
-            relay: relay.handle(),
+            relay: relaying.handle(),
             lifetimes: Lifetimes { access: settings.access_lifetime, refresh: settings.refresh_lifetime },
             issuer,
             audience,
         };
-        Ok(Self {
-            accounts: Arc::new(accounts),
-            watch,
-            registry,
-            relay: Arc::new(Mutex::new(Some(relay))),
-            shutdown: settings.shutdown,
-        })
+        Ok(Self { accounts: Arc::new(accounts), watch, registry, relaying, shutdown: settings.shutdown })
     }
 
     /// Adds the service's paths: `/auth`, `/users` and `/.well-known/jwks.json`.
@@ -120,14 +110,8 @@ impl UserService {
     /// The background work: events to the hub, the keys' rotation, and the removal of what has expired. Ends soon after
     /// the shutdown begins. To be called once; a second call does all but the events.
     pub async fn run(&self, shutdown: Token) {
-        let relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut stop = shutdown.clone();
-        let events = async move {
-            if let Some(relay) = relay {
-                relay.run(async move { stop.begun().await }).await;
-            }
-        };
-        tokio::join!(events, self.accounts.keys.run(shutdown.clone()), self.purge(shutdown));
+        let keys = &self.accounts.keys;
+        tokio::join!(self.relaying.run(shutdown.clone()), keys.run(shutdown.clone()), self.purge(shutdown));
     }
 
     async fn purge(&self, mut shutdown: Token) {
@@ -143,30 +127,9 @@ impl UserService {
     }
 
     async fn health(&self) -> Health {
-        let store = &self.accounts.store;
         let keys = self.accounts.keys.status();
         let state = if keys.overdue { State::Degraded } else { State::Healthy };
         let told = json!({"published": keys.published, "newest_age_seconds": keys.newest.as_secs()});
-        let health = Health::new().and("keys", state, told);
-        if !store.answers().await {
-            return health.and("database", State::Unhealthy, "down");
-        }
-        let health = health.and("database", State::Healthy, "up");
-        match Backlog::read(store).await {
-            Ok(backlog) => {
-                let wrong = backlog.parked > 0 || backlog.oldest > LATE;
-                let state = if wrong { State::Degraded } else { State::Healthy };
-                let told = json!({
-                    "backlog": backlog.waiting,
-                    "oldest_seconds": backlog.oldest.as_secs(),
-                    "parked": backlog.parked,
-                });
-                health.and("relay", state, told)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the relay's backlog can't be read");
-                health.and("relay", State::Unhealthy, "unknown")
-            }
-        }
+        self.relaying.health().await.and("keys", state, told)
     }
 }

@@ -1,5 +1,6 @@
 //! The relay at work: lease, batch, answers, again.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -60,7 +61,6 @@ impl Relay {
         let mut held_until = 0;
         let mut most_rows = BATCH_ROWS;
         let mut counted: Option<Instant> = None;
-        let mut failing = false;
         loop {
             if counted.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
                 self.count().await;
@@ -77,21 +77,21 @@ impl Relay {
                         Failure::Store(_) => Duration::ZERO,
                     };
                     let wait = delays.next().unwrap_or(MOST_PATIENCE).max(asked);
-                    if !failing {
+                    if !self.handle.0.failing.swap(true, Ordering::Relaxed) {
                         tracing::warn!(error = %failure, "events wait: the relay tries again until it gets through");
                     }
                     wait
                 }
             };
             if matches!(turn, Turn::Failed(_)) {
-                failing = true;
                 tokio::select! {
                     () = &mut stop => break,
                     () = tokio::time::sleep(wait) => {}
                 }
                 continue;
             }
-            if std::mem::take(&mut failing) {
+            // Nothing to send says nothing about the hub.
+            if matches!(turn, Turn::Sent) && self.handle.0.failing.swap(false, Ordering::Relaxed) {
                 tracing::info!("the relay gets through again");
             }
             delays = backoff.build();
@@ -105,7 +105,7 @@ impl Relay {
             }
             tokio::select! {
                 () = &mut stop => break,
-                () = self.handle.0.notified() => {}
+                () = self.handle.0.wake.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }

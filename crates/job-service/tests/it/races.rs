@@ -1,7 +1,5 @@
 //! Several at once: workers, employers' calls, instances.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use test_kit::eventually;
 
@@ -228,9 +226,8 @@ fn employers_post_at_once_without_waiting_for_each_others_money() {
             .collect();
         eventually(SOON, || world.payments.hanging() >= 4);
         world.payments.set("hold", Mode::Answer);
-        let started = std::time::Instant::now();
         service.job(EMPLOYER);
-        assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+        assert!(slow.iter().any(|call| !call.is_finished()), "the fifth had to wait for the others");
         for call in slow {
             let status = call.join().expect("an answer").status;
             assert!([201, 503].contains(&status), "{status}");

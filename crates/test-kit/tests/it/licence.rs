@@ -1,6 +1,9 @@
 //! Licence expressions (SPDX), as far as crates use them: `OR`, `AND`, `WITH`, parentheses, and the old `/` for `OR`.
 
 /// What a dependency may ask of us: to keep its notice, and no more.
+///
+/// One is for data: `CDLA-Permissive-2.0` asks whoever passes the data on to pass on its text, and nothing for what is
+/// made with the data. `webpki-roots`, a list of certificate authorities, comes under it.
 const ALLOWED: &[&str] = &[
     "0BSD",
     "Apache-2.0",
@@ -9,6 +12,7 @@ const ALLOWED: &[&str] = &[
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",
@@ -78,12 +82,20 @@ fn a_licence_expression_is_permissive_where_one_choice_is() {
         "GPL-3.0 OR MIT",
         "ISC AND (Apache-2.0 OR ISC)",
         "(MIT OR GPL-3.0) AND Zlib",
+        "CDLA-Permissive-2.0",
     ] {
         assert!(is_permissive(permissive), "{permissive}");
     }
-    for not in
-        ["", "GPL-3.0", "MIT AND GPL-3.0", "MIT OR", "(MIT", "Apache-2.0 WITH Other-exception", "MIT MIT"]
-    {
+    for not in [
+        "",
+        "GPL-3.0",
+        "MIT AND GPL-3.0",
+        "CDLA-Sharing-1.0",
+        "MIT OR",
+        "(MIT",
+        "Apache-2.0 WITH Other-exception",
+        "MIT MIT",
+    ] {
         assert!(!is_permissive(not), "{not}");
     }
 }
