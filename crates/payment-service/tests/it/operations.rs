@@ -15,7 +15,7 @@ fn health_tells_the_database_the_relay_and_the_books() {
             http::get(world.address, "/health", &[]).json()["relay"]["backlog"] == json!(0)
         });
         let expected = json!({
-            "status": "healthy", "service": "payment-service", "database": "up", "books": "balanced",
+            "status": "healthy", "service": "payment-service", "database": "up", "hub": "up", "books": "balanced",
             "relay": {"backlog": 0, "oldest_seconds": 0, "parked": 0},
         });
         assert_eq!(ok(&http::get(world.address, "/health", &[])), expected);

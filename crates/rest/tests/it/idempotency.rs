@@ -157,12 +157,10 @@ async fn while_the_first_runs_a_repeat_is_409_with_a_time_to_come_back() {
         () = std::future::ready(()) => {}
     }
     // Whichever step the first has reached, its key is taken.
-    let response = loop {
-        tokio::select! {
-            biased;
-            _ = &mut first => panic!("the gate is shut"),
-            response = test::call_service(&app, post("k", "1").to_request()) => break response,
-        }
+    let response = tokio::select! {
+        biased;
+        _ = &mut first => panic!("the gate is shut"),
+        response = test::call_service(&app, post("k", "1").to_request()) => response,
     };
     assert_eq!(response.status(), StatusCode::CONFLICT);
     assert!(response.headers().contains_key("retry-after"));
