@@ -231,3 +231,35 @@ fn the_delay_from_commit_to_hub_is_measured() {
         relay.stop();
     });
 }
+
+async fn backlog_is_told(location: Location) {
+    let store = open(&location).await;
+    let read = || async {
+        let backlog = Backlog::read(&store).await.expect("backlog");
+        (backlog.waiting, backlog.parked)
+    };
+    assert_eq!(read().await, (0, 0));
+    write(&store, "a", 1, 7).await;
+    assert_eq!(read().await, (7, 0));
+    assert!(Backlog::read(&store).await.expect("backlog").oldest > Duration::ZERO);
+    let hub = hub().start();
+    let mut invalid = Message::new("step", json!({}));
+    invalid.channels = Some(vec!["no channel!".to_owned()]);
+    put(&store, "a", &invalid).await;
+    let relay = Running::start(&location, client(hub.address(), None));
+    until(|| async { read().await == (0, 1) }).await;
+    relay.stop();
+    write(&store, "a", 8, 10).await;
+    assert_eq!(read().await, (3, 1), "what is parked in front is not counted");
+    assert!(Backlog::read(&store).await.expect("backlog").oldest < Duration::from_secs(600));
+}
+
+#[test]
+fn the_backlog_is_told_without_what_is_parked() {
+    run(backlog_is_told(sqlite()));
+}
+
+#[test]
+fn the_backlog_is_told_without_what_is_parked_on_postgres() {
+    run(backlog_is_told(postgres()));
+}
