@@ -43,6 +43,24 @@ fn the_architecture_fits_200_lines_and_names_tests_that_exist() {
 }
 
 #[test]
+fn tests_that_the_other_documents_name_are_there_too() {
+    let sources = files::texts(&["crates/"], &["rs"]);
+    for path in ["README.md", "docs/services.md", "docs/operations.md"] {
+        let text = document(path);
+        // Four words or more in snake case are a test's name; metrics begin with what they measure.
+        let names = quoted(&text).filter(|word| {
+            word.matches('_').count() >= 4
+                && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                && !word.starts_with("fanfare_")
+        });
+        for name in names {
+            let there = sources.iter().any(|(_, source)| source.contains(&format!("fn {name}(")));
+            assert!(there, "{path} names the test {name}, which is not there");
+        }
+    }
+}
+
+#[test]
 fn every_link_between_documents_leads_somewhere() {
     for (path, text) in files::texts(&[], &["md"]) {
         let folder = files::root().join(&path).parent().map(ToOwned::to_owned).unwrap_or_default();
@@ -76,8 +94,8 @@ fn the_operations_document_tells_of_every_metric() {
         code.flat_map(|line| line.split('"').skip(1).step_by(2)).filter_map(name_of).collect::<Vec<_>>()
     });
     let made: BTreeSet<String> = quoted_lines.collect();
-    for crate_name in ["connections", "publish", "service", "relay", "job", "payment", "sign"] {
-        let begin = format!("fanfare_{crate_name}_");
+    for kind in ["connections", "publish", "service", "relay", "job", "payment", "sign"] {
+        let begin = format!("fanfare_{kind}_");
         assert!(made.iter().any(|name| format!("{name}_").starts_with(&begin)), "none of {begin}: {made:?}");
     }
     let told = document("docs/operations.md");
