@@ -31,6 +31,9 @@ use super::host::Host;
 use super::jwt::{SignedToken, TokenError};
 use super::key::{KeyAlgorithm, VerificationKey};
 
+/// Between two fetches while there is no key at all, unless the cooldown is shorter.
+const NO_KEYS_COOLDOWN: Duration = Duration::from_secs(1);
+
 /// The largest answer that is read, in bytes. A hundred RSA keys with their certificates are smaller.
 const MAX_BODY: usize = 256 * 1024;
 
@@ -231,16 +234,19 @@ impl Jwks {
             let ended = Instant::now();
             let failed = outcome.is_err();
             self.report(outcome);
+            // Without any key nobody gets in: whoever starts before the provider tries again soon.
+            let none = failed && self.keys.load().is_empty();
+            let cooldown = if none { settings.cooldown.min(NO_KEYS_COOLDOWN) } else { settings.cooldown };
             // Whoever asked while this fetch ran is answered by it.
             let _ = self.wanted.notified().now_or_never();
             self.progress.send_modify(|progress| {
                 progress.fetches += 1;
                 progress.failures += u64::from(failed);
                 progress.stale = failed;
-                progress.next_allowed = ended + settings.cooldown;
+                progress.next_allowed = ended + cooldown;
             });
-            let due = ended + if failed { settings.cooldown } else { settings.refresh };
-            self.until_due_or_wanted(due, ended + settings.cooldown).await;
+            let due = ended + if failed { cooldown } else { settings.refresh };
+            self.until_due_or_wanted(due, ended + cooldown).await;
         }
     }
 
@@ -352,7 +358,11 @@ impl Jwks {
             }
             Err(error) => {
                 let kept = self.keys.load().len();
-                tracing::warn!(url, %error, kept, "cannot fetch the token keys, keeping those that are there");
+                if self.progress.borrow().stale {
+                    tracing::debug!(url, %error, kept, "still cannot fetch the token keys");
+                } else {
+                    tracing::warn!(url, %error, kept, "cannot fetch the token keys, keeping those that are there");
+                }
             }
         }
     }

@@ -125,6 +125,11 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 
 /// Checks what concerns both.
 fn checked(config: Config, own: UpFlags) -> Result<(Config, UpFlags), SettingsError> {
+    if matches!(own.database_url, Some(Location::File(_))) {
+        let line =
+            "DATABASE_URL: each service has a file of its own here; name their directory in FANFARE_DATA";
+        return Err(SettingsError::new(line));
+    }
     if own.demo && !config.listen.address.ip().is_loopback() {
         return Err(SettingsError::new(
             "--demo: only on a loopback address; its users are no secret on a network",
@@ -172,11 +177,13 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
             });
         }
         server.run(shutdown.token()).await?;
+        let end = tokio::time::Instant::now() + rest::settings::STOP;
         for (name, task) in work {
-            if tokio::time::timeout(rest::settings::STOP, task).await.is_err() {
+            if tokio::time::timeout_at(end, task).await.is_err() {
                 tracing::warn!(service = name, "the background work did not end in time");
             }
         }
+        services.close().await;
         Ok(())
     })
 }
@@ -238,6 +245,11 @@ impl Services {
             payment: PaymentService::open(payment).await.context("the payment service")?,
             job: JobService::open(job).await.context("the job service")?,
         })
+    }
+
+    /// Closes the databases.
+    async fn close(&self) {
+        tokio::join!(self.user.close(), self.job.close(), self.payment.close());
     }
 
     fn operations(&self) -> [Operations; 3] {

@@ -28,10 +28,11 @@ async fn open(flags: ServiceFlags, own: JobFlags, shutdown: Token) -> anyhow::Re
         shutdown: shutdown.clone(),
     })
     .await?;
-    let routes = service.clone();
+    let (routes, closing) = (service.clone(), service.clone());
     Ok(Opened {
         configure: Arc::new(move |config| routes.configure(config)),
         operations: service.operations(),
         work: Box::pin(async move { service.run(shutdown).await }),
+        close: Box::pin(async move { closing.close().await }),
     })
 }

@@ -135,6 +135,12 @@ impl JobService {
         );
     }
 
+    /// Closes the database once the last statement is done: what SQLite keeps beside its file goes into it. To be called
+    /// when nothing is answered any more.
+    pub async fn close(&self) {
+        self.desk.store.close().await;
+    }
+
     async fn health(&self) -> Health {
         let (health, payment) = tokio::join!(self.relaying.health(), self.desk.payments.answers());
         let mut health = match payment {

@@ -30,10 +30,11 @@ async fn open(flags: ServiceFlags, own: PaymentFlags, shutdown: Token) -> anyhow
     settings.demo_balance = own.demo_balance_usd;
     settings.payments_channel = own.payments_channel;
     let service = PaymentService::open(settings).await?;
-    let routes = service.clone();
+    let (routes, closing) = (service.clone(), service.clone());
     Ok(Opened {
         configure: Arc::new(move |config| routes.configure(config)),
         operations: service.operations(),
         work: Box::pin(async move { service.run(shutdown).await }),
+        close: Box::pin(async move { closing.close().await }),
     })
 }

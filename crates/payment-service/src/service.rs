@@ -165,6 +165,12 @@ impl PaymentService {
         );
     }
 
+    /// Closes the database once the last statement is done: what SQLite keeps beside its file goes into it. To be called
+    /// when nothing is answered any more.
+    pub async fn close(&self) {
+        self.0.store.close().await;
+    }
+
     async fn health(&self) -> Health {
         let health = self.0.relaying.health().await;
         match self.0.books.balance() {

@@ -43,6 +43,8 @@ pub struct Opened {
     pub operations: Operations,
     /// Its background work, which ends soon after the shutdown begins.
     pub work: LocalBoxFuture<'static, ()>,
+    /// Closes its database, when nothing is answered and done any more.
+    pub close: LocalBoxFuture<'static, ()>,
 }
 
 /// Opens a service from the settings of all services and its own.
@@ -127,6 +129,9 @@ fn run<F: Args>(flags: Flags<F>, open: Open<F>) -> anyhow::Result<()> {
         serve::serve(listener, origins, opened.operations, configure, workers, shutdown.token()).await?;
         if tokio::time::timeout(STOP, work).await.is_err() {
             tracing::warn!("the background work did not end in time");
+        }
+        if tokio::time::timeout(STOP, opened.close).await.is_err() {
+            tracing::warn!("the database did not close in time");
         }
         Ok(())
     })

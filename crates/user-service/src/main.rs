@@ -24,10 +24,11 @@ async fn open(flags: ServiceFlags, own: UserFlags, shutdown: Token) -> anyhow::R
     settings.service_key = flags.service_api_key.clone();
     own.apply(&mut settings);
     let service = UserService::open(settings).await?;
-    let routes = service.clone();
+    let (routes, closing) = (service.clone(), service.clone());
     Ok(Opened {
         configure: Arc::new(move |config| routes.configure(config)),
         operations: service.operations(),
         work: Box::pin(async move { service.run(shutdown).await }),
+        close: Box::pin(async move { closing.close().await }),
     })
 }

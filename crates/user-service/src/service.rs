@@ -114,6 +114,12 @@ impl UserService {
         tokio::join!(self.relaying.run(shutdown.clone()), keys.run(shutdown.clone()), self.purge(shutdown));
     }
 
+    /// Closes the database once the last statement is done: what SQLite keeps beside its file goes into it. To be called
+    /// when nothing is answered any more.
+    pub async fn close(&self) {
+        self.accounts.store.close().await;
+    }
+
     async fn purge(&self, mut shutdown: Token) {
         loop {
             if let Err(error) = tables::purge(&self.accounts.store).await {

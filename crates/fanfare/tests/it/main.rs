@@ -3,6 +3,7 @@
 
 mod chaos;
 mod commands;
+mod readme;
 mod recorder;
 mod stack;
 mod story;

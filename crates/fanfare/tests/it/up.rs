@@ -156,9 +156,25 @@ fn it_stops_in_order_and_soon() {
 }
 
 #[test]
+fn after_an_orderly_stop_the_files_are_whole_and_can_be_copied() {
+    let data = directory();
+    let launch = || Launch::new(env!("CARGO_BIN_EXE_fanfare")).arg("up").env("FANFARE_DATA", &data);
+    let mut server = launch().start();
+    let body = json!({"email": "erin@example.com", "password": "correct horse", "name": "Erin", "user_type": "employer"});
+    assert_eq!(server.post("/auth/register", &body).status, 201);
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    let files = std::fs::read_dir(&data).expect("the directory").flatten();
+    let mut names: Vec<String> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["job-service.db", "payment-service.db", "user-service.db"]);
+}
+
+#[test]
 fn a_wrong_setting_stops_the_start_with_one_line() {
     for (name, value) in [
         ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "sqlite:/tmp/one-for-all.db"),
         ("DEMO_BALANCE_USD", "lots"),
         ("PAYMENTS_CHANNEL", "maybe"),
         ("KEY_ROTATION", "1s"),
