@@ -11,8 +11,8 @@ use actix_web::error::InternalError;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap,
-    HeaderName, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpResponse};
@@ -24,6 +24,9 @@ const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The headers that pages may set (contract: services, Everywhere).
 const HEADERS: &str = "authorization, content-type, idempotency-key";
+
+/// The headers that a page may read beside those that it always may: when to come back.
+const EXPOSED: &str = "retry-after";
 
 /// Seconds for which a browser keeps the answer to a preflight; ten minutes is what all of them take.
 const MAX_AGE: &str = "600";
@@ -88,6 +91,7 @@ async fn answer<B: MessageBody + 'static>(
 fn grant(headers: &mut HeaderMap, cors: &CorsAnswer) {
     if let Some(origin) = &cors.allow_origin {
         set(headers, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        set(headers, ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         if cors.allow_credentials {
             set(headers, ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
         }

@@ -17,7 +17,7 @@ use job_service::{JobService, PaymentSettings};
 use payment_service::{PaymentFlags, PaymentService};
 use rest::{Callers, Operations};
 use service_kit::arguments::Secret;
-use service_kit::settings::{SettingsError, values};
+use service_kit::settings::SettingsError;
 use service_kit::shutdown::{Shutdown, Token};
 use service_kit::{limits, telemetry};
 use store::Location;
@@ -53,12 +53,12 @@ pub(crate) struct UpFlags {
 
     /// The key by which the services know each other and the hub knows them.
     ///
-    /// Values: at least 8 characters.
+    /// Values: 8 to 200 visible ASCII characters.
     ///
     /// Unset: a random one, new at each start.
     ///
     /// Source: protocol.
-    #[arg(long, env, value_name = "KEY", value_parser = values::secret, help_heading = "Access")]
+    #[arg(long, env, value_name = "KEY", value_parser = rest::settings::service_key, help_heading = "Access")]
     service_api_key: Option<Secret>,
 
     /// Make a few users and jobs to look at; their random passwords are printed. Only on a loopback address.

@@ -55,20 +55,24 @@ pub(crate) fn configure(config: &mut ServiceConfig, watch: &Watch, api: &Data<Ap
 }
 
 impl Api {
-    /// Makes a call unless its key says that it was made, and answers 200 with what came of it.
-    async fn once<T: Serialize + 'static>(
+    /// Makes a call unless its key says that it was made, and answers 200 with what came of it. The key comes before what
+    /// is in the body: what was right once is not read again.
+    async fn once<F: 'static, T: Serialize + 'static>(
         &self,
         request: &HttpRequest,
         caller: &str,
         body: &[u8],
-        work: impl AsyncFnOnce(Payments, Call) -> Result<T, Refusal> + 'static,
+        read: impl FnOnce(&[u8]) -> Result<F, Failure>,
+        work: impl AsyncFnOnce(Payments, Call, F) -> Result<T, Refusal> + 'static,
     ) -> Result<HttpResponse, Failure> {
         let call = match Call::begin(&self.keys, &self.payments.store, request, caller, body).await? {
             Begun::Repeat(answer) => return Ok(answer),
             Begun::Call(call) => call,
         };
+        let form = read(body)?;
         let payments = self.payments.clone();
-        trace::uninterrupted(async move { Ok(HttpResponse::Ok().json(work(payments, call).await?)) }).await
+        trace::uninterrupted(async move { Ok(HttpResponse::Ok().json(work(payments, call, form).await?)) })
+            .await
     }
 
     /// The user who calls, and as whom.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 use service_kit::problem::Problem;
@@ -20,12 +20,20 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The bytes of a body that has to be JSON; what is in them is [`crate::Form`]'s to read.
 ///
 /// # Errors
-/// 415 for another media type, 413, 408, 400.
+/// 415 for another media type or an encoded body, 413, 408, 400.
 pub async fn json(request: &HttpRequest, payload: Payload) -> Result<Bytes, Failure> {
     let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_json(media) {
         let detail = "send JSON with Content-Type: application/json";
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
+    }
+    if request
+        .headers()
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        let detail = "send the body as it is, without Content-Encoding";
+        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded", detail));
     }
     any(request, payload).await
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::failure::Failure;
-use crate::form::MAX_ID;
+use crate::form;
 
 /// A user, as the token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Callers {
             }
             error => unauthorized(error.to_string()),
         })?;
-        let id = verified.user_id.as_str().parse::<i64>().ok().filter(|id| (1..=MAX_ID).contains(id));
+        let id = form::id(verified.user_id.as_str()).ok();
         let id = id.ok_or_else(|| unauthorized("the token's user is no user of these services"))?;
         Ok(User { id, user_type: verified.user_type })
     }

@@ -158,7 +158,9 @@ pub fn word<T: Copy>(
 /// # Errors
 /// What it must be.
 pub fn id(raw: &str) -> Result<i64, String> {
-    let id = raw.parse::<i64>().ok().filter(|id| (1..=MAX_ID).contains(id));
+    // One spelling: what has a sign or leading zeros is no id.
+    let plain = raw.bytes().all(|byte| byte.is_ascii_digit()) && !raw.starts_with('0');
+    let id = raw.parse::<i64>().ok().filter(|id| plain && (1..=MAX_ID).contains(id));
     id.ok_or_else(|| "must be an id: a whole number from 1 to 2^53 - 1".to_owned())
 }
 

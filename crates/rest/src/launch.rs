@@ -85,7 +85,7 @@ pub fn launch<F: Args>(program: Program, open: Open<F>) -> ExitCode {
         }
         Err(error) => return wrong(program, &error),
     };
-    if let Err(error) = flags.service.origins() {
+    if let Err(error) = flags.service.check_all() {
         return wrong(program, &error);
     }
     if flags.service.check {

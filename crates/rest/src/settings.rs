@@ -51,7 +51,7 @@ pub struct ServiceFlags {
 
     /// Shared secret of HS256 tokens, beside the user service's keys.
     ///
-    /// Values: any text, at least 32 bytes to be safe.
+    /// Values: any text, at least 32 bytes to be safe; production takes no shorter one.
     ///
     /// Unset: only the user service's tokens are known.
     ///
@@ -101,12 +101,13 @@ pub struct ServiceFlags {
 
     /// The key by which the services know each other, and the hub knows them.
     ///
-    /// Values: at least 8 characters; the same for all services, and one of the hub's FANFARE_API_KEYS with +admin.
+    /// Values: 8 to 200 visible ASCII characters; the same for all services, and one of the hub's FANFARE_API_KEYS with
+    /// +admin.
     ///
     /// Unset: the payment service does not start; the hub takes events from its own machine alone.
     ///
     /// Source: protocol.
-    #[arg(long, env, value_name = "KEY", value_parser = values::secret, help_heading = "Access")]
+    #[arg(long, env, value_name = "KEY", value_parser = service_key, help_heading = "Access")]
     pub service_api_key: Option<Secret>,
 
     /// Where the hub is that gets the events.
@@ -149,7 +150,7 @@ pub struct ServiceFlags {
     ///
     /// Source: protocol.
     #[arg(
-        long = "environment",
+        long = "env",
         env = "FANFARE_ENV",
         value_name = "NAME",
         default_value = "development",
@@ -174,7 +175,33 @@ pub fn database(text: &str) -> Result<Location, String> {
     Location::parse(text.trim()).map_err(|error| error.to_string())
 }
 
+/// Reads `SERVICE_API_KEY`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn service_key(text: &str) -> Result<Secret, String> {
+    auth::check_secret(text).map_err(|error| error.to_string())?;
+    Ok(Secret::new(text))
+}
+
 impl ServiceFlags {
+    /// Checks what concerns several settings.
+    ///
+    /// # Errors
+    /// The first that is wrong.
+    pub fn check_all(&self) -> Result<(), SettingsError> {
+        self.origins()?;
+        let short = self.jwt_secret.as_ref().filter(|secret| secret.len() < auth::jwt::SAFE_SECRET);
+        if let (Some(secret), Environment::Production) = (short, self.environment) {
+            return Err(SettingsError::new(format!(
+                "JWT_SECRET: it has {} bytes; production takes at least {}, as `openssl rand -hex 32` makes",
+                secret.len(),
+                auth::jwt::SAFE_SECRET
+            )));
+        }
+        Ok(())
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -58,6 +58,7 @@ async fn a_listed_page_may_read_every_answer_errors_included() {
         let response = answer(TestRequest::with_uri(path).insert_header((ORIGIN, PAGE))).await;
         assert_eq!(response.status(), status);
         assert_eq!(header(&response, ACCESS_CONTROL_ALLOW_ORIGIN), Some(PAGE), "{path}");
+        assert_eq!(header(&response, ACCESS_CONTROL_EXPOSE_HEADERS), Some(EXPOSED), "{path}");
         assert_eq!(header(&response, VARY), Some("Origin"), "{path}");
     }
 }

@@ -178,6 +178,8 @@ fn a_wrong_setting_stops_the_start_with_one_line() {
         ("DEMO_BALANCE_USD", "lots"),
         ("PAYMENTS_CHANNEL", "maybe"),
         ("KEY_ROTATION", "1s"),
+        ("SERVICE_API_KEY", "short"),
+        ("SERVICE_API_KEY", "        "),
         ("JWKS_URL", "http://127.0.0.1:9/keys"),
     ] {
         let refused = up().env(name, value).run();
@@ -201,4 +203,24 @@ fn a_trace_follows_an_event_from_the_request_through_the_relay_into_the_publicat
     for message in ["answered", "relayed", "broadcasted 'user_registered'"] {
         eventually(&format!("the trace is in the line {message:?}"), || line_of(message));
     }
+}
+
+#[test]
+fn a_service_of_its_own_does_not_start_with_a_wrong_setting_either() {
+    for (service, name, value) in [
+        ("payment-service", "SERVICE_API_KEY", "short"),
+        ("payment-service", "SERVICE_API_KEY", ""),
+        ("user-service", "DATABASE_URL", "mysql://x"),
+        ("job-service", "PAYMENT_SERVICE_URL", "payments"),
+        ("job-service", "CORS_ALLOWED_ORIGINS", "no origin"),
+    ] {
+        let refused = Launch::of(service).env("FANFARE_DATA", directory()).env(name, value).run();
+        assert_eq!(refused.code, Some(2), "{service} {name}: {refused:?}");
+        assert!(refused.stderr.lines().count() == 1 && refused.stderr.contains(name), "{refused:?}");
+    }
+    let production =
+        Launch::of("job-service").env("FANFARE_ENV", "production").env("JWT_SECRET", "short").run();
+    assert!(production.code == Some(2) && production.stderr.contains("JWT_SECRET"), "{production:?}");
+    let checked = Launch::of("job-service").arg("--check").run();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
 }

@@ -21,15 +21,15 @@ const SERVICE: &str = "service";
     request_body = HoldBody,
     responses(
         (status = 200, body = Payment, description = "The payment; also where the same hold was made before"),
-        (status = 400, body = Problem, description = "`malformed_json`"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a user"),
-        (status = 409, body = Problem, description = "`insufficient_funds`, `payment_exists`, `voided`, \
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "`malformed_json`"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a user"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`insufficient_funds`, `payment_exists`, `voided`, \
             `idempotency_key_in_flight`"),
-        (status = 413, body = Problem, description = "`too_large`"),
-        (status = 415, body = Problem, description = "`not_json`"),
-        (status = 422, body = Problem, description = "`invalid`, `idempotency_key_reused`"),
-        (status = 503, body = Problem, description = "`store_unavailable`"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "`too_large`"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "`not_json`"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`, `idempotency_key_reused`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "`store_unavailable`"),
     ),
 )]
 pub(crate) async fn hold(
@@ -39,9 +39,8 @@ pub(crate) async fn hold(
 ) -> Result<HttpResponse, Failure> {
     api.callers.service(&request).await?;
     let body = body::json(&request, payload).await?;
-    let order = forms::hold(&body)?;
-    let work = async move |payments: Payments, call: Call| payments.hold(&call, order).await;
-    api.once(&request, SERVICE, &body, work).await
+    let work = async move |payments: Payments, call: Call, order| payments.hold(&call, order).await;
+    api.once(&request, SERVICE, &body, forms::hold, work).await
 }
 
 /// Give the money to the worker. For services.
@@ -54,16 +53,16 @@ pub(crate) async fn hold(
     request_body = WorkerBody,
     responses(
         (status = 200, body = Payment, description = "Released; also where it was before, to the same worker"),
-        (status = 400, body = Problem, description = "`malformed_json`"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a user"),
-        (status = 404, body = Problem, description = "`not_found`"),
-        (status = 409, body = Problem, description = "`wrong_state` with `state`, `other_worker`, `voided`, \
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "`malformed_json`"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a user"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "`not_found`"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`wrong_state` with `state`, `other_worker`, `voided`, \
             `idempotency_key_in_flight`"),
-        (status = 413, body = Problem, description = "`too_large`"),
-        (status = 415, body = Problem, description = "`not_json`"),
-        (status = 422, body = Problem, description = "`invalid`, `idempotency_key_reused`"),
-        (status = 503, body = Problem, description = "`store_unavailable`"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "`too_large`"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "`not_json`"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`, `idempotency_key_reused`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "`store_unavailable`"),
     ),
 )]
 pub(crate) async fn release(
@@ -74,9 +73,8 @@ pub(crate) async fn release(
     api.callers.service(&request).await?;
     let id = forms::payment(&request)?;
     let body = body::json(&request, payload).await?;
-    let worker = forms::worker(&body)?;
-    let work = async move |payments: Payments, call: Call| payments.release(&call, id, worker).await;
-    api.once(&request, SERVICE, &body, work).await
+    let work = async move |payments: Payments, call: Call, worker| payments.release(&call, id, worker).await;
+    api.once(&request, SERVICE, &body, forms::worker, work).await
 }
 
 /// Give the money back to the employer. For services.
@@ -89,16 +87,16 @@ pub(crate) async fn release(
     request_body = RefundBody,
     responses(
         (status = 200, body = Payment, description = "Refunded; also where it was before"),
-        (status = 400, body = Problem, description = "`malformed_json`"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a user"),
-        (status = 404, body = Problem, description = "`not_found`"),
-        (status = 409, body = Problem, description = "`wrong_state` with `state`, `other_worker`, `voided`, \
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "`malformed_json`"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a user"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "`not_found`"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`wrong_state` with `state`, `other_worker`, `voided`, \
             `idempotency_key_in_flight`"),
-        (status = 413, body = Problem, description = "`too_large`"),
-        (status = 415, body = Problem, description = "`not_json`"),
-        (status = 422, body = Problem, description = "`invalid`, `idempotency_key_reused`"),
-        (status = 503, body = Problem, description = "`store_unavailable`"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "`too_large`"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "`not_json`"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`, `idempotency_key_reused`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "`store_unavailable`"),
     ),
 )]
 pub(crate) async fn refund(
@@ -109,9 +107,10 @@ pub(crate) async fn refund(
     api.callers.service(&request).await?;
     let id = forms::payment(&request)?;
     let body = body::json(&request, payload).await?;
-    let (worker, reason) = forms::refund(&body)?;
-    let work = async move |payments: Payments, call: Call| payments.refund(&call, id, worker, reason).await;
-    api.once(&request, SERVICE, &body, work).await
+    let work = async move |payments: Payments, call: Call, (worker, reason)| {
+        payments.refund(&call, id, worker, reason).await
+    };
+    api.once(&request, SERVICE, &body, forms::refund, work).await
 }
 
 /// Make the worker a party of the payment. For services.
@@ -124,15 +123,15 @@ pub(crate) async fn refund(
     request_body = WorkerBody,
     responses(
         (status = 200, body = Payment, description = "The payment with that worker"),
-        (status = 400, body = Problem, description = "`malformed_json`"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a user"),
-        (status = 404, body = Problem, description = "`not_found`"),
-        (status = 409, body = Problem, description = "`other_worker`, `idempotency_key_in_flight`"),
-        (status = 413, body = Problem, description = "`too_large`"),
-        (status = 415, body = Problem, description = "`not_json`"),
-        (status = 422, body = Problem, description = "`invalid`, `idempotency_key_reused`"),
-        (status = 503, body = Problem, description = "`store_unavailable`"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "`malformed_json`"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a user"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "`not_found`"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`other_worker`, `idempotency_key_in_flight`"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "`too_large`"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "`not_json`"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`, `idempotency_key_reused`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "`store_unavailable`"),
     ),
 )]
 pub(crate) async fn set_worker(
@@ -143,9 +142,9 @@ pub(crate) async fn set_worker(
     api.callers.service(&request).await?;
     let id = forms::payment(&request)?;
     let body = body::json(&request, payload).await?;
-    let worker = forms::worker(&body)?;
-    let work = async move |payments: Payments, call: Call| payments.set_worker(&call, id, worker).await;
-    api.once(&request, SERVICE, &body, work).await
+    let work =
+        async move |payments: Payments, call: Call, worker| payments.set_worker(&call, id, worker).await;
+    api.once(&request, SERVICE, &body, forms::worker, work).await
 }
 
 /// Give up an operation whose answer was never heard: it was carried out, or it never will be under that key. For
@@ -156,14 +155,14 @@ pub(crate) async fn set_worker(
     request_body = VoidBody,
     responses(
         (status = 200, body = Voided, description = "What became of the operation"),
-        (status = 400, body = Problem, description = "`malformed_json`"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a user"),
-        (status = 409, body = Problem, description = "`idempotency_key_in_flight`"),
-        (status = 413, body = Problem, description = "`too_large`"),
-        (status = 415, body = Problem, description = "`not_json`"),
-        (status = 422, body = Problem, description = "`invalid`, `idempotency_key_reused`"),
-        (status = 503, body = Problem, description = "`store_unavailable`"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "`malformed_json`"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a user"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`idempotency_key_in_flight`"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "`too_large`"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "`not_json`"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`, `idempotency_key_reused`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "`store_unavailable`"),
     ),
 )]
 pub(crate) async fn void(
@@ -173,7 +172,6 @@ pub(crate) async fn void(
 ) -> Result<HttpResponse, Failure> {
     api.callers.service(&request).await?;
     let body = body::json(&request, payload).await?;
-    let given_up = forms::void(&body)?;
-    let work = async move |payments: Payments, call: Call| payments.void(&call, &given_up).await;
-    api.once(&request, SERVICE, &body, work).await
+    let work = async move |payments: Payments, call: Call, given_up| payments.void(&call, &given_up).await;
+    api.once(&request, SERVICE, &body, forms::void, work).await
 }

@@ -35,9 +35,9 @@ fn page(query: &Query, list: &[&str], mut errors: Vec<(&'static str, String)>) -
     ),
     responses(
         (status = 200, body = PaymentList, description = "Those that the caller is a party of, newest first"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a service"),
-        (status = 422, body = Problem, description = "`invalid`: job_id, limit, cursor"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a service"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`: job_id, limit, cursor"),
     ),
 )]
 pub(crate) async fn list_payments(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Failure> {
@@ -70,9 +70,9 @@ pub(crate) async fn list_payments(request: HttpRequest, api: Data<Api>) -> Resul
     params(("id" = i64, Path, description = "The payment")),
     responses(
         (status = 200, body = Payment, description = "The payment"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a service"),
-        (status = 404, body = Problem, description = "`not_found`: there is none, or the caller is no party of it"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a service"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "`not_found`: there is none, or the caller is no party of it"),
     ),
 )]
 pub(crate) async fn get_payment(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Failure> {
@@ -92,10 +92,10 @@ pub(crate) async fn get_payment(request: HttpRequest, api: Data<Api>) -> Result<
     ),
     responses(
         (status = 200, body = Wallet, description = "The wallet with a page of its entries, newest first"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: a service"),
-        (status = 422, body = Problem, description = "`invalid`: limit, cursor"),
-        (status = 503, body = Problem, description = "`store_unavailable`"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: a service"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`: limit, cursor"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "`store_unavailable`"),
     ),
 )]
 pub(crate) async fn get_wallet(request: HttpRequest, api: Data<Api>) -> Result<HttpResponse, Failure> {
@@ -116,14 +116,14 @@ pub(crate) async fn get_wallet(request: HttpRequest, api: Data<Api>) -> Result<H
     request_body = DepositBody,
     responses(
         (status = 200, body = Wallet, description = "The wallet"),
-        (status = 400, body = Problem, description = "`malformed_json`"),
-        (status = 401, body = Problem, description = "`unauthorized`"),
-        (status = 403, body = Problem, description = "`forbidden`: no employer; `deposits_disabled`: in production"),
-        (status = 409, body = Problem, description = "`idempotency_key_in_flight`"),
-        (status = 413, body = Problem, description = "`too_large`"),
-        (status = 415, body = Problem, description = "`not_json`"),
-        (status = 422, body = Problem, description = "`invalid`, `idempotency_key_reused`"),
-        (status = 503, body = Problem, description = "`store_unavailable`"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "`malformed_json`"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`unauthorized`"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "`forbidden`: no employer; `deposits_disabled`: in production"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`idempotency_key_in_flight`"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "`too_large`"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "`not_json`"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "`invalid`, `idempotency_key_reused`"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "`store_unavailable`"),
     ),
 )]
 pub(crate) async fn deposit(
@@ -140,9 +140,10 @@ pub(crate) async fn deposit(
         return Err(Failure::new(StatusCode::FORBIDDEN, "deposits_disabled", detail));
     }
     let body = body::json(&request, payload).await?;
-    let amount = forms::deposit(&body)?;
     let caller = user.to_string();
     let page = page(&Query::default(), &["wallet", &caller], Vec::new())?;
-    let work = async move |payments: Payments, call: Call| payments.deposit(&call, user, amount, &page).await;
-    api.once(&request, &caller, &body, work).await
+    let work = async move |payments: Payments, call: Call, amount| {
+        payments.deposit(&call, user, amount, &page).await
+    };
+    api.once(&request, &caller, &body, forms::deposit, work).await
 }

@@ -17,14 +17,16 @@ fn a_repeated_deposit_gives_the_first_answer_and_moves_nothing() {
         assert_eq!((again.status, again.text()), (200, first.text()));
         assert_eq!(again.header("content-type"), first.header("content-type"));
         assert_eq!(world.balances(Who::Employer(1)), (10010.0, 0.0));
-        let other = json!({"amount_usd": 6});
-        refused(
-            &world.keyed(Who::Employer(1), "/wallet/deposit", "k1", &other),
-            422,
-            "idempotency_key_reused",
-        );
+        // Also where the other body is wrong by itself.
+        for other in [json!({"amount_usd": 6}), json!({"amount_usd": -6})] {
+            refused(
+                &world.keyed(Who::Employer(1), "/wallet/deposit", "k1", &other),
+                422,
+                "idempotency_key_reused",
+            );
+        }
         // Another's key is another key.
-        ok(&world.keyed(Who::Employer(2), "/wallet/deposit", "k1", &other));
+        ok(&world.keyed(Who::Employer(2), "/wallet/deposit", "k1", &json!({"amount_usd": 6})));
         assert_eq!(world.balances(Who::Employer(2)), (10006.0, 0.0));
         // Another instance knows the answer as well.
         let beside = world.beside();

@@ -40,7 +40,9 @@ fn a_text_counts_characters_and_is_data_but_for_the_zero() {
 #[test]
 fn an_id_is_a_whole_number_that_javascript_holds() {
     assert_eq!(id("9007199254740991"), Ok(9_007_199_254_740_991));
-    for wrong in ["0", "-1", "1.0", "1e3", "9007199254740992", "\"1\"", "true", "99999999999999999999"] {
+    for wrong in
+        ["0", "-1", "1.0", "1e3", "+1", "007", "9007199254740992", "\"1\"", "true", "99999999999999999999"]
+    {
         assert!(id(wrong).is_err(), "{wrong}");
     }
 }

@@ -52,7 +52,8 @@ async fn a_user_is_known_by_a_good_token_and_by_nothing_else() {
     ] {
         assert_eq!(user(wrong).await, Err(401), "{wrong}");
     }
-    for stranger in [json!("anna"), json!(0), json!(-1), json!("9007199254740992")] {
+    for stranger in [json!("anna"), json!(0), json!(-1), json!("9007199254740992"), json!("07"), json!("+7")]
+    {
         assert_eq!(user(&format!("Bearer {}", good(&stranger))).await, Err(401), "{stranger}");
     }
     assert_eq!(user(&format!("Bearer {KEY}")).await, Err(403), "a service is no user");
