@@ -45,6 +45,6 @@ user_event! {
 }
 
 user_event! {
-    /// Sessions of a user were ended: all by the user's wish, or one whose refresh token was used twice.
+    /// Sessions of a user were ended: all by the user's wish, one whose refresh token was used twice, or the oldest of more than 1,000.
     SessionRevoked = "session_revoked"
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, Scope};
@@ -71,7 +71,7 @@ impl Watch {
 #[must_use]
 pub fn resource(path: &str, allowed: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
-        if request.method() == actix_web::http::Method::OPTIONS {
+        if request.method() == Method::OPTIONS {
             return Ok(HttpResponse::NoContent().insert_header(("Allow", allowed)).finish());
         }
         let detail = format!("this path takes {allowed}");
@@ -88,7 +88,7 @@ pub fn not_found() -> HttpResponse {
 }
 
 async fn observe(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -97,6 +97,10 @@ async fn observe(
     };
     let trace = Trace::of(request.request());
     let method = method_label(request.method().as_str());
+    // HEAD is GET without the body (RFC 9110 §9.3.2), which the connection leaves out by itself.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let span = tracing::info_span!("request", trace_id = trace.id(), method, path = request.path());
     let work = async {
         let answer = next.call(request).await.map(ServiceResponse::map_into_boxed_body);

@@ -110,7 +110,9 @@ impl Accounts {
         let now = now_micros();
         let mut transaction = self.store.begin().await?;
         let user = users::insert(&mut transaction, new, now).await?;
-        let session = sessions::begin(&mut transaction, user.user_id, now, self.lifetimes.refresh).await?;
+        // A new user has no session that could end for this one.
+        let (session, _none) =
+            sessions::begin(&mut transaction, user.user_id, now, self.lifetimes.refresh).await?;
         let tokens = self.tokens(&user, session)?;
         announce(&mut transaction, &user, News::Registered, now).await?;
         transaction.commit().await?;
@@ -142,9 +144,13 @@ impl Accounts {
         self.count_locked(lockout::clear(&mut transaction, &address).await?)?;
         let now = now_micros();
         let user = users::lock(&mut transaction, user.user_id).await?.ok_or_else(unknown_user)?;
-        let session = sessions::begin(&mut transaction, user.user_id, now, self.lifetimes.refresh).await?;
+        let (session, ended) =
+            sessions::begin(&mut transaction, user.user_id, now, self.lifetimes.refresh).await?;
         let tokens = self.tokens(&user, session)?;
         announce(&mut transaction, &user, News::LoggedIn, now).await?;
+        if !ended.is_empty() {
+            announce(&mut transaction, &user, News::Revoked(ended), now).await?;
+        }
         transaction.commit().await?;
         self.relay.wake();
         self.counters.sign_in(SignIn::Good);

@@ -43,8 +43,13 @@ impl Email {
     }
 
     /// What two spellings of one address have in common (contract: services, Users).
+    ///
+    /// Each character for itself, unlike [`str::to_lowercase`], which writes the last sigma of a word in another way. By
+    /// the upper case, since two small letters may share it (`σ` and `ς`); and by the lower case before that, for
+    /// capitals that are nobody's upper case (`ẞ`, where that of `ß` is `SS`).
     pub(crate) fn key(&self) -> String {
-        self.0.to_lowercase()
+        let small = self.0.chars().flat_map(char::to_lowercase);
+        small.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
     }
 
     /// The SHA-256 of the key, in hex: for tables that shall not tell who tried to sign in.

@@ -1,5 +1,5 @@
 //! Families of refresh tokens. A family is one sign-in: it begins with a token, each use of which gives the next, and it
-//! ends by logout, by reuse of a void token, or with its last token.
+//! ends by logout, by reuse of a void token, for a newer one where the user has too many, or with its last token.
 //!
 //! | refresh with | what happens |
 //! |---|---|
@@ -54,7 +54,8 @@ pub(crate) enum Used {
     Nothing,
 }
 
-/// Begins a session of a user whose row the caller holds. Where the user has [`MAX_SESSIONS`], the oldest end for it.
+/// Begins a session of a user whose row the caller holds. Where the user has [`MAX_SESSIONS`], the oldest ends for it;
+/// whoever begins one tells which ended.
 ///
 /// # Errors
 /// The database fails, or the system has no randomness.
@@ -63,16 +64,18 @@ pub(crate) async fn begin(
     user_id: i64,
     now: i64,
     lifetime: Duration,
-) -> Result<Session, Failure> {
-    sqlx::query(
-        "UPDATE sessions SET ended_at = $1 WHERE session_id IN
+) -> Result<(Session, Vec<String>), Failure> {
+    // `ended_at` is asked again outside: a logout may end one of them between the two looks.
+    let ended = sqlx::query_scalar(
+        "UPDATE sessions SET ended_at = $1 WHERE ended_at IS NULL AND session_id IN
              (SELECT session_id FROM sessions WHERE user_id = $2 AND ended_at IS NULL AND expires_at > $1
-              ORDER BY created_at DESC, session_id DESC LIMIT 1000000 OFFSET $3)",
+              ORDER BY created_at DESC, session_id DESC LIMIT 1000000 OFFSET $3)
+         RETURNING session_id",
     )
     .bind(now)
     .bind(user_id)
     .bind(MAX_SESSIONS - 1)
-    .execute(&mut **transaction)
+    .fetch_all(&mut **transaction)
     .await?;
     let session_id = Uuid::new_v4().to_string();
     let expires_at = now + micros(lifetime);
@@ -84,7 +87,7 @@ pub(crate) async fn begin(
         .execute(&mut **transaction)
         .await?;
     let refresh_token = issue(transaction, &session_id, now, expires_at).await?;
-    Ok(Session { session_id, refresh_token })
+    Ok((Session { session_id, refresh_token }, ended))
 }
 
 /// Whether there is such a token at all: tokens that somebody invents never wait for the database's one writer.

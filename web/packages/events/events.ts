@@ -139,7 +139,7 @@ export interface UserLoggedOut {
   user_type: UserType;
 }
 
-/** Sessions of a user were ended: all by the user's wish, or one whose refresh token was used twice. */
+/** Sessions of a user were ended: all by the user's wish, one whose refresh token was used twice, or the oldest of more than 1,000. */
 export interface SessionRevoked {
   /** The user. */
   user_id: number;

@@ -33,13 +33,23 @@ fn every_path_of_the_table_is_there() {
     ] {
         assert_eq!(server.get(path).status, status, "{path}");
     }
+    let head = http::request(server.address(), "HEAD", "/.well-known/jwks.json", &[], None);
+    assert_eq!((head.status, head.body.len()), (200, 0));
     for service in ["user-service", "job-service", "payment-service"] {
         let at = |path: &str| server.get(&format!("/svc/{service}/{path}"));
         let health = at("health").json();
         assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!(service)), "{health}");
         assert!(at("metrics").text().contains("fanfare_relay_backlog"), "{service}");
         let description = at("openapi.json").json();
-        assert!(description["paths"].as_object().is_some_and(|paths| !paths.is_empty()), "{service}");
+        let paths = description["paths"].as_object().expect("paths");
+        let operations = paths.values().filter_map(|path| path.as_object()).flatten();
+        let answers: Vec<_> =
+            operations.filter_map(|(_, operation)| operation["responses"].as_object()).flatten().collect();
+        assert!(answers.len() > 10, "{service}");
+        for (status, answer) in answers {
+            let told = answer["description"].as_str().is_some_and(|text| !text.is_empty());
+            assert!(told || answer.get("$ref").is_some(), "{service}: {status} has no description: {answer}");
+        }
         assert_eq!(at("docs").status, 303);
         assert!(at("docs/").text().contains("swagger"), "{service}");
     }

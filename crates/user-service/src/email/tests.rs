@@ -34,3 +34,38 @@ fn spellings_that_differ_in_case_are_one_address() {
     assert_eq!(read("ÄNNA@x").expect("an address").key(), "änna@x");
     assert_eq!(one.digest().len(), 64);
 }
+
+#[test]
+fn case_is_ignored_in_every_script_and_place() {
+    let key = |text: &str| read(text).expect("an address").key();
+    for (one, other) in [
+        ("ΟΔΟΣ@x.org", "οδος@x.org"),
+        ("ΟΔΟΣ@x.org", "οδοσ@x.org"),
+        ("straße@x", "STRASSE@x"),
+        ("straße@x", "STRAẞE@x"),
+        ("İ@x", "i\u{307}@x"),
+        ("ǅ@x", "ǆ@x"),
+        ("Ω@x", "ω@x"),
+        ("ﬁ@x", "FI@x"),
+    ] {
+        assert_eq!(key(one), key(other), "{one} {other}");
+    }
+    for (one, other) in [("e@x", "é@x"), ("İ@x", "i@x"), ("о@x", "o@x")] {
+        assert_ne!(key(one), key(other), "{one} {other}");
+    }
+}
+
+#[test]
+fn no_character_has_a_key_that_its_other_case_has_not() {
+    let key = |text: String| Email(text).key();
+    for c in '\0'..=char::MAX {
+        let (upper, lower) = (c.to_uppercase().to_string(), c.to_lowercase().to_string());
+        let own = c.to_string();
+        if upper == own && lower == own {
+            continue;
+        }
+        let kept = key(own);
+        assert_eq!((key(upper), key(lower)), (kept.clone(), kept.clone()), "{c:?}");
+        assert_eq!(key(kept.clone()), kept, "{c:?}: a key is its own key");
+    }
+}

@@ -4,6 +4,7 @@
 mod harness;
 mod keys;
 mod lockout;
+mod memory;
 mod operations;
 mod races;
 mod refusals;

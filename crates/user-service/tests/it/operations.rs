@@ -1,7 +1,7 @@
 use serde_json::json;
 use test_kit::http;
 
-use crate::harness::{Database, World, on_both};
+use crate::harness::{Database, World, members, on_both};
 
 #[test]
 fn health_tells_the_database_the_relay_and_the_keys() {
@@ -25,17 +25,22 @@ fn the_description_names_every_call_with_its_answers() {
     let world = World::start(Database::Sqlite);
     let description = world.get(None, "/openapi.json").json();
     for (path, method, statuses) in [
-        ("/auth/register", "post", &["201", "400", "409", "413", "415", "422", "429", "503"][..]),
-        ("/auth/login", "post", &["200", "400", "401", "413", "415", "422", "429", "503"]),
-        ("/auth/refresh", "post", &["200", "400", "401", "413", "415", "422", "503"]),
-        ("/auth/logout", "post", &["204", "400", "401", "413", "415", "422", "503"]),
-        ("/auth/logout-all", "post", &["204", "401"]),
-        ("/users/me", "get", &["200", "401", "404"]),
-        ("/users/me", "patch", &["200", "400", "401", "404", "413", "415", "422", "503"]),
+        ("/auth/register", "post", &["201", "400", "408", "409", "413", "415", "422", "429", "503"][..]),
+        ("/auth/login", "post", &["200", "400", "401", "408", "413", "415", "422", "429", "503"]),
+        ("/auth/refresh", "post", &["200", "400", "401", "408", "413", "415", "422", "503"]),
+        ("/auth/logout", "post", &["204", "400", "401", "403", "408", "413", "415", "422", "503"]),
+        ("/auth/logout-all", "post", &["204", "400", "401", "403", "408", "413", "503"]),
+        ("/users/me", "get", &["200", "401", "403", "404", "503"]),
+        ("/users/me", "patch", &["200", "400", "401", "403", "404", "408", "413", "415", "422", "503"]),
         ("/.well-known/jwks.json", "get", &["200"]),
     ] {
         let answers = &description["paths"][path][method]["responses"];
-        assert_eq!(crate::harness::members(answers), statuses, "{method} {path}");
+        assert_eq!(members(answers), statuses, "{method} {path}");
+        for status in statuses.iter().filter(|status| **status >= "400") {
+            let answer = &answers[status];
+            assert_eq!(members(&answer["content"]), ["application/problem+json"], "{method} {path} {status}");
+            assert_ne!(answer["description"], "", "{method} {path} {status}");
+        }
     }
     assert_eq!(description["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     assert_eq!(http::get(world.address, "/docs/", &[]).status, 200);

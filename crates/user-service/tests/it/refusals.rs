@@ -30,6 +30,8 @@ fn what_is_no_json_object_is_refused_for_what_it_is() {
         }
         refused(&send("application/json", &large), 413, "too_large");
     }
+    let answer = world.send("POST", Some(&anna.access), "/auth/logout-all", "", &large);
+    refused(&answer, 413, "too_large");
 }
 
 #[test]
@@ -57,7 +59,11 @@ fn a_service_is_no_user() {
     let world = World::with(Database::Sqlite, |settings| {
         settings.service_key = Some(service_kit::arguments::Secret::new(key));
     });
-    refused(&world.get(Some(key), "/users/me"), 403, "forbidden");
+    for (method, path) in
+        [("GET", "/users/me"), ("PATCH", "/users/me"), ("POST", "/auth/logout"), ("POST", "/auth/logout-all")]
+    {
+        refused(&world.send(method, Some(key), path, "text/plain", b"{"), 403, "forbidden");
+    }
 }
 
 #[test]

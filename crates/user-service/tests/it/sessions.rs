@@ -120,7 +120,7 @@ fn logout_everywhere_ends_all_of_ones_sessions_with_one_event() {
 }
 
 #[test]
-fn a_user_has_a_thousand_sessions_at_most_and_the_oldest_ends_silently() {
+fn a_user_has_a_thousand_sessions_at_most_and_the_end_of_the_oldest_is_told() {
     on_both(|world| {
         let anna = world.register("anna@example.com");
         // 999 beside the first, all newer.
@@ -133,10 +133,13 @@ fn a_user_has_a_thousand_sessions_at_most_and_the_oldest_ends_silently() {
         let again = world.login("anna@example.com");
         refused(&world.try_refresh(&anna.refresh), 401, "invalid_refresh_token");
         world.refresh(&again.refresh);
-        assert_eq!(world.event_types(), ["user_registered", "user_logged_in"]);
+        assert_eq!(world.event_types(), ["user_registered", "user_logged_in", "session_revoked"]);
+        let told = &world.events()[2];
+        assert_eq!(told["close_sessions"], json!([anna.session()]), "its sockets are closed");
+        assert_eq!(told["data"], json!({"user_id": anna.id(), "user_type": "worker"}));
+        assert_eq!(told["user_ids"], json!([anna.id()]));
         assert_eq!(world.post(Some(&again.access), "/auth/logout-all", &json!({})).status, 204);
-        let events = world.events();
-        assert_eq!(events[2]["close_sessions"].as_array().map(Vec::len), Some(1_000));
+        assert_eq!(world.events()[3]["close_sessions"].as_array().map(Vec::len), Some(1_000));
     });
 }
 
