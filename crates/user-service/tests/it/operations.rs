@@ -1,17 +1,22 @@
 use serde_json::json;
-use test_kit::http;
+use test_kit::wait::PATIENCE;
+use test_kit::{eventually, http};
 
 use crate::harness::{Database, World, members, on_both};
 
 #[test]
 fn health_tells_the_database_the_relay_and_the_keys() {
     on_both(|world| {
-        world.register("anna@example.com");
         let answer = world.get(None, "/health");
         assert_eq!(answer.status, 200);
         let health = answer.json();
         assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("user-service")));
-        assert_eq!(health["database"], "up");
+        assert_eq!((&health["database"], &health["hub"]), (&json!("up"), &json!("up")));
+        // There is no hub in these tests: the first event shows it.
+        world.register("anna@example.com");
+        eventually(PATIENCE, || world.get(None, "/health").json()["hub"] == "down");
+        let health = world.get(None, "/health").json();
+        assert_eq!(health["status"], "degraded");
         assert_eq!(health["relay"]["backlog"], 1);
         assert_eq!(health["relay"]["parked"], 0);
         assert_eq!(health["keys"]["published"], 1);
