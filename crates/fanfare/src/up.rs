@@ -158,6 +158,7 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
             internal: Some(internal),
             routes: Some(Arc::new(move |config| routes.configure(config))),
             key: Some(key),
+            last_work: Some(Box::pin(rest::trace::settled(rest::settings::STOP))),
         };
         let server = Server::start_with(config, open_files, extension)?;
         let scheme = if config.listen.tls.is_some() { "https" } else { "http" };

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
@@ -51,6 +52,9 @@ pub struct Extension {
     /// An administrator's key named [`access::INTERNAL_KEY`], accepted beside the configured ones. Where none are
     /// configured, requests without this key are judged as if it were not there.
     pub key: Option<Secret>,
+    /// Awaited in a drain once the clients are gone, before the HTTP workers end: for what still runs on their threads
+    /// though nobody waits for its answer.
+    pub last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// A server that is bound, and not yet running.
@@ -60,6 +64,7 @@ pub struct Server {
     handles: Vec<Arc<Handle>>,
     front: actix_server::Server,
     drain: crate::config::Drain,
+    last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Server {
@@ -76,7 +81,7 @@ impl Server {
     /// # Errors
     /// As there; and when the extension's key cannot be one, or has the name or the text of a configured one.
     pub fn start_with(config: &Config, open_files: u64, extension: Extension) -> anyhow::Result<Self> {
-        let Extension { listener, internal, routes, key } = extension;
+        let Extension { listener, internal, routes, key, last_work } = extension;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let (connections, warning) = config.limits.connections(open_files);
         if let Some(warning) = warning {
@@ -132,7 +137,7 @@ impl Server {
         }
         let listeners = Listeners { main, internal };
         let front = front(&state, config, listeners, routes, config.threads.workers(cores).get())?;
-        Ok(Self { state, reactors, handles, front, drain: config.drain })
+        Ok(Self { state, reactors, handles, front, drain: config.drain, last_work })
     }
 
     /// Where it listens.
@@ -152,11 +157,11 @@ impl Server {
     /// # Errors
     /// The listener or a shard's loop failed.
     pub async fn run(self, mut shutdown: Token) -> anyhow::Result<()> {
-        let Self { state, reactors, handles, front, drain } = self;
+        let Self { state, reactors, handles, front, drain, last_work } = self;
         let stop = front.handle();
         let served = actix_rt::spawn(front);
         shutdown.begun().await;
-        drain_all(&state, drain.spread, drain.timeout, &stop).await;
+        drain_all(&state, drain.spread, drain.timeout, &stop, last_work).await;
         if let Ok(served) = tokio::time::timeout(DRAIN_POLL, served).await {
             served.context("the HTTP front ended early")??;
         }
@@ -173,7 +178,13 @@ impl Server {
 
 /// Closes all connections, each with the time of its return; waits until they and the accepted publications are
 /// gone, at the latest until the timeout; then stops the HTTP front, which lets the last answers out.
-async fn drain_all(state: &State, spread: Duration, timeout: Duration, front: &ServerHandle) {
+async fn drain_all(
+    state: &State,
+    spread: Duration,
+    timeout: Duration,
+    front: &ServerHandle,
+    last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+) {
     let deadline = Instant::now() + timeout;
     tracing::info!(connections = state.hub.connections(), "draining");
     state.hub.drain(spread);
@@ -183,6 +194,12 @@ async fn drain_all(state: &State, spread: Duration, timeout: Duration, front: &S
     let left = state.hub.connections();
     if left > 0 {
         tracing::warn!(connections = left, "drain timeout: cutting the connections that are left");
+    }
+    if let Some(last_work) = last_work {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        if tokio::time::timeout(rest, last_work).await.is_err() {
+            tracing::warn!("drain timeout: cutting work that nobody waits for");
+        }
     }
     // Calls that are under way finish; idle keep-alive connections end at this word and are not waited for.
     state.last_answers.send_replace(true);

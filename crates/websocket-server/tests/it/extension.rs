@@ -48,6 +48,7 @@ impl Process {
             internal: Some(internal),
             routes: Some(routes(&gate, tell)),
             key: Some(Secret::new(KEY)),
+            ..Extension::default()
         };
         let shutdown = Shutdown::new();
         let token = shutdown.token();
