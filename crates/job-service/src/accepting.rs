@@ -10,7 +10,7 @@ use rest::idempotency::Fresh;
 use store::now_micros;
 
 use crate::announce::{self, Happened};
-use crate::desk::{Desk, LOOK, WAIT, no_such_job, text, unavailable, wrong_state};
+use crate::desk::{Desk, LOOK, WAIT, no_such_job, text, undecided, wrong_state};
 use crate::job::{Entry, Job, Present};
 use crate::payment::Told;
 use crate::table;
@@ -38,7 +38,7 @@ impl Desk {
                 Present::Undecided => tokio::time::sleep(LOOK).await,
             }
             if Instant::now() >= end {
-                return Err(unavailable(format!("a step of job {job_id} has not come to its end")));
+                return Err(undecided(job_id));
             }
         };
         self.tell_at_once(&entry).await;

@@ -3,18 +3,23 @@
 //! | what the payment service says | what becomes of the job | the answer |
 //! |---|---|---|
 //! | the money moved | completed, or refunded | 200 |
-//! | nobody took the call | as it was | 503 `payment_unavailable` |
-//! | nothing that was heard | in its step until the background knows: moved on, or as it was | 503 `payment_unavailable` |
+//! | nobody took the call | as it was | 503 `payment_unavailable`: nothing has changed |
+//! | nothing that was heard | in its step until the background knows: moved on, or as it was | 503 `payment_unavailable`: the outcome will show |
+//!
+//! The step remembers the idempotency key of its call, and whoever ends it keeps the answer. So the same key again waits
+//! for the end of the step, then gets the first success, or where there was none, is a call of its own.
 
 use std::time::Instant;
 
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use events::{JobStatus, RefundReason};
 use rest::Failure;
-use rest::idempotency::Fresh;
+use rest::idempotency::{self, Fresh};
 use store::now_micros;
 
-use crate::desk::{Desk, LOOK, Moved, WAIT, no_such_job, unavailable, wrong_state};
-use crate::job::{Entry, Job, Present, Step};
+use crate::desk::{Desk, Doubt, LOOK, Moved, WAIT, no_such_job, text, unavailable, undecided, wrong_state};
+use crate::job::{Entry, Present, Step};
 use crate::metrics::By;
 use crate::payment::{Answer, Tries};
 use crate::table::{self, Claim};
@@ -51,8 +56,16 @@ impl Closing {
     }
 }
 
+/// What a call may do with a job.
+enum Claimed {
+    /// This step is begun.
+    Begun(Box<Entry>),
+    /// The call was made before; this is its answer.
+    Repeat(HttpResponse),
+}
+
 impl Desk {
-    /// Completes or cancels a job for its employer.
+    /// Completes or cancels a job for its employer; the answer.
     ///
     /// # Errors
     /// 404, 403 for another employer, 409 `wrong_state`, and 503 as the table above tells.
@@ -62,12 +75,16 @@ impl Desk {
         employer_id: i64,
         closing: Closing,
         fresh: Fresh,
-    ) -> Result<Job, Failure> {
-        let entry = self.claim(job_id, employer_id, closing).await?;
+    ) -> Result<HttpResponse, Failure> {
+        let entry = match self.claim(job_id, employer_id, closing, &fresh).await? {
+            Claimed::Begun(entry) => entry,
+            Claimed::Repeat(answer) => return Ok(answer),
+        };
         let step = closing.step();
         let claim = Claim { job_id, step, attempt: entry.attempt };
         let not_moved =
-            || unavailable(format!("the money of job {job_id} could not be moved; nothing has changed"));
+            || unavailable(Doubt::Nothing, format!("the money of job {job_id} could not be moved"));
+        let unknown = |detail: String| unavailable(Doubt::Outcome, detail);
         let status = match self.move_money(&entry, step).await? {
             Answer::Done(payment) => payment.status,
             Answer::WrongState(status) => status,
@@ -79,30 +96,35 @@ impl Desk {
             Answer::Voided => return Err(not_moved()),
             Answer::Unknown | Answer::InsufficientNow => {
                 self.leave(claim).await;
-                return Err(unavailable(format!("nobody knows yet whether the money of job {job_id} moved")));
+                return Err(unknown(format!("nobody knows yet whether the money of job {job_id} moved")));
             }
         };
         let Some(moved) = Moved::of(status, &entry, step) else {
             self.leave(claim).await;
-            return Err(unavailable(format!(
+            return Err(unknown(format!(
                 "the money of job {job_id} is said to have moved, and is still held"
             )));
         };
-        let kept = (moved.status() == closing.end()).then_some(&fresh);
-        let settled = match self.settle(claim, moved, kept, By::Call).await {
+        let settled = match self.settle(&entry, claim, moved, By::Call).await {
             Ok(settled) => settled,
             // The money has moved, so the job has to follow.
-            Err(failure) => {
+            Err(Failure(problem)) => {
                 self.leave(claim).await;
-                return Err(failure);
+                return Err(Failure(
+                    problem.title("The outcome could not be written yet; it will show in the job"),
+                ));
             }
         };
         let job = match settled {
             Some(entry) => entry.job,
-            // The background was faster, with the same end.
+            // The background was faster, with the same end, and has kept the answer.
             None => table::find(&self.store, job_id).await?.ok_or_else(no_such_job)?.job,
         };
-        if job.status == closing.end() { Ok(job) } else { Err(wrong_state(job.status)) }
+        if job.status == closing.end() {
+            Ok(idempotency::json(StatusCode::OK, text(&job)?))
+        } else {
+            Err(wrong_state(job.status))
+        }
     }
 
     async fn move_money(&self, entry: &Entry, step: Step) -> Result<Answer, Failure> {
@@ -117,8 +139,15 @@ impl Desk {
         })
     }
 
-    /// Begins the step once no other is under way.
-    async fn claim(&self, job_id: i64, employer_id: i64, closing: Closing) -> Result<Entry, Failure> {
+    /// Begins the step once no other is under way, unless that one was this call's.
+    async fn claim(
+        &self,
+        job_id: i64,
+        employer_id: i64,
+        closing: Closing,
+        fresh: &Fresh,
+    ) -> Result<Claimed, Failure> {
+        let call = fresh.stored();
         let end = Instant::now() + WAIT;
         loop {
             let entry = table::find(&self.store, job_id).await?.ok_or_else(no_such_job)?;
@@ -126,23 +155,32 @@ impl Desk {
                 return Err(Failure::forbidden("the job is another employer's"));
             }
             let now = now_micros();
+            // The call itself, made before: its end says more than the deadline.
+            let is_repeat = entry.step.is_some() && call.is_some() && entry.call == call;
             match entry.present(now) {
+                Present::State(_) if is_repeat => tokio::time::sleep(LOOK).await,
                 Present::State(state) if closing.is_allowed(state) => {
                     let mut transaction = self.store.begin().await?;
                     let until = self.until(now);
+                    let step = closing.step();
                     let begun =
-                        table::begin(&mut transaction, job_id, state, closing.step(), now, until).await?;
+                        table::begin(&mut transaction, job_id, state, step, now, until, call.as_ref())
+                            .await?;
                     transaction.commit().await?;
                     if let Some(entry) = begun {
-                        return Ok(entry);
+                        return Ok(Claimed::Begun(Box::new(entry)));
                     }
                     // Somebody was faster, or the deadline has just passed: the next look tells.
                 }
-                Present::State(state) => return Err(wrong_state(state)),
+                Present::State(state) => {
+                    // Perhaps it was this call that brought the job there.
+                    let kept = fresh.repeat(&self.store).await?;
+                    return kept.map(Claimed::Repeat).ok_or_else(|| wrong_state(state));
+                }
                 Present::Undecided => tokio::time::sleep(LOOK).await,
             }
             if Instant::now() >= end {
-                return Err(unavailable(format!("a step of job {job_id} has not come to its end")));
+                return Err(undecided(job_id));
             }
         }
     }

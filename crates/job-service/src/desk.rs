@@ -15,7 +15,6 @@ use actix_web::http::StatusCode;
 use events::{JobStatus, PaymentStatus, RefundReason};
 use hub_client::RelayHandle;
 use rest::Failure;
-use rest::idempotency::Fresh;
 use service_kit::problem::Problem;
 use store::{Store, now_micros};
 use tokio::sync::Notify;
@@ -26,7 +25,8 @@ use crate::metrics::{By, Metrics, Outcome};
 use crate::payment::Payments;
 use crate::table::{self, Claim};
 
-/// How long a call waits for the step of another to end.
+/// How long a call waits for the step of another to end: longer than a lease, behind which the background ends a step
+/// that was left.
 pub(crate) const WAIT: Duration = Duration::from_secs(4);
 
 /// How often it looks.
@@ -76,6 +76,14 @@ impl Moved {
         }
     }
 
+    /// Whether that is what the step was begun for.
+    fn is_end_of(self, step: Step) -> bool {
+        match self {
+            Self::Released => step == Step::Releasing,
+            Self::Refunded(_) => matches!(step, Step::Refunding(_)),
+        }
+    }
+
     /// The state of the job then.
     pub(crate) fn status(self) -> JobStatus {
         match self {
@@ -91,13 +99,14 @@ impl Desk {
         after(now, self.lease)
     }
 
-    /// Ends a step whose money has moved: the job's state, the event, and where a caller waits for it, the answer that
-    /// its idempotency key keeps. None where somebody else has ended it.
+    /// Ends a step whose money has moved: the job's state, the event, and where that is what a call with an idempotency
+    /// key wanted, its answer. So whoever ends it, and whether or not the caller heard of it, a repeat gets this
+    /// success. `begun` is the row as it was in the step. None where somebody else has ended it.
     pub(crate) async fn settle(
         &self,
+        begun: &Entry,
         claim: Claim,
         moved: Moved,
-        fresh: Option<&Fresh>,
         by: By,
     ) -> Result<Option<Entry>, Failure> {
         let now = now_micros();
@@ -108,8 +117,8 @@ impl Desk {
         let mut transaction = self.store.begin().await?;
         let settled = table::settle(&mut transaction, claim, moved.status(), reason, now).await?;
         let Some(entry) = settled else { return Ok(None) };
-        if let Some(fresh) = fresh {
-            fresh.keep(&mut transaction, StatusCode::OK, &text(&entry.job)?).await?;
+        if let Some(call) = begun.call.as_ref().filter(|_| moved.is_end_of(claim.step)) {
+            call.keep(&mut transaction, StatusCode::OK, &text(&entry.job)?).await?;
         }
         announce::write(&mut transaction, &entry.job, happened).await?;
         transaction.commit().await?;
@@ -166,10 +175,42 @@ pub(crate) fn text(job: &Job) -> Result<String, Failure> {
     serde_json::to_string(job).map_err(|error| Failure(Problem::internal(format!("a job as JSON: {error}"))))
 }
 
+/// What a caller is told who gets 503 `payment_unavailable`. Of an answer that is not their fault callers read the title
+/// alone, so that says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// The money has not moved and never will by this call.
+    Nothing,
+    /// Nobody knows yet.
+    Outcome,
+    /// What was to be posted became no job, and its money stays with the employer or goes back.
+    NoJob,
+    /// Another call was first, and nobody knows its end yet.
+    Another,
+}
+
+impl Doubt {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Nothing => "The payment service is away; nothing has changed",
+            Self::Outcome => "The payment service did not answer; the outcome will show in the job",
+            Self::NoJob => {
+                "The payment service did not answer; there is no such job, and no money is kept for it"
+            }
+            Self::Another => "An earlier call is not decided yet; this one has changed nothing",
+        }
+    }
+}
+
 /// 503 `payment_unavailable`.
-pub(crate) fn unavailable(detail: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+pub(crate) fn unavailable(doubt: Doubt, detail: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     let problem = Problem::unavailable("payment_unavailable", detail, RETRY_AFTER);
-    Failure(problem.title("The payment service can't be reached at the moment"))
+    Failure(problem.title(doubt.title()))
+}
+
+/// The same for a step that does not come to its end.
+pub(crate) fn undecided(job_id: i64) -> Failure {
+    unavailable(Doubt::Another, format!("a step of job {job_id} has not come to its end"))
 }
 
 /// 409 `wrong_state`.

@@ -53,11 +53,12 @@ pub(crate) async fn post_job(
 ) -> Result<HttpResponse, Failure> {
     let user = caller(&service, &request, UserType::Employer).await?;
     let body = body::json(&request, payload).await?;
-    let draft = draft(&body, user.id)?;
+    // First, since what was a good job then need not be one now: its deadline may have passed.
     let fresh = match begin(&service, &request, &user, &body).await? {
         Begin::Fresh(fresh) => fresh,
         Begin::Repeat(answer) => return Ok(answer),
     };
+    let draft = draft(&body, user.id)?;
     let desk = service.desk.clone();
     let job = trace::uninterrupted(async move { desk.post(draft, fresh).await }).await?;
     Ok(idempotency::json(StatusCode::CREATED, text(&job)?))
@@ -66,8 +67,7 @@ pub(crate) async fn post_job(
 /// Lists jobs, newest first.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(crate::openapi::ListParameters),
     responses((status = 200, description = "A page of jobs", body = crate::openapi::JobList),
-        (status = 401, description = "`unauthorized`: no good access token",
-         body = crate::openapi::Problem, content_type = "application/problem+json"),
+        crate::openapi::ReaderRefused,
         (status = 422, description = "`invalid`: names every wrong parameter",
          body = crate::openapi::Problem, content_type = "application/problem+json"),
         crate::openapi::StoreAway))]
@@ -100,8 +100,7 @@ pub(crate) async fn list_jobs(
 /// One job.
 #[utoipa::path(get, path = "/jobs/{job_id}", tag = "jobs", params(("job_id" = i64, Path, description = "The job")),
     responses((status = 200, description = "The job", body = crate::job::Job),
-        (status = 401, description = "`unauthorized`: no good access token",
-         body = crate::openapi::Problem, content_type = "application/problem+json"),
+        crate::openapi::ReaderRefused,
         (status = 404, description = "`not_found`",
          body = crate::openapi::Problem, content_type = "application/problem+json"),
         crate::openapi::StoreAway))]
@@ -118,7 +117,8 @@ pub(crate) async fn get_job(
 #[utoipa::path(post, path = "/jobs/{job_id}/accept", tag = "jobs",
     params(("job_id" = i64, Path, description = "The job"), crate::openapi::IdempotencyKey),
     responses((status = 200, description = "Accepted by the caller", body = crate::job::Job),
-        crate::openapi::CallerRefused, crate::openapi::StateRefused, crate::openapi::Away))]
+        crate::openapi::CallerRefused, crate::openapi::EmptyBodyRefused, crate::openapi::StateRefused,
+        crate::openapi::Away))]
 pub(crate) async fn accept_job(
     request: HttpRequest,
     payload: Payload,
@@ -140,7 +140,8 @@ pub(crate) async fn accept_job(
 #[utoipa::path(post, path = "/jobs/{job_id}/complete", tag = "jobs",
     params(("job_id" = i64, Path, description = "The job"), crate::openapi::IdempotencyKey),
     responses((status = 200, description = "Completed, and the worker is paid", body = crate::job::Job),
-        crate::openapi::CallerRefused, crate::openapi::StateRefused, crate::openapi::Away))]
+        crate::openapi::CallerRefused, crate::openapi::EmptyBodyRefused, crate::openapi::StateRefused,
+        crate::openapi::Away))]
 pub(crate) async fn complete_job(
     request: HttpRequest,
     payload: Payload,
@@ -153,7 +154,8 @@ pub(crate) async fn complete_job(
 #[utoipa::path(post, path = "/jobs/{job_id}/cancel", tag = "jobs",
     params(("job_id" = i64, Path, description = "The job"), crate::openapi::IdempotencyKey),
     responses((status = 200, description = "Refunded", body = crate::job::Job),
-        crate::openapi::CallerRefused, crate::openapi::StateRefused, crate::openapi::Away))]
+        crate::openapi::CallerRefused, crate::openapi::EmptyBodyRefused, crate::openapi::StateRefused,
+        crate::openapi::Away))]
 pub(crate) async fn cancel_job(
     request: HttpRequest,
     payload: Payload,
@@ -176,8 +178,7 @@ async fn close(
         Begin::Repeat(answer) => return Ok(answer),
     };
     let desk = service.desk.clone();
-    let job = trace::uninterrupted(async move { desk.close(job_id, user.id, closing, fresh).await }).await?;
-    Ok(idempotency::json(StatusCode::OK, text(&job)?))
+    trace::uninterrupted(async move { desk.close(job_id, user.id, closing, fresh).await }).await
 }
 
 /// The user who calls, who has to be of this type.

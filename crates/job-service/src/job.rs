@@ -1,6 +1,7 @@
 //! A job as it is answered, and as it stands in the table with the step that it is in.
 
 use events::{JobStatus, JobType, RefundReason, Usd};
+use rest::idempotency::Stored;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
@@ -21,19 +22,20 @@ pub struct Job {
     /// What it pays, in US dollars.
     #[schema(value_type = f64, minimum = 0.01, maximum = 1_000_000_000, example = 250.5)]
     pub pay_amount_usd: Usd,
-    /// `development`, `design`, `writing`, `marketing`, `data_entry` or `other`.
-    #[schema(value_type = String, example = "development")]
+    /// What kind of work it is.
+    #[schema(value_type = crate::openapi::JobTypeWord)]
     pub job_type: JobType,
-    /// `open`, `accepted`, `completed` or `refunded`.
-    #[schema(value_type = String, example = "open")]
+    /// Where it stands; `completed` and `refunded` once the money has moved.
+    #[schema(value_type = crate::openapi::JobStatusWord)]
     pub status: JobStatus,
     /// Who posted it.
     pub employer_id: i64,
     /// Who accepted it; `null` until then.
+    #[schema(required = true)]
     pub worker_id: Option<i64>,
     /// When it is refunded if it is not completed; `null` for never.
     #[serde(serialize_with = "rest::instant::serialize_option")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub deadline: Option<i64>,
     /// When it was posted.
     #[serde(serialize_with = "rest::instant::serialize")]
@@ -97,6 +99,8 @@ pub(crate) struct Entry {
     pub(crate) step: Option<Step>,
     /// How many steps were begun: the number in the payment service's idempotency keys.
     pub(crate) attempt: i64,
+    /// The call that began the step, where it has an idempotency key: whoever ends the step keeps its answer.
+    pub(crate) call: Option<Stored>,
 }
 
 /// What a caller may be told of a job at a moment.
@@ -141,6 +145,10 @@ impl<'r> FromRow<'r, AnyRow> for Entry {
                 Some(found.ok_or_else(|| strange("step", step))?)
             }
         };
+        let call = match (row.try_get("call_scope")?, row.try_get("call_body")?) {
+            (Some(scope), Some(body)) => Some(Stored { scope, body }),
+            _ => None,
+        };
         Ok(Self {
             job: Job {
                 job_id: row.try_get("job_id")?,
@@ -158,6 +166,7 @@ impl<'r> FromRow<'r, AnyRow> for Entry {
             payment_id: row.try_get("payment_id")?,
             step,
             attempt: row.try_get("attempt")?,
+            call,
         })
     }
 }

@@ -22,8 +22,9 @@ use service_kit::arguments::Secret;
 #[cfg(test)]
 mod tests;
 
-/// The least time that a try is given at the end of the caller's patience: a healthy service answers in milliseconds.
-const LEAST: Duration = Duration::from_millis(250);
+/// The least time that a try is given at the end of the caller's patience: a healthy service answers in milliseconds. So a
+/// call takes this much longer than the patience at most.
+pub(crate) const LEAST: Duration = Duration::from_millis(250);
 
 /// How the payment service is reached. `Debug` does not show the key.
 #[derive(Debug, Clone)]
@@ -44,10 +45,12 @@ pub struct PaymentSettings {
 impl PaymentSettings {
     /// A connection to a service of the same installation takes milliseconds; one that takes longer will not come.
     pub const CONNECT: Duration = Duration::from_secs(1);
-    /// As long as the hub is given.
-    pub const CALL: Duration = Duration::from_secs(3);
-    /// About what a caller waits for an answer before it gives up.
-    pub const PATIENCE: Duration = Duration::from_secs(3);
+    /// Room for a payment service that takes a second, where a healthy one takes milliseconds. It can't be much longer:
+    /// behind a step that its process left just before the job's deadline come a lease, the fence and the refund, and the
+    /// refund comes at most 5 s after the deadline (contract: services).
+    pub const CALL: Duration = Duration::from_millis(1_500);
+    /// Several tries where an answer is lost, and one call where it is slow. A step's lease is a little longer.
+    pub const PATIENCE: Duration = Duration::from_millis(1_500);
 
     /// The defaults for a payment service at this address.
     pub fn new(url: impl Into<String>, key: Option<Secret>) -> Self {

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | held | everyone sees it | 201 |
 //! | too little | removed | 409 `insufficient_funds` |
-//! | nobody took the call | removed | 503 `payment_unavailable` |
-//! | nothing that was heard | the background undoes the hold, then removes it | 503 `payment_unavailable` |
+//! | nobody took the call | removed | 503 `payment_unavailable`: nothing has changed |
+//! | nothing that was heard | the background undoes the hold, then removes it | 503 `payment_unavailable`: no such job |
 
 use actix_web::http::StatusCode;
 use events::PaymentStatus;
@@ -14,7 +14,7 @@ use rest::idempotency::Fresh;
 use store::now_micros;
 
 use crate::announce::{self, Happened};
-use crate::desk::{Desk, text, unavailable};
+use crate::desk::{Desk, Doubt, text, unavailable};
 use crate::job::{Job, Step};
 use crate::metrics::{By, Outcome};
 use crate::payment::{Answer, Payment};
@@ -48,7 +48,11 @@ impl Desk {
                 self.remove(claim, By::Call).await?;
                 return Err(insufficient());
             }
-            Answer::NotTaken => self.remove(claim, By::Call).await?,
+            Answer::NotTaken => {
+                self.remove(claim, By::Call).await?;
+                let detail = format!("the money of job {job_id} could not be held");
+                return Err(unavailable(Doubt::Nothing, detail));
+            }
             Answer::InsufficientNow => {
                 self.leave(claim).await;
                 return Err(insufficient());
@@ -56,7 +60,7 @@ impl Desk {
             Answer::Done(_) | Answer::WrongState(_) | Answer::Unknown => self.leave(claim).await,
             Answer::Voided => {}
         }
-        Err(unavailable(format!("the money of job {job_id} could not be held; there is no such job")))
+        Err(unavailable(Doubt::NoJob, format!("nobody knows yet whether the money of job {job_id} was held")))
     }
 
     async fn publish(&self, payment: Payment, fresh: &Fresh) -> Result<Option<Job>, Failure> {

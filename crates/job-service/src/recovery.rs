@@ -7,8 +7,9 @@
 //! | refunding, cancelled | the fence of the refund | the job is refunded | the job is as it was |
 //! | refunding, expired | the refund itself, with the same key | the job is refunded | |
 //!
-//! Nobody was told that a call that did not get to its end succeeded, so it may be undone; that an expired job is refunded
-//! is not up to anybody, so it is tried for ever. While the payment service is away every step stays where it is.
+//! Nobody was told that a call that did not get to its end succeeded, so it may be undone; where it did succeed, its
+//! idempotency key keeps the answer that the caller did not hear. That an expired job is refunded is not up to anybody,
+//! so it is tried for ever. While the payment service is away every step stays where it is.
 
 use events::{PaymentStatus, RefundReason};
 use rest::Failure;
@@ -102,7 +103,7 @@ impl Desk {
             tracing::error!(job_id = claim.job_id, "a call was carried out, and the money is still held");
             return Ok(Resolved::Later(claim));
         };
-        self.settle(claim, moved, None, By::Background).await?;
+        self.settle(entry, claim, moved, By::Background).await?;
         Ok(Resolved::Ended)
     }
 }

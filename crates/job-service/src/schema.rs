@@ -25,7 +25,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
               step_since BIGINT,
               step_until BIGINT,
               attempt BIGINT NOT NULL,
-              party_told BIGINT NOT NULL
+              party_told BIGINT NOT NULL,
+              call_scope TEXT,
+              call_body TEXT
           );
           CREATE INDEX jobs_by_status ON jobs (status, job_id);
           CREATE INDEX jobs_by_employer ON jobs (employer_id, job_id);

@@ -6,6 +6,7 @@
 //! Not here: when a step is begun and what it is about.
 
 use events::{JobStatus, JobType, Usd};
+use rest::idempotency::Stored;
 use sqlx::AssertSqlSafe;
 use store::{Store, Transaction, counter};
 
@@ -15,7 +16,7 @@ use crate::job::{Entry, Step};
 macro_rules! columns {
     () => {
         "job_id, title, description, pay_cents, job_type, status, employer_id, worker_id, deadline, created_at, \
-         updated_at, payment_id, step, step_reason, attempt"
+         updated_at, payment_id, step, step_reason, attempt, call_scope, call_body"
     };
 }
 
@@ -125,6 +126,7 @@ pub(crate) async fn accept(
 }
 
 /// Begins a step that an employer asks for, unless one is under way, the state has changed, or the deadline has passed.
+/// `call` is what asks for it, where its answer is to be kept.
 pub(crate) async fn begin(
     transaction: &mut Transaction,
     job_id: i64,
@@ -132,9 +134,11 @@ pub(crate) async fn begin(
     step: Step,
     now: i64,
     until: i64,
+    call: Option<&Stored>,
 ) -> sqlx::Result<Option<Entry>> {
     sqlx::query_as(concat!(
-        "UPDATE jobs SET step = $1, step_reason = $2, step_since = $3, step_until = $4, attempt = attempt + 1
+        "UPDATE jobs SET step = $1, step_reason = $2, step_since = $3, step_until = $4, attempt = attempt + 1,
+                         call_scope = $7, call_body = $8
          WHERE job_id = $5 AND status = $6 AND step IS NULL AND (deadline IS NULL OR deadline > $3)
          RETURNING ",
         columns!()
@@ -145,6 +149,8 @@ pub(crate) async fn begin(
     .bind(until)
     .bind(job_id)
     .bind(status.as_str())
+    .bind(call.map(|call| call.scope.as_str()))
+    .bind(call.map(|call| call.body.as_str()))
     .fetch_optional(&mut **transaction)
     .await
 }
@@ -233,7 +239,7 @@ pub(crate) async fn settle(
 ) -> sqlx::Result<Option<Entry>> {
     sqlx::query_as(concat!(
         "UPDATE jobs SET status = $1, reason = $2, updated_at = $3, step = NULL, step_reason = NULL,
-                         step_since = NULL, step_until = NULL, party_told = 1
+                         step_since = NULL, step_until = NULL, call_scope = NULL, call_body = NULL, party_told = 1
          WHERE job_id = $4 AND step = $5 AND attempt = $6 RETURNING ",
         columns!()
     ))
@@ -250,7 +256,8 @@ pub(crate) async fn settle(
 /// Ends a step whose money has not moved and never will.
 pub(crate) async fn clear(transaction: &mut Transaction, claim: Claim) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE jobs SET step = NULL, step_reason = NULL, step_since = NULL, step_until = NULL
+        "UPDATE jobs SET step = NULL, step_reason = NULL, step_since = NULL, step_until = NULL, call_scope = NULL,
+                         call_body = NULL
          WHERE job_id = $1 AND step = $2 AND attempt = $3",
     )
     .bind(claim.job_id)

@@ -5,6 +5,9 @@
 //! when. While the first call runs, others with its key get 409; a failure leaves nothing behind. Two instances of a
 //! service meet at the table's primary key: the later one rolls its change back.
 //!
+//! A service that may learn the outcome of a call after its caller has gone keeps what identifies the call with its
+//! own rows ([`Fresh::stored`]); whoever learns the outcome keeps the answer by that ([`Stored::keep`]).
+//!
 //! Overload: keys in flight are as many as requests in flight; rows are removed after 24 h ([`purge_regularly`]).
 
 use std::collections::HashSet;
@@ -69,6 +72,15 @@ pub struct Fresh {
     key: Option<(Running, String)>,
 }
 
+/// What identifies a call and its body, for a service that has to remember both until the answer is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Caller, method, path and key, as a digest.
+    pub scope: String,
+    /// The body, as a digest.
+    pub body: String,
+}
+
 #[derive(Debug)]
 struct Running {
     scope: String,
@@ -107,23 +119,10 @@ impl Idempotency {
             return Err(in_flight());
         }
         let running = Running { scope: scope.clone(), all: self.clone() };
-        let since = now_micros() - micros(KEPT);
-        let found: Option<(String, i64, String)> = sqlx::query_as(
-            "SELECT body, status, answer FROM idempotency_keys WHERE scope = $1 AND created_at > $2",
-        )
-        .bind(&scope)
-        .bind(since)
-        .fetch_optional(store.reader())
-        .await?;
-        let Some((first_body, status, answer)) = found else {
-            return Ok(Begin::Fresh(Fresh { key: Some((running, body)) }));
-        };
-        if first_body != body {
-            let detail = "the key was used with another body; use a new key for another call";
-            return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail));
-        }
-        let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-        Ok(Begin::Repeat(json(status.unwrap_or(StatusCode::OK), answer)))
+        Ok(match kept(store, &scope, &body).await? {
+            Some(answer) => Begin::Repeat(answer),
+            None => Begin::Fresh(Fresh { key: Some((running, body)) }),
+        })
     }
 }
 
@@ -140,11 +139,7 @@ impl Fresh {
     ) -> Result<(), Failure> {
         let Some((running, body)) = &self.key else { return Ok(()) };
         let now = now_micros();
-        sqlx::query("DELETE FROM idempotency_keys WHERE scope = $1 AND created_at <= $2")
-            .bind(&running.scope)
-            .bind(now - micros(KEPT))
-            .execute(&mut **transaction)
-            .await?;
+        forget(transaction, &running.scope, now).await?;
         let kept = sqlx::query(
             "INSERT INTO idempotency_keys (scope, body, status, answer, created_at) VALUES ($1, $2, $3, $4, $5)",
         )
@@ -167,6 +162,80 @@ impl Fresh {
     pub fn scope(&self) -> Option<&str> {
         self.key.as_ref().map(|(running, _)| running.scope.as_str())
     }
+
+    /// What is to be remembered where somebody else may learn the outcome; none for a call without a key.
+    #[must_use]
+    pub fn stored(&self) -> Option<Stored> {
+        let (running, body) = self.key.as_ref()?;
+        Some(Stored { scope: running.scope.clone(), body: body.clone() })
+    }
+
+    /// The answer that somebody else has kept for this call since it began.
+    ///
+    /// # Errors
+    /// 422 where that was a call with another body; what the database says.
+    pub async fn repeat(&self, store: &Store) -> Result<Option<HttpResponse>, Failure> {
+        match &self.key {
+            Some((running, body)) => kept(store, &running.scope, body).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Stored {
+    /// Keeps the answer, in the transaction that makes the change. One that is kept already stays.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn keep(
+        &self,
+        transaction: &mut Transaction,
+        status: StatusCode,
+        answer: &str,
+    ) -> sqlx::Result<()> {
+        let now = now_micros();
+        forget(transaction, &self.scope, now).await?;
+        sqlx::query(
+            "INSERT INTO idempotency_keys (scope, body, status, answer, created_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (scope) DO NOTHING",
+        )
+        .bind(&self.scope)
+        .bind(&self.body)
+        .bind(i64::from(status.as_u16()))
+        .bind(answer)
+        .bind(now)
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
+    }
+}
+
+/// The answer that is kept for a call; 422 for a call with another body.
+async fn kept(store: &Store, scope: &str, body: &str) -> Result<Option<HttpResponse>, Failure> {
+    let found: Option<(String, i64, String)> = sqlx::query_as(
+        "SELECT body, status, answer FROM idempotency_keys WHERE scope = $1 AND created_at > $2",
+    )
+    .bind(scope)
+    .bind(now_micros() - micros(KEPT))
+    .fetch_optional(store.reader())
+    .await?;
+    let Some((first_body, status, answer)) = found else { return Ok(None) };
+    if first_body != body {
+        let detail = "the key was used with another body; use a new key for another call";
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail));
+    }
+    let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    Ok(Some(json(status.unwrap_or(StatusCode::OK), answer)))
+}
+
+/// Forgets the answer of a scope where it is too old, so that the key can be used again.
+async fn forget(transaction: &mut Transaction, scope: &str, now: i64) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM idempotency_keys WHERE scope = $1 AND created_at <= $2")
+        .bind(scope)
+        .bind(now - micros(KEPT))
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
 }
 
 /// Removes what is too old every 10 min, until `shutdown` begins.

@@ -14,7 +14,7 @@ fn entry(status: JobStatus, step: Option<Step>, deadline: Option<i64>) -> Entry 
         created_at: 0,
         updated_at: 0,
     };
-    Entry { job, payment_id: Some(1), step, attempt: 0 }
+    Entry { job, payment_id: Some(1), step, attempt: 0, call: None }
 }
 
 #[test]

@@ -44,6 +44,15 @@ pub(crate) enum Background {
     Off,
 }
 
+/// How long an instance waits for the payment service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// So short that a test of what is never answered is quick.
+    Short,
+    /// As in production.
+    Default,
+}
+
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
@@ -95,7 +104,11 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, background: Background) -> Instance {
-        let instance = Instance::start(self.location.clone(), self.payments.url(), background);
+        self.start_with(background, Limits::Short)
+    }
+
+    pub(crate) fn start_with(&mut self, background: Background, limits: Limits) -> Instance {
+        let instance = Instance::start(self.location.clone(), self.payments.url(), background, limits);
         if self.store.is_none() {
             let opened = self.runtime.block_on(Store::open(&self.location, "job_service", &[]));
             self.store = Some(opened.expect("the database"));
@@ -137,6 +150,19 @@ impl World {
     /// Their types.
     pub(crate) fn event_types(&self, job_id: i64) -> Vec<String> {
         self.events(job_id).iter().map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
+    }
+
+    /// How long after its deadline a job was refunded, once it is.
+    #[track_caller]
+    pub(crate) fn refunded_after(&self, job_id: i64, deadline: &str) -> i64 {
+        let mut told = None;
+        eventually(SOON, || {
+            told = self.events(job_id).into_iter().find(|event| event["type"] == "job_refunded");
+            told.is_some()
+        });
+        let told = told.unwrap_or_default();
+        assert_eq!(told["data"]["reason"], "expired", "{told}");
+        millis(told["timestamp"].as_str().expect("a time")) - millis(deadline)
     }
 
     /// Waits until nothing is under way any more.
@@ -198,7 +224,7 @@ impl Drop for World {
 }
 
 impl Instance {
-    fn start(location: Location, payments: String, background: Background) -> Self {
+    fn start(location: Location, payments: String, background: Background, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         let (tell, told) = mpsc::channel();
@@ -215,11 +241,15 @@ impl Instance {
                 let jwt = JwtSettings { secret: Some(SECRET.to_owned()), ..JwtSettings::default() };
                 let verifier = Arc::new(Verifier::new(jwt).expect("a verifier"));
                 let key = Secret::new(KEY);
-                let payment = PaymentSettings {
-                    connect: Duration::from_millis(500),
-                    call: Duration::from_millis(500),
-                    patience: Duration::from_millis(700),
-                    ..PaymentSettings::new(payments, Some(key.clone()))
+                let payment = PaymentSettings::new(payments, Some(key.clone()));
+                let payment = match limits {
+                    Limits::Default => payment,
+                    Limits::Short => PaymentSettings {
+                        connect: Duration::from_millis(500),
+                        call: Duration::from_millis(500),
+                        patience: Duration::from_millis(700),
+                        ..payment
+                    },
                 };
                 let settings = Settings {
                     location,
@@ -337,6 +367,17 @@ pub(crate) fn draft() -> Value {
 /// So many milliseconds from now, as a deadline.
 pub(crate) fn in_millis(millis: i64) -> String {
     rest::instant::show(now_micros() + millis * 1_000)
+}
+
+/// A time as it is written, in milliseconds since 1970.
+fn millis(text: &str) -> i64 {
+    rest::instant::read(&format!("\"{text}\"")).expect("a time") / 1_000
+}
+
+/// Waits until so many milliseconds before a time.
+#[track_caller]
+pub(crate) fn until_before(millis_before: i64, time: &str) {
+    eventually(SOON, || now_micros() / 1_000 >= millis(time) - millis_before);
 }
 
 /// An access token; empty for nobody.

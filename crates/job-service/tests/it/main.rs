@@ -2,8 +2,10 @@
 
 mod calls;
 mod chaos;
+mod deadlines;
 mod document;
 mod harness;
 mod payment;
 mod races;
+mod repeats;
 mod saga;

@@ -27,6 +27,8 @@ pub(crate) enum Mode {
     AnswerBroken,
     /// It is carried out, and answered almost too late.
     Slow,
+    /// It is carried out, and answered after a second.
+    Second,
     /// It is not carried out, and the answer is a 503.
     Busy,
     /// It is not carried out, and there is no answer while the caller waits. It can arrive later.
@@ -205,6 +207,11 @@ fn serve(mut stream: TcpStream, ledger: &Mutex<Ledger>) {
         Mode::Slow => {
             let answer = execute();
             thread::sleep(Duration::from_millis(300));
+            answer
+        }
+        Mode::Second => {
+            let answer = execute();
+            thread::sleep(Duration::from_secs(1));
             answer
         }
         Mode::Busy => (503, json!({"code": "store_unavailable"})),

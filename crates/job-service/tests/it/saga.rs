@@ -24,13 +24,27 @@ fn is_unavailable(answer: &test_kit::http::Answer) {
         answer.text()
     );
     assert!(answer.header("retry-after").is_some());
+    // Callers read nothing else of it.
+    assert!(answer.json()["detail"].is_null());
+    let title = answer.json()["title"].as_str().expect("a title").to_owned();
+    let known =
+        ["nothing has changed", "will show in the job", "there is no such job", "has changed nothing"];
+    assert!(known.iter().any(|words| title.contains(words)), "{title}");
+}
+
+/// What the title of a 503 has to say.
+#[track_caller]
+fn says(answer: &test_kit::http::Answer, words: &str) {
+    is_unavailable(answer);
+    assert!(answer.json()["title"].as_str().is_some_and(|title| title.contains(words)), "{}", answer.text());
 }
 
 fn a_job_whose_hold_was_not_heard_never_was_one(engine: Engine) {
     let (world, service) = World::with(engine, Background::Running);
     for mode in UNHEARD {
         world.payments.set("hold", mode);
-        is_unavailable(&service.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft())));
+        let answer = service.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft()));
+        says(&answer, "did not answer; there is no such job");
         assert_eq!(service.get(Caller::Worker(WORKER), "/jobs").json()["items"], serde_json::json!([]));
         world.payments.set("hold", Mode::Answer);
         world.settled();
@@ -61,9 +75,11 @@ fn with_the_payment_service_away_nothing_changes() {
     let job_id = service.accepted(EMPLOYER, WORKER);
     world.settled();
     world.payments.down();
-    is_unavailable(&service.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft())));
+    let posted = service.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft()));
+    says(&posted, "away; nothing has changed");
     for step in ["complete", "cancel", "complete"] {
-        is_unavailable(&service.post(Caller::Employer(EMPLOYER), &format!("/jobs/{job_id}/{step}")));
+        let answer = service.post(Caller::Employer(EMPLOYER), &format!("/jobs/{job_id}/{step}"));
+        says(&answer, "away; nothing has changed");
         assert_eq!(service.status(job_id).as_deref(), Some("accepted"));
     }
     let health = service.get(Caller::Nobody, "/health");
@@ -86,7 +102,8 @@ fn a_step_whose_answer_was_not_heard_ends_where_the_money_is(engine: Engine) {
         for mode in UNHEARD {
             let job_id = service.accepted(EMPLOYER, WORKER);
             world.payments.set(operation, mode);
-            is_unavailable(&service.post(Caller::Employer(EMPLOYER), &format!("/jobs/{job_id}/{step}")));
+            let answer = service.post(Caller::Employer(EMPLOYER), &format!("/jobs/{job_id}/{step}"));
+            says(&answer, "did not answer; the outcome will show in the job");
             world.settled();
             world.payments.set(operation, Mode::Answer);
             let expected = if was_carried_out(mode) { end } else { "accepted" };
@@ -301,7 +318,7 @@ fn a_step_that_was_begun_and_never_asked_for_is_taken_back() {
         &[accepted],
     );
     world.change("UPDATE jobs SET step = 'refunding', step_reason = 'expired', attempt = 1, deadline = 1, step_since = 1, step_until = 1 WHERE job_id = $1", &[expired]);
-    world.change("INSERT INTO jobs SELECT 99, title, description, pay_cents, job_type, status, employer_id, worker_id, deadline, created_at, updated_at, NULL, NULL, 'holding', NULL, 1, 1, 0, 1 FROM jobs WHERE job_id = $1", &[open]);
+    world.change("INSERT INTO jobs SELECT 99, title, description, pay_cents, job_type, status, employer_id, worker_id, deadline, created_at, updated_at, NULL, NULL, 'holding', NULL, 1, 1, 0, 1, NULL, NULL FROM jobs WHERE job_id = $1", &[open]);
     first.kill();
     let second = world.start(Background::Running);
     world.settled();
