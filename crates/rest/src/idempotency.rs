@@ -157,12 +157,6 @@ impl Fresh {
         }
     }
 
-    /// What identifies the call in the tables of a service that has to remember it before its answer is known.
-    #[must_use]
-    pub fn scope(&self) -> Option<&str> {
-        self.key.as_ref().map(|(running, _)| running.scope.as_str())
-    }
-
     /// What is to be remembered where somebody else may learn the outcome; none for a call without a key.
     #[must_use]
     pub fn stored(&self) -> Option<Stored> {
