@@ -84,8 +84,8 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(retry_after)
     }
 
-    /// Another title: a few words that are the same for every problem of this code. The peer of a 5xx reads
-    /// only this.
+    /// Another title: a few words, usually the same for every problem of this code. The peer of a 5xx reads only
+    /// this, so what such a peer has to know stands here.
     #[must_use]
     pub fn title(mut self, title: impl Into<Cow<'static, str>>) -> Self {
         self.title = title.into();
