@@ -13,12 +13,16 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 use test_kit::Postgres;
 use test_kit::http::Answer;
+use test_kit::wait::holds_within;
 
 use crate::recorder::{Accepted, Recorder};
 use crate::stack::{Person, Stack, eventually, free_addresses};
 
 /// Employers and workers who are busy at once.
 const PAIRS: usize = 3;
+
+/// How long a call is repeated until it has a definite answer.
+const DEFINITE: Duration = Duration::from_secs(120);
 
 /// What a pair does with a job in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,22 +47,16 @@ impl Choices {
 /// Repeats a call until it has a definite answer: anything but silence, 5xx, and 409 for a key in flight.
 fn insist(stack: &Stack, who: &Person, method: &str, path: &str, key: &str, body: Option<&Value>) -> Answer {
     let bearer = format!("Bearer {}", who.token);
-    let end = Instant::now() + Duration::from_secs(120);
-    loop {
-        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
-        let answer = stack.try_call(method, path, &headers, body);
-        match answer {
-            Some(answer) if answer.status < 500 => {
-                let in_flight = answer.status == 409 && answer.problem_code() == "idempotency_key_in_flight";
-                if !in_flight {
-                    return answer;
-                }
-            }
-            _ => {}
-        }
-        assert!(Instant::now() < end, "{method} {path}: no definite answer");
-        thread::sleep(Duration::from_millis(50));
-    }
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+    let mut definite = None;
+    let _in_time = holds_within(DEFINITE, || {
+        definite = stack.try_call(method, path, &headers, body).filter(|answer| {
+            let in_flight = answer.status == 409 && answer.problem_code() == "idempotency_key_in_flight";
+            answer.status < 500 && !in_flight
+        });
+        definite.is_some()
+    });
+    definite.unwrap_or_else(|| panic!("{method} {path}: no definite answer"))
 }
 
 /// One pair's work until it is told to stop; the jobs that it was told of, with the last state that it was told.
@@ -110,17 +108,19 @@ fn register(stack: &Stack, name: &str, user_type: &str) -> Person {
     let email = format!("{name}@example.com");
     let body = json!({"email": email, "password": "correct horse", "name": name, "user_type": user_type});
     let login = json!({"email": email, "password": "correct horse"});
-    loop {
+    let mut person = None;
+    let _in_time = holds_within(DEFINITE, || {
         // A registration whose answer was lost is found by signing in.
         for (path, body) in [("/auth/register", &body), ("/auth/login", &login)] {
-            if let Some(answer) = stack.try_call("POST", path, &[], Some(body))
-                && matches!(answer.status, 200 | 201)
-            {
-                return Person::of(&answer.json(), email);
+            let answer = stack.try_call("POST", path, &[], Some(body));
+            if let Some(answer) = answer.filter(|answer| matches!(answer.status, 200 | 201)) {
+                person = Some(Person::of(&answer.json(), email.clone()));
+                return true;
             }
         }
-        thread::sleep(Duration::from_millis(100));
-    }
+        false
+    });
+    person.expect("a registration that gets through")
 }
 
 fn soon() -> String {
@@ -168,30 +168,36 @@ fn nothing_committed_is_lost_while_everything_dies_at_random() {
     assert_eq!(health["books"], "balanced", "{health}");
 }
 
+/// Lets time pass, as a random moment is what this test is about.
+fn pass(time: Duration) {
+    let then = Instant::now() + time;
+    assert!(holds_within(time + Duration::from_secs(60), || Instant::now() >= then));
+}
+
 /// Kills and restarts parts until the time is up; tells how often the hub was hit.
 fn kill_at_random(stack: &Stack, postgres: &Postgres, time: Duration, mut choices: Choices) -> u64 {
     let end = Instant::now() + time;
     let hub_kills = AtomicU64::new(0);
     while Instant::now() < end {
         // Moments of nobody dying, so that some work gets through.
-        thread::sleep(Duration::from_millis(300 + choices.below(1_200)));
+        pass(Duration::from_millis(300 + choices.below(1_200)));
         let away = Duration::from_millis(choices.below(1_000));
         match choices.below(9) {
             0 | 1 => {
                 hub_kills.fetch_add(1, Ordering::Relaxed);
                 stack.hub.kill();
-                thread::sleep(away);
+                pass(away);
                 stack.hub.start();
             }
             2 => {
                 postgres.kill();
-                thread::sleep(away);
+                pass(away);
                 postgres.resume();
             }
             n => {
                 let slot = &stack.services[usize::try_from(n % 3).expect("small")];
                 slot.kill();
-                thread::sleep(away);
+                pass(away);
                 slot.start();
             }
         }

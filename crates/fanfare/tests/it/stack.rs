@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_kit::http::{self, Answer};
+use test_kit::wait::holds_within;
 use test_kit::{Client, Launch, Server};
 
 /// The key by which services know each other in the tests.
@@ -239,12 +240,8 @@ pub(crate) fn try_call(
 
 /// Waits for a condition.
 #[track_caller]
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < end, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    assert!(holds_within(PATIENCE, condition), "waited in vain until {what}");
 }
 
 /// Addresses that nobody listens on.
