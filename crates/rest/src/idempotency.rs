@@ -108,9 +108,11 @@ impl Idempotency {
         let Some(key) = request.headers().get("idempotency-key") else {
             return Ok(Begin::Fresh(Fresh { key: None }));
         };
-        let key = key.to_str().unwrap_or_default();
+        // Of two keys nobody can tell which is meant.
+        let only = request.headers().get_all("idempotency-key").count() == 1;
+        let key = key.to_str().ok().filter(|_| only).unwrap_or_default();
         if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-            let message = format!("must have 1 to {MAX_KEY} visible ASCII characters");
+            let message = format!("must stand there once, with 1 to {MAX_KEY} visible ASCII characters");
             return Err(form::invalid(vec![("Idempotency-Key", message)]).err().unwrap_or_else(in_flight));
         }
         let scope = scope(caller, request.method().as_str(), request.path(), key);

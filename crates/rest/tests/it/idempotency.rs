@@ -139,6 +139,8 @@ async fn another_body_and_an_unreadable_key_are_422_and_a_failure_is_not_kept() 
                 "{key:?}"
             );
         }
+        let two = post("one", "1").append_header(("idempotency-key", "two"));
+        assert_eq!(answer!(app, two).0, 422, "nobody can tell which is meant");
         assert_eq!(answer!(app, post("again", "\"bad\"")).0, 409);
         assert_eq!(answer!(app, post("again", "\"good\"")).0, 201);
     }
