@@ -93,19 +93,17 @@ impl FakePayments {
     /// Listens again.
     pub(crate) fn up(&self) {
         let listener = TcpListener::bind(self.address).expect("the port");
-        listener.set_nonblocking(true).expect("a listener");
         let stop = Arc::new(AtomicBool::new(false));
         *self.stop.lock().expect("a lock") = Some(Arc::clone(&stop));
         let ledger = Arc::clone(&self.ledger);
         thread::spawn(move || {
-            while !stop.load(Ordering::SeqCst) {
-                match listener.accept() {
-                    Ok((stream, _)) => {
-                        let ledger = Arc::clone(&ledger);
-                        thread::spawn(move || serve(stream, &ledger));
-                    }
-                    Err(_) => thread::sleep(Duration::from_millis(2)),
+            for stream in listener.incoming().map_while(Result::ok) {
+                // Whoever stops it calls once more, to wake it.
+                if stop.load(Ordering::SeqCst) {
+                    break;
                 }
+                let ledger = Arc::clone(&ledger);
+                thread::spawn(move || serve(stream, &ledger));
             }
         });
     }
@@ -114,6 +112,7 @@ impl FakePayments {
     pub(crate) fn down(&self) {
         if let Some(stop) = self.stop.lock().expect("a lock").take() {
             stop.store(true, Ordering::SeqCst);
+            let _woken = TcpStream::connect(self.address);
         }
         test_kit::eventually(Duration::from_secs(5), || TcpStream::connect(self.address).is_err());
     }
@@ -172,6 +171,7 @@ impl Drop for FakePayments {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
             stop.store(true, Ordering::SeqCst);
+            let _woken = TcpStream::connect(self.address);
         }
     }
 }
