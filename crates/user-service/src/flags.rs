@@ -28,6 +28,22 @@ pub struct UserFlags {
     /// Source: chosen.
     #[arg(long, env, value_name = "DURATION", default_value = "30d", value_parser = values::duration(Duration::from_secs(3600), Duration::from_secs(365 * 86_400)), help_heading = "Users")]
     pub key_rotation: Duration,
+
+    /// How long an access token is good, in whole seconds. What was signed out before is let in until it ends.
+    ///
+    /// Values: a duration from 5s to 1d.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "DURATION", default_value = "15m", value_parser = values::duration(Duration::from_secs(5), Duration::from_secs(86_400)), help_heading = "Users")]
+    pub access_token_ttl: Duration,
+
+    /// How long a refresh token is good, so after how long without a visit a user has to sign in again.
+    ///
+    /// Values: a duration from 1m to 365d.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "DURATION", default_value = "30d", value_parser = values::duration(Duration::from_secs(60), Duration::from_secs(365 * 86_400)), help_heading = "Users")]
+    pub refresh_token_ttl: Duration,
 }
 
 impl UserFlags {
@@ -36,5 +52,7 @@ impl UserFlags {
         let limit = self.login_rate_limit.on();
         settings.login_rate_limit = limit.map(|limit| NonZeroU32::try_from(limit).unwrap_or(NonZeroU32::MAX));
         settings.key_rotation = self.key_rotation;
+        settings.access_lifetime = self.access_token_ttl;
+        settings.refresh_lifetime = self.refresh_token_ttl;
     }
 }

@@ -234,3 +234,16 @@ fn a_service_of_its_own_does_not_start_with_a_wrong_setting_either() {
     let checked = Launch::of("job-service").arg("--check").run();
     assert_eq!(checked.code, Some(0), "{checked:?}");
 }
+
+#[test]
+fn how_long_tokens_last_can_be_set() {
+    let server = up().env("ACCESS_TOKEN_TTL", "7s").start();
+    let body =
+        json!({"email": "short@example.com", "password": "long enough", "name": "S", "user_type": "worker"});
+    let answer = http::post_json(server.address(), "/auth/register", &[], &body).json();
+    assert_eq!(answer["expires_in"], 7, "{answer}");
+    for (name, value) in [("ACCESS_TOKEN_TTL", "4s"), ("REFRESH_TOKEN_TTL", "366d")] {
+        let refused = up().env(name, value).run();
+        assert!(refused.code == Some(2) && refused.stderr.contains(name), "{refused:?}");
+    }
+}
