@@ -3,37 +3,24 @@
 //   node --test playground-tests/*.browser.mjs      CHROMIUM names another browser, WEBSOCKET_SERVER another build
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
 import { after, afterEach, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
 
-import { startHub, token } from "./hub.mjs";
+import { Browser, DESKTOP, PHONE, picture } from "../browser-tests/browser.mjs";
+import { startHub, token } from "../browser-tests/server.mjs";
 
-const SCREENSHOTS = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
 const SECRET = "a secret of more than 32 bytes, for this test only";
-const DESKTOP = { viewport: { width: 1440, height: 900 } };
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
 describe("playground", { timeout: 120_000 }, () => {
   let browser;
   const hubs = [];
-  const contexts = [];
-  /** What the pages complained of; a reload over a lost connection is not a complaint. */
-  const complaints = [];
 
   before(async () => {
-    mkdirSync(SCREENSHOTS, { recursive: true });
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      // CI runs as root, where Chromium has no sandbox.
-      args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
-    });
+    browser = await Browser.launch();
   });
   afterEach(async () => {
-    for (const context of contexts.splice(0)) await context.close();
+    const complaints = await browser.reset();
     for (const hub of hubs.splice(0)) await hub.stop();
-    assert.deepEqual(complaints.splice(0), []);
+    assert.deepEqual(complaints, []);
   });
   after(() => browser?.close());
 
@@ -43,20 +30,7 @@ describe("playground", { timeout: 120_000 }, () => {
     return started;
   }
 
-  async function open(url, options = DESKTOP) {
-    const context = await browser.newContext({ colorScheme: "light", ...options });
-    contexts.push(context);
-    const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    page.on("pageerror", (error) => complaints.push(String(error.stack)));
-    page.on("console", (message) => {
-      const expected = /ERR_CONNECTION_REFUSED|WebSocket connection to|503/.test(message.text());
-      if (message.type() === "error" && !expected) complaints.push(message.text());
-    });
-    await page.goto(url);
-    return page;
-  }
-
+  const open = (url, options = DESKTOP) => browser.open(url, options);
   const state = (page, look) => page.waitForSelector(`#connection [data-state-view][data-state="${look}"]`, { state: "attached" });
   const row = (page, text) => page.locator(".frame", { hasText: text });
   async function subscribe(page, channel) {
@@ -73,26 +47,26 @@ describe("playground", { timeout: 120_000 }, () => {
   }
 
   it("an event to a channel reaches the window that subscribed, and not the other", async () => {
-    const { url, publish } = await hub();
-    const [listening, other] = [await open(url), await open(url)];
+    const server = await hub();
+    const [listening, other] = [await open(server.url), await open(server.url)];
     await Promise.all([state(listening, "live"), state(other, "live")]);
     await subscribe(listening, "jobs");
-    await followers(url, "jobs", 1);
+    await followers(server.url, "jobs", 1);
 
-    const answer = await publish({ type: "job_created", channel: "jobs", data: { job_id: 42 } });
+    const answer = await server.publish({ type: "job_created", channel: "jobs", data: { job_id: 42 } });
     assert.equal(answer.recipients, 1);
-    const last = await publish({ type: "to_everyone", data: {} });
+    const last = await server.publish({ type: "to_everyone", data: {} });
     assert.equal(last.recipients, 2);
 
     await Promise.all([row(listening, "to_everyone").waitFor(), row(other, "to_everyone").waitFor()]);
     assert.equal(await row(listening, "job_created").count(), 1);
     assert.equal(await row(other, "job_created").count(), 0);
-    await listening.screenshot({ path: `${SCREENSHOTS}playground-light.png` });
+    await picture(listening, "playground-light");
   });
 
   it("an event published in one window arrives in the other, numbers unharmed", async () => {
-    const { url } = await hub();
-    const [from, to] = [await open(url, { ...DESKTOP, colorScheme: "dark" }), await open(url)];
+    const server = await hub();
+    const [from, to] = [await open(server.url, { ...DESKTOP, colorScheme: "dark" }), await open(server.url)];
     await Promise.all([state(from, "live"), state(to, "live")]);
     await from.fill("#type", "ledger_entry");
     await from.fill("#data", '{"amount": 9223372036854775807}');
@@ -103,56 +77,56 @@ describe("playground", { timeout: 120_000 }, () => {
     await event.waitFor();
     await event.click();
     assert.match(await to.textContent("#inspect-json"), /9223372036854775807/);
-    await to.screenshot({ path: `${SCREENSHOTS}playground-inspector.png` });
-    await from.screenshot({ path: `${SCREENSHOTS}playground-dark.png` });
+    await picture(to, "playground-inspector");
+    await picture(from, "playground-dark");
   });
 
   it("a newcomer's one button subscribes and publishes", async () => {
-    const { url } = await hub();
+    const server = await hub();
     for (const colorScheme of ["light", "dark"]) {
-      const page = await open(url, { ...PHONE, colorScheme });
+      const page = await open(server.url, { ...PHONE, colorScheme });
       await page.locator("#first-button", { hasText: "publish a test event" }).waitFor();
-      await page.screenshot({ path: `${SCREENSHOTS}playground-phone-empty-${colorScheme}.png` });
+      await picture(page, `playground-phone-empty-${colorScheme}`);
       await page.tap("#first-button");
       await row(page, "job_created").first().waitFor();
-      await page.screenshot({ path: `${SCREENSHOTS}playground-phone-${colorScheme}.png` });
+      await picture(page, `playground-phone-${colorScheme}`);
       for (const tab of ["publish", "channels", "connection"]) {
         await page.tap(`.tabs [data-go=${tab}]`);
         const width = await page.evaluate(() => document.documentElement.scrollWidth);
         assert.ok(width <= 360, `${tab} is ${width} px wide`);
-        await page.screenshot({ path: `${SCREENSHOTS}playground-phone-${tab}-${colorScheme}.png` });
+        await picture(page, `playground-phone-${tab}-${colorScheme}`);
       }
     }
   });
 
   it("a good token makes the window its user's, a bad one is refused with its reason", async () => {
-    const { url, publish } = await hub({ JWT_SECRET: SECRET });
-    const page = await open(url);
+    const server = await hub({ JWT_SECRET: SECRET });
+    const page = await open(server.url);
     await state(page, "live");
 
     await page.fill("#token", token("another secret, also of more than 32 bytes", { user_id: 7 }));
     await page.click("#connect");
     await state(page, "signed-out");
     await page.locator("#close-log", { hasText: "4001" }).waitFor();
-    await page.screenshot({ path: `${SCREENSHOTS}playground-signed-out.png` });
+    await picture(page, "playground-signed-out");
 
     await page.fill("#token", token(SECRET, { user_id: 7 }));
     await page.click("#connect");
     await state(page, "live");
-    const answer = await publish({ type: "for_user_seven", user_id: "7", data: {} });
+    const answer = await server.publish({ type: "for_user_seven", user_id: "7", data: {} });
     assert.equal(answer.recipients, 1);
     await row(page, "for_user_seven").waitFor();
   });
 
   it("a drain tells the window when to come back, and the server ends with 0", async () => {
-    const { url, drain } = await hub();
-    const page = await open(url);
+    const server = await hub();
+    const page = await open(server.url);
     await state(page, "live");
     const began = Date.now();
-    assert.equal(await drain(), 0);
+    assert.equal(await server.drain(), 0);
     // The page keeps an HTTP connection open; an idle one must not hold the process until DRAIN_TIMEOUT (30 s).
     assert.ok(Date.now() - began < 15_000, `the drain took ${Date.now() - began} ms`);
     await page.locator("#close-log", { hasText: "1001" }).waitFor();
-    await page.screenshot({ path: `${SCREENSHOTS}playground-draining.png` });
+    await picture(page, "playground-draining");
   });
 });

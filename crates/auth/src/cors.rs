@@ -57,7 +57,7 @@ async fn answer<B: MessageBody + 'static>(
         let vary = request.method() == Method::GET && policy.cors(None).vary;
         let mut response = next.call(request).await?.map_into_boxed_body();
         if vary {
-            set(response.headers_mut(), VARY, "Origin");
+            vary_by_origin(response.headers_mut());
         }
         return Ok(response);
     };
@@ -97,8 +97,13 @@ fn grant(headers: &mut HeaderMap, cors: &CorsAnswer) {
         }
     }
     if cors.vary {
-        set(headers, VARY, "Origin");
+        vary_by_origin(headers);
     }
+}
+
+/// Beside what else the answer varies by, such as the coding.
+fn vary_by_origin(headers: &mut HeaderMap) {
+    headers.append(VARY, HeaderValue::from_static("Origin"));
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {

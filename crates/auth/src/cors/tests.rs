@@ -22,7 +22,11 @@ async fn answer(request: TestRequest) -> HttpResponse {
             next.call(request).await
         }))
         .wrap(middleware(listed()))
-        .route("/ok", web::get().to(HttpResponse::Ok));
+        .route("/ok", web::get().to(HttpResponse::Ok))
+        .route(
+            "/coded",
+            web::get().to(async || HttpResponse::Ok().insert_header((VARY, "Accept-Encoding")).finish()),
+        );
     let app = init_service(app).await;
     match app.call(request.to_request()).await {
         Ok(response) => response.into(),
@@ -73,5 +77,16 @@ async fn another_page_may_read_nothing_and_no_cache_may_mix_them_up() {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(header(&response, ACCESS_CONTROL_ALLOW_ORIGIN), None);
         assert_eq!(header(&response, VARY), Some("Origin"));
+    }
+}
+
+#[actix_web::test]
+async fn what_an_answer_varies_by_besides_is_kept() {
+    for request in
+        [TestRequest::with_uri("/coded").insert_header((ORIGIN, PAGE)), TestRequest::with_uri("/coded")]
+    {
+        let response = answer(request).await;
+        let vary: Vec<_> = response.headers().get_all(VARY).collect();
+        assert_eq!(vary, ["Accept-Encoding", "Origin"]);
     }
 }

@@ -1,0 +1,149 @@
+// The public face: handlers, errors and subscriptions over a transport. It opens no sockets and keeps no times; that is the
+// transport's part (`connection.ts`, or another tab).
+
+import { platformEnvironment } from "./browser.js";
+import { socketTransport } from "./connection.js";
+import { member } from "./frames.js";
+import { type Handlers, handlers } from "./handlers.js";
+import { MOST_CHANNELS, subscriptions } from "./subscriptions.js";
+import type {
+  Client,
+  ClientOptions,
+  ConnectionState,
+  EventTypes,
+  FanfareError,
+  FanfareEvent,
+  Remove,
+} from "./types.js";
+
+/** What the server says of itself and of requests: no events, so nothing for `onAny`. */
+const SERVER_TYPES: ReadonlySet<string> = new Set([
+  "connected",
+  "subscribed",
+  "unsubscribed",
+  "pong",
+  "error",
+  "token_expiring",
+  "refreshed",
+]);
+
+/**
+ * Makes a client, which connects in the same turn (`autoConnect`). Never throws: a wrong address is the state `closed`.
+ *
+ * ```ts
+ * const client = createClient({ url: "/ws" });
+ * client.on("job_created", (job) => console.log(job));
+ * client.subscribe("jobs");
+ * ```
+ *
+ * With a map of events, `createClient<EventMap>(…)`, handlers know the shape of `data`, and other names are compile errors.
+ * What comes over the wire is not checked against it.
+ */
+export function createClient<Events = EventTypes>(options: ClientOptions): Client<Events> {
+  const env = options.environment ?? platformEnvironment;
+
+  const errorListeners = handlers<[FanfareError]>((cause) => console.error("fanfare: onError threw", cause));
+  const threw = (cause: unknown) =>
+    report({ code: "handler_failed", message: "A handler threw an error.", cause });
+  const stateListeners = handlers<[ConnectionState]>(threw);
+  const channelListeners = handlers<[string]>(threw);
+  const anyHandlers = handlers<[FanfareEvent]>(threw);
+  const byType = new Map<string, Handlers<[unknown, FanfareEvent]>>();
+
+  function report(error: FanfareError) {
+    if (errorListeners.size) errorListeners.call([error]);
+    else console.warn(`fanfare: ${error.message}`, error);
+  }
+
+  const channels = subscriptions({
+    env,
+    send: (frame) => transport.send(JSON.stringify(frame)),
+    changed: (name) => channelListeners.call([name]),
+    error: report,
+  });
+
+  const transport = (options.transport ?? socketTransport)(options, {
+    state(state) {
+      // The place between the welcome and live. A client that recovers by positions says here what it has had, in place of the
+      // plain subscriptions, and lets no event pass before the answer.
+      if (state.status === "open") channels.opened();
+      else channels.lost();
+      // A listener may change the state again; then all have heard of that already.
+      stateListeners.call([state], () => state === transport.state);
+    },
+    frame(frame) {
+      const { type, data } = frame;
+      if (type === "subscribed") channels.confirmed(member(data, "channels"));
+      if (type === "error") refused(data);
+      byType.get(type)?.call([data, frame]);
+      if (!SERVER_TYPES.has(type)) anyHandlers.call([frame]);
+    },
+    error: report,
+  });
+
+  function refused(data: unknown) {
+    const channel = member(data, "channel");
+    const error: FanfareError = {
+      code: String(member(data, "code")),
+      message: String(member(data, "message")),
+      ...(typeof channel === "string" ? { channel } : {}),
+    };
+    channels.refused(error);
+    report(error);
+  }
+
+  function on(type: string, handler: (data: unknown, event: FanfareEvent) => void): Remove {
+    let list = byType.get(type);
+    if (!list) byType.set(type, (list = handlers(threw)));
+    const added = list;
+    const remove = added.add(handler);
+    return () => {
+      remove();
+      if (!added.size && byType.get(type) === added) byType.delete(type);
+    };
+  }
+
+  const client: Client = {
+    get state() {
+      return transport.state;
+    },
+    onState: stateListeners.add,
+    on: on as Client["on"],
+    once(type, handler) {
+      const remove = on(type, (data, event) => {
+        remove();
+        (handler as (data: unknown, event: FanfareEvent) => void)(data, event);
+      });
+      return remove;
+    },
+    onAny: anyHandlers.add as Client["onAny"],
+    onError: errorListeners.add,
+    subscribe(names) {
+      let followed = listOf(names).filter((name) => {
+        if (channels.add(name)) return true;
+        const message = `This client follows ${MOST_CHANNELS} channels already.`;
+        report({ code: "too_many_channels", message, channel: name });
+        return false;
+      });
+      return () => {
+        const gone = followed;
+        followed = [];
+        for (const name of gone) channels.remove(name);
+      };
+    },
+    unsubscribe(names) {
+      for (const name of listOf(names)) channels.remove(name);
+    },
+    channel: channels.state,
+    onChannel: channelListeners.add,
+    send: (type, data) => transport.send(JSON.stringify({ type, data })),
+    connect: () => transport.start(),
+    close: () => transport.stop(),
+  };
+  if (options.autoConnect !== false) client.connect();
+  return client as unknown as Client<Events>;
+}
+
+function listOf(names: string | readonly string[]): readonly string[] {
+  return typeof names === "string" ? [names] : names;
+}
