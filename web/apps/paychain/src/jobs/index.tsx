@@ -1,0 +1,140 @@
+// The jobs' page: the list at the left, the open job at the right; on a phone one of them at a time. The address says
+// which job is open (`#/jobs/12`) and what the list shows (`?show=mine&type=design`).
+
+import { useCallback, useEffect, useRef, useState } from "react";
+import { useLocation, useNavigate, useParams } from "react-router";
+import { useSession } from "../session";
+import { Button, PageHeading, PHONE, PlusIcon, useMediaQuery, usePageTitle } from "../ui";
+import type { EmptyAction } from "./empty-words";
+import { filterFromSearch, type JobFilter, searchOfFilter } from "./filter";
+import styles from "./index.module.css";
+import { IntentKeys } from "./intent-keys";
+import type { Job } from "./job";
+import { JobDetail } from "./job-detail";
+import { JobList, type Place } from "./job-list";
+import { PostJobDialog } from "./post-job-dialog";
+import { useJob, useListedJob } from "./queries";
+import { UnderWay } from "./under-way";
+import { IntentKeysContext } from "./use-job-action";
+import { useJobList } from "./use-job-list";
+
+/** The page of `#/jobs` and `#/jobs/:id`. */
+export function JobsPage() {
+  const { user: viewer } = useSession();
+  const navigate = useNavigate();
+  const phone = useMediaQuery(PHONE);
+  const [keys] = useState(() => new IntentKeys());
+  const [posting, setPosting] = useState(false);
+  const detailHeading = useRef<HTMLHeadingElement>(null);
+
+  const place = useRef<Place>({ top: 0, row: null });
+
+  const location = useLocation();
+  const param = useParams().jobId;
+  const selected = readId(param);
+  const role = viewer.user_type;
+  const filter = filterFromSearch(new URLSearchParams(location.search), role);
+  const search = searchOfFilter(filter, role);
+
+  useEffect(() => {
+    if (phone && selected !== null) place.current.row = selected;
+  }, [phone, selected]);
+
+  const open = useJob(selected, useListedJob());
+  const list = useJobList(filter, selected, open.data);
+  usePageTitle(open.data && selected !== null ? open.data.title : "Jobs");
+
+  const setFilter = useCallback(
+    (next: JobFilter) => {
+      const { pathname } = location;
+      place.current = { top: 0, row: null };
+      void navigate({ pathname, search: searchOfFilter(next, role) }, { replace: true });
+    },
+    [location, navigate, role],
+  );
+  const onEmptyAction = (action: EmptyAction) => {
+    if (action === "post") setPosting(true);
+    else if (action === "show_open") setFilter({ view: "open", status: null, type: null });
+    else setFilter({ ...filter, status: null, type: null });
+  };
+  const onPosted = (job: Job) => {
+    setPosting(false);
+    // Shown where it can be seen: a filter that hides the new job would look as if nothing had happened.
+    const hidden = filter.type !== null && filter.type !== job.job_type;
+    const stays = !hidden && (filter.status === null || filter.status === job.status);
+    const shown = stays ? search : searchOfFilter({ view: "mine", status: null, type: null }, role);
+    void navigate({ pathname: `/jobs/${job.job_id}`, search: shown });
+  };
+
+  const detailOpen = param !== undefined;
+  const postButton = role === "employer" && (
+    <Button
+      icon={<PlusIcon />}
+      look={phone ? "primary" : "secondary"}
+      wide={phone}
+      onClick={() => setPosting(true)}
+    >
+      Post job
+    </Button>
+  );
+
+  return (
+    <IntentKeysContext value={keys}>
+      <div className={styles.page} data-open={detailOpen || undefined}>
+        {!(phone && detailOpen) && (
+          <div className={styles.list}>
+            <JobList
+              list={list}
+              filter={filter}
+              onFilter={setFilter}
+              role={role}
+              selected={selected}
+              search={search}
+              heading={
+                phone ? (
+                  <PageHeading hidden>Jobs</PageHeading>
+                ) : (
+                  <div className={styles.head}>
+                    <PageHeading>Jobs</PageHeading>
+                    {postButton}
+                  </div>
+                )
+              }
+              // Under the thumb there is a button for it already.
+              offers={phone ? ["show_open", "clear"] : ["post", "show_open", "clear"]}
+              place={place}
+              onEnterDetail={() => detailHeading.current?.focus()}
+              onEmptyAction={onEmptyAction}
+            />
+            {phone && postButton && <div className={styles.thumb}>{postButton}</div>}
+          </div>
+        )}
+        {detailOpen ? (
+          <JobDetail
+            id={selected}
+            job={open.data}
+            error={open.error}
+            retrying={open.isRefetching}
+            onRetry={() => void open.refetch()}
+            viewer={viewer}
+            back={{ pathname: "/jobs", search }}
+            alone={phone}
+            headingRef={detailHeading}
+          />
+        ) : (
+          !phone && <UnderWay viewer={viewer} search={search} />
+        )}
+      </div>
+      {role === "employer" && (
+        <PostJobDialog open={posting} onClose={() => setPosting(false)} onPosted={onPosted} />
+      )}
+    </IntentKeysContext>
+  );
+}
+
+/** The job's id out of the address; null where it is none. */
+function readId(text: string | undefined): number | null {
+  if (text === undefined || !/^[1-9]\d{0,15}$/.test(text)) return null;
+  const id = Number(text);
+  return Number.isSafeInteger(id) ? id : null;
+}

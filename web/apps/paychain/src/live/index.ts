@@ -1,0 +1,3 @@
+// What the app's other rooms may know of live events.
+
+export { useOwnActions } from "./own";

@@ -1,0 +1,107 @@
+// The connection to the hub, for one account: which channels it follows, which answers its events make stale, which toasts
+// they make, and what happens when the sign-in ends elsewhere. The indicator is in the top bar.
+
+import { type Client, createClient, type TokenRequest } from "@fanfare/client";
+import type { EventMap } from "@fanfare/events";
+import { createHooks, FanfareProvider, useChannel } from "@fanfare/react";
+import { type InvalidationMap, useQueryInvalidation } from "@fanfare/react/query";
+import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { NoAnswer, SignedOut } from "../api/problem";
+import { KEYS } from "../api/queries";
+import { useSession } from "../session";
+import type { Session } from "../session/session";
+import { createOwn, OwnContext } from "./own";
+
+// Toasts come behind the first page.
+const EventToasts = lazy(() => import("./toasts").then((toasts) => ({ default: toasts.EventToasts })));
+
+const { useEvent } = createHooks<EventMap>();
+
+/** What each event makes stale for a user. A key covers all that begin with it. */
+function staleFor(userId: number): InvalidationMap<EventMap> {
+  const job = (data: Parties) => [KEYS.jobs, KEYS.job(data.job_id), ...money(data)];
+  const money = (data: Parties) =>
+    data.employer_id === userId || data.worker_id === userId ? [KEYS.payments, KEYS.wallet] : [];
+  return {
+    job_created: KEYS.jobs,
+    job_accepted: job,
+    job_completed: job,
+    job_refunded: job,
+    payment_held: money,
+    payment_confirmed: money,
+    payment_refunded: money,
+  };
+}
+
+/** What the events of jobs and payments have in common. */
+interface Parties {
+  readonly job_id: number;
+  readonly employer_id: number;
+  readonly worker_id: number | null;
+}
+
+/** What may have changed while there was no connection. */
+const MISSED = [KEYS.jobs, ["job"], KEYS.wallet, KEYS.payments];
+
+/** Connects, for as long as the account of this window stays. */
+export function Live({ children }: { children: ReactNode }) {
+  const session = useSession();
+  const [client] = useState(() => connect(session));
+  const [own] = useState(createOwn);
+  useEffect(() => {
+    // StrictMode takes the tree away and puts it back at once: the second time it connects again.
+    if (client.state.status === "closed") client.connect();
+    return () => client.close();
+  }, [client]);
+  return (
+    <FanfareProvider client={client}>
+      <OwnContext value={own}>
+        <Followed />
+        {children}
+        <Suspense>
+          <EventToasts
+            viewer={session.user}
+            own={own}
+            mobileOffset={{ bottom: 72, left: 12, right: 12 }}
+            offset={20}
+          />
+        </Suspense>
+      </OwnContext>
+    </FanfareProvider>
+  );
+}
+
+/** Follows without being rendered: no event renders the tree. */
+function Followed() {
+  const { user, tokens } = useSession();
+  useChannel("jobs");
+  useQueryInvalidation<EventMap>(staleFor(user.user_id), { onReconnect: MISSED });
+  useEvent(["user_logged_out", "session_revoked"], ({ user_id }) => {
+    if (user_id !== user.user_id) return;
+    // They do not say which of the user's sign-ins ended. If it was this one, its refresh token is refused, and that signs
+    // out and says why.
+    void tokens
+      .get()
+      .then((token) => tokens.renew(token))
+      .catch(() => undefined);
+  });
+  return null;
+}
+
+function connect({ tokens }: Session): Client<EventMap> {
+  let last = "";
+  return createClient<EventMap>({
+    url: import.meta.env.VITE_WS_URL || "/ws",
+    autoConnect: false,
+    getToken: async (request: TokenRequest) => {
+      try {
+        last = request === "unauthorized" ? await tokens.renew(last) : await tokens.get();
+        return last;
+      } catch (error) {
+        if (error instanceof SignedOut) return null;
+        // Without an answer the client tries again later; it takes anything that is thrown for that.
+        throw error instanceof NoAnswer ? new Error("the user service can't be reached") : error;
+      }
+    },
+  });
+}

@@ -1,0 +1,73 @@
+// The frame around every page of somebody who is signed in: top bar, navigation, connection, account. On a phone the
+// navigation is at the bottom edge, where the thumb is.
+
+import { ConnectionIndicator } from "@fanfare/react";
+import { lazy, type ReactNode, Suspense, useEffect } from "react";
+import { Link, NavLink, useLocation } from "react-router";
+import { JobsIcon, PHONE, useMediaQuery, WalletIcon } from "../ui";
+import { preloadDialog } from "../ui/dialog";
+import { AccountFace } from "./account-face";
+import { Brand } from "./brand";
+import { FailureBoundary } from "./failure";
+import styles from "./shell.module.css";
+
+// Menus and dialogs come behind the first page.
+const AccountMenu = lazy(() => import("./account-menu").then((menu) => ({ default: menu.AccountMenu })));
+
+const PLACES = [
+  { to: "/jobs", label: "Jobs", icon: <JobsIcon /> },
+  { to: "/wallet", label: "Wallet", icon: <WalletIcon /> },
+];
+
+/** The frame. */
+export function Shell({ children }: { children: ReactNode }) {
+  const phone = useMediaQuery(PHONE);
+  const { pathname } = useLocation();
+  useEffect(preloadDialog, []);
+  return (
+    <div className={styles.shell}>
+      <button type="button" className={styles.skip} onClick={() => document.querySelector("main")?.focus()}>
+        Skip to content
+      </button>
+      <header className={styles.bar}>
+        <Link to="/jobs" className={styles.home}>
+          <Brand />
+        </Link>
+        {!phone && <Navigation />}
+        <div className={styles.side}>
+          <ConnectionIndicator {...(styles.connection ? { className: styles.connection } : {})} />
+          <Suspense fallback={<AccountFace compact={phone} />}>
+            <AccountMenu compact={phone} />
+          </Suspense>
+        </div>
+      </header>
+      <main tabIndex={-1} className={styles.main}>
+        <FailureBoundary page={pathname}>
+          <Suspense
+            fallback={
+              <p role="status" className="visually-hidden">
+                Loading
+              </p>
+            }
+          >
+            {children}
+          </Suspense>
+        </FailureBoundary>
+      </main>
+      {phone && <Navigation />}
+    </div>
+  );
+}
+
+function Navigation() {
+  return (
+    <nav className={styles.navigation} aria-label="Main">
+      {PLACES.map(({ to, label, icon }) => (
+        <NavLink key={to} to={to} className={styles.place ?? ""}>
+          {icon}
+          {label}
+        </NavLink>
+      ))}
+    </nav>
+  );
+}
