@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+mod app;
 mod command;
 mod demo;
 mod docs;

@@ -1,4 +1,4 @@
-//! `fanfare up`: the hub and all services as one process on one port.
+//! `fanfare up`: the hub, all services and the PayChain app as one process on one port.
 //!
 //! The services are what they are as processes of their own: they talk to each other and to the hub by HTTP, over a
 //! further listener on loopback, so that it does not matter where and with which certificate the main port is open.
@@ -23,8 +23,9 @@ use service_kit::{limits, telemetry};
 use store::Location;
 use user_service::{UserFlags, UserService};
 use websocket_server::config::{self, Config, Launch, Program};
-use websocket_server::{Extension, Server};
+use websocket_server::{Extension, FrontPage, Server};
 
+use crate::app::App;
 use crate::{command, demo, docs};
 
 /// Random bytes of a service key that nobody set: as many as an HS256 secret should have.
@@ -70,6 +71,10 @@ pub(crate) struct UpFlags {
     #[command(flatten)]
     payment: PaymentFlags,
 }
+
+/// Where the app was not built.
+const NO_APP: &str = "this build is without the PayChain app, and the page on / is the playground; for the app, install \
+                      Node 20.19 or newer with npm and start with scripts/run, which builds it";
 
 /// The command for help and documentation.
 const PROGRAM: Program = Program {
@@ -152,11 +157,19 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
             None => random_key()?,
         };
         let services = Services::open(config, &own, &key, base, &shutdown.token()).await?;
-        let routes = services.clone();
+        let (routes, app) = (services.clone(), App::built());
+        if app.is_none() {
+            tracing::warn!("{NO_APP}");
+        }
+        let front_page = if app.is_some() { FrontPage::Routes } else { FrontPage::Playground };
         let extension = Extension {
             listener: None,
             internal: Some(internal),
-            routes: Some(Arc::new(move |config| routes.configure(config))),
+            routes: Some(Arc::new(move |config| {
+                routes.configure(config);
+                app.iter().for_each(|app| app.configure(config));
+            })),
+            front_page,
             key: Some(key),
             last_work: Some(Box::pin(rest::trace::settled(rest::settings::STOP))),
         };

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::patience::Patience;
-use crate::server::Routes;
+use crate::server::{FrontPage, Routes};
 use crate::state::State;
 use crate::upgrade::upgrade;
 use crate::{http, tls};
@@ -35,6 +35,15 @@ pub(crate) struct Listeners {
     pub internal: Option<TcpListener>,
 }
 
+/// What stands beside the hub's own paths.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    /// The process' further routes.
+    pub routes: Option<Routes>,
+    /// Who answers on `/`.
+    pub front_page: FrontPage,
+}
+
 /// Starts the front; it serves once it is awaited.
 ///
 /// # Errors
@@ -43,7 +52,7 @@ pub(crate) fn front(
     state: &Arc<State>,
     config: &Config,
     listeners: Listeners,
-    routes: Option<Routes>,
+    pages: Pages,
     workers: usize,
 ) -> anyhow::Result<actix_server::Server> {
     let (handshake, patience) = (config.limits.handshake, config.limits.request);
@@ -53,8 +62,8 @@ pub(crate) fn front(
         .shutdown_timeout(config.drain.timeout.as_secs().max(1))
         .max_concurrent_connections(HTTP_CONNECTIONS);
     macro_rules! service {
-        ($state:expr, $routes:expr) => {{
-            let (state, routes): (Arc<State>, Option<Routes>) = ($state, $routes);
+        ($state:expr, $pages:expr) => {{
+            let (state, Pages { routes, front_page }): (Arc<State>, Pages) = ($state, $pages);
             let data = web::Data::from(Arc::clone(&state));
             let last_answers = state.last_answers.subscribe();
             let cors = auth::cors::middleware(state.origins.clone());
@@ -75,7 +84,7 @@ pub(crate) fn front(
                     App::new()
                         .app_data(data)
                         .wrap(cors)
-                        .configure(http::configure)
+                        .configure(|config: &mut ServiceConfig| http::configure(config, front_page))
                         .configure(|config: &mut ServiceConfig| routes.iter().for_each(|add| add(config)))
                         .default_service(web::to(http::not_found)),
                     |()| AppConfig::default(),
@@ -83,7 +92,7 @@ pub(crate) fn front(
         }};
     }
     let plain = {
-        let (state, routes) = (Arc::clone(state), routes.clone());
+        let (state, pages) = (Arc::clone(state), pages.clone());
         move || {
             fn_service(move |socket: TcpStream| async move {
                 let peer = socket.peer_addr().ok();
@@ -91,7 +100,7 @@ pub(crate) fn front(
                 let _ = socket.set_nodelay(true);
                 Ok::<_, DispatchError>((Patience::new(socket, patience), Protocol::Http1, peer))
             })
-            .and_then(service!(Arc::clone(&state), routes.clone()))
+            .and_then(service!(Arc::clone(&state), pages.clone()))
         }
     };
     let builder = match listeners.internal {
@@ -107,7 +116,7 @@ pub(crate) fn front(
             builder.listen("https", main, move || {
                 let acceptor = acceptor.clone();
                 fn_service(move |socket| tls::accept(acceptor.clone(), socket, handshake, patience))
-                    .and_then(service!(Arc::clone(&state), routes.clone()))
+                    .and_then(service!(Arc::clone(&state), pages.clone()))
             })?
         }
     };

@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::json;
 use service_kit::problem::Problem;
 
+use crate::server::FrontPage;
 use crate::state::State;
 use crate::{playground, publish};
 
-/// All routes but the one for what is not there. A WebSocket upgrade never comes here: it leaves before routing.
-pub(crate) fn configure(config: &mut ServiceConfig) {
+/// All routes but the one for what is not there, and `/` only where it is the playground's. A WebSocket upgrade never comes here: it leaves before routing.
+pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage) {
     let only = |method: &'static str| {
         web::to(move || async move {
             Err::<HttpResponse, _>(
@@ -25,6 +26,10 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .header("Allow", method),
             )
         })
+    };
+    let playground: &[&str] = match front_page {
+        FrontPage::Playground => &["/", "/playground"],
+        FrontPage::Routes => &["/playground"],
     };
     let get = || web::resource(["/health"]).default_service(only("GET"));
     config
@@ -44,8 +49,9 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/metrics").route(web::get().to(metrics)).default_service(only("GET")))
         .service(web::resource(["/ws", "/echo"]).to(upgrade_required))
         .service(
-            web::resource(["/", "/playground"])
+            web::resource(playground.to_vec())
                 .route(web::get().to(playground::page))
+                .route(web::head().to(playground::page))
                 .default_service(only("GET")),
         )
         .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)));

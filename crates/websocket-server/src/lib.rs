@@ -22,4 +22,4 @@ mod tls;
 mod turn;
 mod upgrade;
 
-pub use server::{Extension, Routes, Server};
+pub use server::{Extension, FrontPage, Routes, Server};

@@ -1,4 +1,4 @@
-//! The playground: the page on `GET /`, embedded in the binary. Its files are in `assets/`.
+//! The playground: the page on `GET /playground`, and on `/` where nothing else is, embedded in the binary. Its files are in `assets/`.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -27,7 +27,7 @@ fn serve(media: &'static str, body: Vec<u8>) -> HttpResponse {
         .body(body)
 }
 
-/// `GET /` and `GET /playground`.
+/// `GET /playground`, and `GET /` where the process has no other page for it.
 ///
 /// # Errors
 /// Never; a handler's type.

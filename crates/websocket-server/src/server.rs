@@ -22,7 +22,7 @@ use service_kit::shutdown::Token;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{ADDRESS_NAMES, Config};
-use crate::front::{Listeners, front};
+use crate::front::{Listeners, Pages, front};
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Bell, Handle, Prepared};
 use crate::state::State;
@@ -37,6 +37,16 @@ const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// Adds routes to the hub's; called once by each HTTP worker.
 pub type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
+/// Who answers on `/`. The playground is on `/playground` as well, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FrontPage {
+    /// The playground.
+    #[default]
+    Playground,
+    /// [`Extension::routes`]; where they do not have it, it is a 404.
+    Routes,
+}
+
 /// What a process adds that holds the hub among other parts. By default nothing.
 #[derive(Default)]
 pub struct Extension {
@@ -49,6 +59,8 @@ pub struct Extension {
     /// Routes on both listeners, with the hub's CORS. Where the hub has the path, the hub's route is taken; what nobody
     /// has is the hub's 404. A drain waits for their running requests too.
     pub routes: Option<Routes>,
+    /// Whose `/` is: the one path of the hub that it leaves to the routes where it is told to.
+    pub front_page: FrontPage,
     /// An administrator's key named [`access::INTERNAL_KEY`], accepted beside the configured ones. Where none are
     /// configured, requests without this key are judged as if it were not there.
     pub key: Option<Secret>,
@@ -81,7 +93,7 @@ impl Server {
     /// # Errors
     /// As there; and when the extension's key cannot be one, or has the name or the text of a configured one.
     pub fn start_with(config: &Config, open_files: u64, extension: Extension) -> anyhow::Result<Self> {
-        let Extension { listener, internal, routes, key, last_work } = extension;
+        let Extension { listener, internal, routes, front_page, key, last_work } = extension;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let (connections, warning) = config.limits.connections(open_files);
         if let Some(warning) = warning {
@@ -136,7 +148,8 @@ impl Server {
             actix_rt::spawn(async move { jwks.run().await });
         }
         let listeners = Listeners { main, internal };
-        let front = front(&state, config, listeners, routes, config.threads.workers(cores).get())?;
+        let pages = Pages { routes, front_page };
+        let front = front(&state, config, listeners, pages, config.threads.workers(cores).get())?;
         Ok(Self { state, reactors, handles, front, drain: config.drain, last_work })
     }
 

@@ -1,6 +1,7 @@
 //! All parts together: the hub and the services as processes of their own and as one, told a story by their users, and
 //! killed while it goes on.
 
+mod app;
 mod chaos;
 mod commands;
 mod readme;

@@ -15,7 +15,7 @@ use test_kit::wait::PATIENCE;
 use test_kit::{Certificate, Client, eventually};
 use tokio::sync::Semaphore;
 use websocket_server::config::Config;
-use websocket_server::{Extension, Server};
+use websocket_server::{Extension, FrontPage, Server};
 
 use super::broadcast::expect_problem;
 
@@ -36,6 +36,10 @@ struct Process {
 
 impl Process {
     fn start(env: &[(&str, &str)]) -> Self {
+        Self::with_front_page(env, FrontPage::default())
+    }
+
+    fn with_front_page(env: &[(&str, &str)], front_page: FrontPage) -> Self {
         let settings = env.iter().map(|(name, value)| (name.into(), value.into()));
         let config = Config::load(["fanfare".into()], settings).expect("a configuration");
         let bind = || TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -47,6 +51,7 @@ impl Process {
             listener: Some(main),
             internal: Some(internal),
             routes: Some(routes(&gate, tell)),
+            front_page,
             key: Some(Secret::new(KEY)),
             ..Extension::default()
         };
@@ -83,6 +88,7 @@ fn routes(gate: &Arc<Semaphore>, tell: mpsc::Sender<()>) -> websocket_server::Ro
         };
         config
             .route("/jobs", web::get().to(async || HttpResponse::Ok().body("jobs")))
+            .route("/", web::get().to(async || HttpResponse::Ok().body("a page of their own")))
             .route("/refused", web::get().to(async || HttpResponse::Conflict().body("refused")))
             .route("/health", web::get().to(async || HttpResponse::Ok().body("not the hub's")))
             .route("/wait", web::get().to(wait))
@@ -109,6 +115,21 @@ fn further_routes_are_answered_on_both_listeners_and_the_hubs_own_win() {
         let methods = preflight.header("access-control-allow-methods");
         assert_eq!(methods, Some("GET, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
+    process.end();
+}
+
+#[test]
+fn the_front_page_is_the_playground_unless_it_is_left_to_the_further_routes() {
+    let playground =
+        |process: &Process, path: &str| get(process.main, path, &[]).text().contains("playground");
+    let process = Process::start(&[]);
+    assert!(playground(&process, "/") && playground(&process, "/playground"));
+    process.end();
+    let process = Process::with_front_page(&[], FrontPage::Routes);
+    for address in [process.main, process.internal] {
+        assert_eq!(get(address, "/", &[]).text(), "a page of their own");
+    }
+    assert!(playground(&process, "/playground"));
     process.end();
 }
 
