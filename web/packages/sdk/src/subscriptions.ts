@@ -93,7 +93,7 @@ export function subscriptions({ env, send, changed, error }: SubscriptionsHost):
     planned = false;
     const leave: string[] = [];
     const join: string[] = [];
-    // Listeners that are called meanwhile may touch more; that is for the next flush.
+    // What is touched from here on is for the next flush.
     const names = [...touched];
     touched.clear();
     for (const name of names) {

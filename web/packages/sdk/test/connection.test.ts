@@ -390,11 +390,13 @@ describe("closing", () => {
     expect(old.onerror).toBeTypeOf("function");
     await s.socket.welcome("new");
     const state = s.client.state;
+    s.client.on("connected", () => expect.unreachable());
     onopen?.(undefined as never);
     onclose?.({ code: 4001, reason: "Unauthorized" });
     onmessage?.({ data: '{"type":"connected","data":{"connection_id":"old"},"timestamp":""}' });
     await settle();
     expect(s.client.state).toBe(state);
+    expect(s.errors).toEqual([]);
   });
 
   test("nothing is left after close(): no timer, no watcher, no handler on the socket", async () => {

@@ -232,6 +232,15 @@ describe("the rate of frames", () => {
     expect(asked(s)).toEqual([["subscribe", ["jobs"]]]);
   });
 
+  test("leaves no timer behind when the client is closed", async () => {
+    const s = await openScene();
+    await busy(s);
+    s.client.subscribe("jobs");
+    await settle();
+    s.client.close();
+    expect(s.env.timers.size).toBe(0);
+  });
+
   test("does not hold anything back for long where the clock is set back", async () => {
     const s = await openScene();
     await busy(s);
@@ -296,6 +305,17 @@ describe("another transport", () => {
     await settle();
     expect(client.channel("jobs")).toEqual({ status: "subscribed" });
     expect(sent).toHaveLength(3);
+  });
+
+  test("may answer one frame before the next goes out, and what is asked for then is kept", async () => {
+    const { client, sent, open } = lent();
+    const remove = client.subscribe(names(150));
+    await open("c1");
+    client.once("unsubscribed", () => client.subscribe("c149"));
+    remove();
+    await settle();
+    expect(sent.at(-1)).toBe('{"type":"subscribe","channels":["c149"]}');
+    expect(client.channel("c149")).toEqual({ status: "subscribed" });
   });
 });
 
@@ -378,6 +398,20 @@ describe("what the server says", () => {
     ]);
     expect(s.client.channel("d")).toMatchObject({ error: { code: "too_many_channels", channel: "d" } });
     expect(s.errors).toHaveLength(1);
+  });
+
+  test("too many: what was asked for again in a later frame waits for that one's answer", async () => {
+    const s = await openScene();
+    const remove = s.client.subscribe(["a", "b"]);
+    await settle();
+    remove();
+    await settle();
+    s.client.subscribe(["b"]);
+    await settle();
+    s.client.subscribe("a");
+    await settle();
+    await refuse(s, "a", "too_many_channels");
+    expect(s.client.channel("b")).toEqual({ status: "pending" });
   });
 
   test("too many: whoever waits is asked for again as soon as there is room", async () => {
