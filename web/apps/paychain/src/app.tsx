@@ -9,7 +9,7 @@ import { JobsPage } from "./jobs/index";
 import { Live } from "./live/live";
 import type { Accounts } from "./session/accounts";
 import { AccountsProvider, SessionProvider, useEntrance } from "./session/session";
-import type { Lock } from "./session/tokens";
+import type { Turns } from "./session/turns";
 import { FailureBoundary } from "./shell/failure";
 import { NotFoundPage } from "./shell/not-found";
 import { Shell } from "./shell/shell";
@@ -23,9 +23,9 @@ const WalletPage = lazy(() =>
 );
 
 /** The whole app. */
-export function App({ accounts, lock }: { accounts: Accounts; lock: Lock }) {
+export function App({ accounts, turns }: { accounts: Accounts; turns: Turns }) {
   return (
-    <AccountsProvider accounts={accounts} lock={lock}>
+    <AccountsProvider accounts={accounts} turns={turns}>
       <HashRouter>
         <Routes>
           <Route path="/sign-in" element={<SignedOutOnly page={<SignInPage />} />} />

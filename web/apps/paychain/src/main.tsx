@@ -7,13 +7,13 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
 import { Accounts, browserSurroundings } from "./session/accounts";
-import { browserLock } from "./session/tokens";
+import { browserTurns } from "./session/turns";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("the page has no #root");
 
 createRoot(root).render(
   <StrictMode>
-    <App accounts={new Accounts(browserSurroundings())} lock={browserLock()} />
+    <App accounts={new Accounts(browserSurroundings())} turns={browserTurns()} />
   </StrictMode>,
 );

@@ -83,7 +83,13 @@ export async function answer<Data>(call: Promise<Reply<Data>>): Promise<Data> {
     // The head of the answer came, and its body is cut off or no JSON.
     throw new NoAnswer("unreachable");
   }
-  if (!reply.response.ok) throw readProblem(reply.response, reply.error);
+  if (!reply.response.ok) {
+    const problem = readProblem(reply.response, reply.error);
+    // Said by a proxy: what is behind it did not answer.
+    if (problem.code === "unreadable" && problem.status === 502) throw new NoAnswer("unreachable");
+    if (problem.code === "unreadable" && problem.status === 504) throw new NoAnswer("silent");
+    throw problem;
+  }
   return reply.data as Data;
 }
 

@@ -11,7 +11,8 @@ import {
   useRef,
   useState,
 } from "react";
-import { AlertIcon, Button, EmptyState, Loading, Problem, Skeleton } from "../ui";
+import { type Asked, describeProblem } from "../api/words";
+import { AlertIcon, Button, EmptyState, Loading, Problem, Skeleton, VisuallyHidden } from "../ui";
 import { type EmptyAction, emptyWords } from "./empty-words";
 import { filterKey, type JobFilter } from "./filter";
 import { ArrowUpIcon } from "./icons";
@@ -19,6 +20,9 @@ import styles from "./job-list.module.css";
 import { JobRow } from "./job-row";
 import { ListFilters } from "./list-filters";
 import type { JobList as List } from "./use-job-list";
+
+/** What failed where the list does not come. */
+const RELOAD: Asked = { title: "The jobs could not be loaded", kind: "read" };
 
 /** Pixels that the list may be scrolled and still counts as at its top. */
 const TOP = 8;
@@ -165,12 +169,7 @@ export function JobList(props: JobListProps) {
       >
         {list.error !== null && ids.length === 0 && (
           <div className={styles.problem}>
-            <Problem
-              error={list.error}
-              asked={{ title: "The jobs could not be loaded", kind: "read" }}
-              onRetry={list.retry}
-              retrying={list.refreshing}
-            />
+            <Problem error={list.error} asked={RELOAD} onRetry={list.retry} retrying={list.refreshing} />
           </div>
         )}
         {list.loading && <ListSkeleton />}
@@ -224,9 +223,10 @@ function ListLine({ list, onShow }: { list: List; onShow: () => void }) {
   return (
     <div className={styles.line}>
       {list.error !== null && list.state.rows.length > 0 ? (
-        <span role="alert" className={styles.stale}>
+        <span role="alert" className={styles.stale} title={describeProblem(list.error, RELOAD).detail}>
           <AlertIcon />
-          Could not be renewed.
+          May be out of date.
+          <VisuallyHidden> {describeProblem(list.error, RELOAD).detail}</VisuallyHidden>
           <button type="button" className={styles.retry} onClick={list.retry} aria-disabled={list.refreshing}>
             {list.refreshing ? "Retrying" : "Retry"}
           </button>

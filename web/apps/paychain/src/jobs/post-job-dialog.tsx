@@ -2,7 +2,7 @@
 // with it is decided in job-form.ts.
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, useId, useRef, useState } from "react";
 import { Link } from "react-router";
 import { Attempt } from "../api/attempt";
 import { answer } from "../api/client";
@@ -82,15 +82,14 @@ export function PostJobDialog({ open, onClose, onPosted }: PostJobDialogProps) {
         const found = fieldErrors(error.faults);
         setErrors(found.fields);
         setRest(found.rest);
+        toFirstError();
       }
       void client.invalidateQueries({ queryKey: KEYS.wallet });
     },
   });
 
-  // After the messages are on the page.
-  useEffect(() => {
-    if (Object.keys(errors).length > 0) focusFirstError(formElement.current);
-  }, [errors]);
+  // After the messages are on the page, and only then: whoever mends one field is not taken to the next.
+  const toFirstError = () => requestAnimationFrame(() => focusFirstError(formElement.current));
 
   const change = (field: FormField) => (value: string) => {
     setForm((before) => ({ ...before, [field]: value }));
@@ -103,8 +102,9 @@ export function PostJobDialog({ open, onClose, onPosted }: PostJobDialogProps) {
     const asked = requestOfForm(form, Date.now());
     setRest([]);
     setErrors(asked.errors ?? {});
-    if (asked.request) post.mutate(asked.request);
-    else post.reset();
+    if (asked.request) return post.mutate(asked.request);
+    post.reset();
+    toFirstError();
   };
 
   const poor = post.error instanceof ApiProblem && post.error.code === "insufficient_funds";

@@ -10,6 +10,7 @@ import { NoAnswer, SignedOut } from "../api/problem";
 import { KEYS } from "../api/queries";
 import { useSession } from "../session";
 import type { Session } from "../session/session";
+import { PHONE, useMediaQuery } from "../ui";
 import { createOwn, OwnContext } from "./own";
 
 // Toasts come behind the first page.
@@ -48,6 +49,7 @@ export function Live({ children }: { children: ReactNode }) {
   const session = useSession();
   const [client] = useState(() => connect(session));
   const [own] = useState(createOwn);
+  const phone = useMediaQuery(PHONE);
   useEffect(() => {
     // StrictMode takes the tree away and puts it back at once: the second time it connects again.
     if (client.state.status === "closed") client.connect();
@@ -62,8 +64,10 @@ export function Live({ children }: { children: ReactNode }) {
           <EventToasts
             viewer={session.user}
             own={own}
-            mobileOffset={{ bottom: 72, left: 12, right: 12 }}
-            offset={20}
+            // On a phone the main actions are at the bottom.
+            position={phone ? "top-center" : "bottom-right"}
+            mobileOffset={{ top: 56, left: 12, right: 12 }}
+            offset={phone ? 56 : 20}
           />
         </Suspense>
       </OwnContext>
@@ -89,14 +93,14 @@ function Followed() {
 }
 
 function connect({ tokens }: Session): Client<EventMap> {
-  let last = "";
   return createClient<EventMap>({
     url: import.meta.env.VITE_WS_URL || "/ws",
     autoConnect: false,
     getToken: async (request: TokenRequest) => {
       try {
-        last = request === "unauthorized" ? await tokens.renew(last) : await tokens.get();
-        return last;
+        const token = await tokens.get();
+        // Refused: the token is not as good as it looks, or the sign-in has ended. Asking for another one tells.
+        return request === "unauthorized" ? await tokens.renew(token) : token;
       } catch (error) {
         if (error instanceof SignedOut) return null;
         // Without an answer the client tries again later; it takes anything that is thrown for that.

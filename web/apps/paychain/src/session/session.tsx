@@ -11,7 +11,8 @@ import {
   type UserAnswer,
 } from "../api/client";
 import type { Accounts, AccountsState, EndReason, Role, User } from "./accounts";
-import { createTokens, type Lock } from "./tokens";
+import { createTokens } from "./tokens";
+import type { Turns } from "./turns";
 
 /** The account of this window and what can be done with it. */
 export interface Session {
@@ -44,7 +45,7 @@ export interface Entrance extends AccountsState {
 
 interface Doors {
   readonly accounts: Accounts;
-  readonly lock: Lock;
+  readonly turns: Turns;
   readonly api: Api;
 }
 
@@ -54,14 +55,14 @@ const SessionContext = createContext<Session | null>(null);
 /** Makes the accounts known to all below. */
 export function AccountsProvider({
   accounts,
-  lock,
+  turns,
   children,
 }: {
   accounts: Accounts;
-  lock: Lock;
+  turns: Turns;
   children: ReactNode;
 }) {
-  const doors = useMemo(() => ({ accounts, lock, api: createApi() }), [accounts, lock]);
+  const doors = useMemo(() => ({ accounts, turns, api: createApi() }), [accounts, turns]);
   return <DoorsContext value={doors}>{children}</DoorsContext>;
 }
 
@@ -92,13 +93,13 @@ export function useEntrance(): Entrance {
  * nothing of one account is shown to another.
  */
 export function SessionProvider({ user, children }: { user: User; children: ReactNode }) {
-  const { accounts, lock, api: nobody } = useDoors();
+  const { accounts, turns, api: nobody } = useDoors();
   const userId = user.user_id;
   const fixed = useMemo(() => {
     const tokens = createTokens({
       accounts,
       userId,
-      lock,
+      turns,
       now: () => Date.now(),
       refresh: (refresh_token) => answer(nobody.POST("/auth/refresh", { body: { refresh_token } })),
     });
@@ -116,7 +117,7 @@ export function SessionProvider({ user, children }: { user: User; children: Reac
         accounts.update(readUser(await answer(api.PATCH("/users/me", { body: { name } }))));
       },
     };
-  }, [accounts, lock, nobody, userId]);
+  }, [accounts, turns, nobody, userId]);
   const session = useMemo(() => ({ user, ...fixed }), [user, fixed]);
   return <SessionContext value={session}>{children}</SessionContext>;
 }

@@ -14,7 +14,7 @@ import { useEntrance } from "./session";
 const ASKED = {
   title: "You are not signed in",
   kind: "read",
-  meaning: "Your account is as it was; try again in a moment.",
+  meaning: "Your account is as it was.",
 } as const;
 
 type Field = "email" | "password";

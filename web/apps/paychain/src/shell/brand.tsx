@@ -25,7 +25,7 @@ export function Brand() {
         />
         <circle cx="22" cy="24.5" r="2.25" fill="var(--on-accent)" opacity="0.7" />
       </svg>
-      PayChain
+      <span>PayChain</span>
     </span>
   );
 }

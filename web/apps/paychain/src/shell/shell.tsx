@@ -30,7 +30,7 @@ export function Shell({ children }: { children: ReactNode }) {
         Skip to content
       </button>
       <header className={styles.bar}>
-        <Link to="/jobs" className={styles.home}>
+        <Link to="/jobs" className={styles.home} aria-label="PayChain">
           <Brand />
         </Link>
         {!phone && <Navigation />}

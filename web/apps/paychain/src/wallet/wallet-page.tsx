@@ -82,16 +82,14 @@ export function WalletPage() {
                 amount={latest?.balance_usd ?? null}
                 icon={<WalletIcon />}
               >
-                {employer ? "Pays for the jobs you post next" : "Paid to this wallet"}
+                {employer ? "For the jobs you post next" : "Paid to this wallet"}
               </Figure>
               <Figure
                 name={employer ? "Held for jobs" : "Set aside for you"}
                 amount={heldAmount}
                 icon={<HeldIcon />}
               >
-                {employer
-                  ? "Paid when you complete a job, else it comes back"
-                  : "Yours when the work is completed"}
+                {employer ? "Until the job is completed" : "Until the work is completed"}
               </Figure>
             </dl>
             {latest && heldAmount !== null && <Share free={latest.balance_usd} held={heldAmount} />}

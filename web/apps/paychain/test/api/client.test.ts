@@ -74,6 +74,14 @@ describe("calls", () => {
     await expect(answer(api.GET("/jobs"))).rejects.toBeInstanceOf(NoAnswer);
   });
 
+  it.each([
+    [502, "unreachable"],
+    [504, "silent"],
+  ])("that a proxy answers with %i were not answered", async (status, cause) => {
+    const api = createApi({ ...base, fetch: async () => new Response("<h1>nginx</h1>", { status }) });
+    await expect(answer(api.GET("/jobs"))).rejects.toMatchObject({ name: "NoAnswer", cause });
+  });
+
   it("of somebody who is signed out say that", async () => {
     const signedOut = {
       get: () => Promise.reject(new SignedOut()),

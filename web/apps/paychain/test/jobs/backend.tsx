@@ -9,7 +9,7 @@ import type { Job, Viewer } from "../../src/jobs/job";
 import { createOwn, OwnContext } from "../../src/live/own";
 import { Accounts, type Store } from "../../src/session/accounts";
 import { AccountsProvider, SessionProvider } from "../../src/session/session";
-import { windowLock } from "../../src/session/tokens";
+import { windowTurns } from "../../src/session/turns";
 
 /** A call that changes something, as it arrived. */
 export interface Asked {
@@ -66,7 +66,7 @@ export function openPage(viewer: Viewer, address: string, jobs: Job[]): Backend 
     expires_at: Date.now() + 900_000,
   });
   render(
-    <AccountsProvider accounts={accounts} lock={windowLock()}>
+    <AccountsProvider accounts={accounts} turns={windowTurns()}>
       <SessionProvider user={user}>
         <QueryClientProvider client={queries}>
           <OwnContext value={createOwn()}>

@@ -256,7 +256,7 @@ describe("the page", () => {
     await screen.findByRole("link", { name: /^Job 2/ });
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("nobody there")));
     await backend.refresh();
-    expect((await screen.findByRole("alert")).textContent).toContain("Could not be renewed.");
+    expect((await screen.findByRole("alert")).textContent).toContain("May be out of date.");
     expect(titles()).toEqual([2, 1]);
   });
 

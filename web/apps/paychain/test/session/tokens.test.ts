@@ -3,7 +3,8 @@
 import { describe, expect, it, vi } from "vitest";
 import type { TokenPair } from "../../src/api/client";
 import { ApiProblem, NoAnswer, SignedOut } from "../../src/api/problem";
-import { createTokens, MARGIN, windowLock } from "../../src/session/tokens";
+import { createTokens, MARGIN } from "../../src/session/tokens";
+import { type Turns, windowTurns } from "../../src/session/turns";
 import { Browser, ERIN, signInOf } from "./windows";
 
 /** A user service with one session: a refresh token is good once, and one that comes twice ends all. */
@@ -38,8 +39,8 @@ function signedIn() {
   first.signIn(signInOf(ERIN, browser.now));
   const second = browser.open().accounts;
   const server = service();
-  const tokensOf = (accounts: typeof first, lock = browser.lock) =>
-    createTokens({ accounts, userId: 1, lock, now: () => browser.now, refresh: server.refresh });
+  const tokensOf = (accounts: typeof first, turns: Turns = browser.turns) =>
+    createTokens({ accounts, userId: 1, turns, now: () => browser.now, refresh: server.refresh });
   return { browser, first, second, server, tokensOf };
 }
 
@@ -106,7 +107,7 @@ describe("access tokens", () => {
     const tokens = createTokens({
       accounts: first,
       userId: 1,
-      lock: browser.lock,
+      turns: browser.turns,
       now: () => browser.now,
       refresh: () => Promise.reject(failure),
     });
@@ -120,10 +121,10 @@ describe("access tokens", () => {
     const slow = createTokens({
       accounts: second,
       userId: 1,
-      lock: windowLock(),
+      turns: windowTurns(),
       now: () => browser.now,
       refresh: async (token) => {
-        await tokensOf(first, windowLock()).get();
+        await tokensOf(first, windowTurns()).get();
         return server.refresh(token);
       },
     });
@@ -131,9 +132,39 @@ describe("access tokens", () => {
     expect(second.state.current).not.toBeNull();
   });
 
+  it("a window whose view of the store is behind waits for it, and does not send a spent token", async () => {
+    const { browser, first, second, server, tokensOf } = signedIn();
+    const notes = new Set<string>();
+    const turns: Turns = {
+      take: browser.turns.take,
+      note: async (name) => void notes.add(name),
+      noted: async (name) => notes.has(name),
+    };
+    browser.now += 900_000;
+    const before = second.stored(1);
+    const tell: (() => void)[] = [];
+    let behind = true;
+    const late = Object.create(second, {
+      stored: { value: () => (behind ? before : second.stored(1)) },
+      subscribe: {
+        value: (listener: () => void) => {
+          tell.push(listener);
+          return () => {};
+        },
+      },
+    });
+    expect(await tokensOf(first, turns).get()).toBe("access-1-2");
+    const slow = tokensOf(late, turns).get();
+    await vi.waitFor(() => expect(tell).toHaveLength(1));
+    behind = false;
+    for (const listener of tell) listener();
+    expect(await slow).toBe("access-1-2");
+    expect(server.sent).toEqual(["refresh-1-1"]);
+  });
+
   it("a failure does not block the lock", async () => {
-    const lock = windowLock();
-    await expect(lock("a", () => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
-    expect(await lock("a", async () => 7)).toBe(7);
+    const { take } = windowTurns();
+    await expect(take("a", () => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
+    expect(await take("a", async () => 7)).toBe(7);
   });
 });

@@ -1,12 +1,12 @@
 // A browser with several windows, for tests: one shared store, a store for each window, locks that all windows share.
 
 import { Accounts, type Store, type Surroundings, type User } from "../../src/session/accounts";
-import { type Lock, windowLock } from "../../src/session/tokens";
+import { type Turns, windowTurns } from "../../src/session/turns";
 
 /** A browser. */
 export class Browser {
   readonly shared = new Map<string, string>();
-  readonly lock: Lock = windowLock();
+  readonly turns: Turns = windowTurns();
   /** Milliseconds since 1970; moved by hand. */
   now = Date.parse("2026-11-21T12:00:00.000Z");
   readonly #watchers = new Map<object, () => void>();
