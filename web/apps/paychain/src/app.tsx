@@ -2,7 +2,7 @@
 // end's. The frame around pages is shell/, live events are live/.
 
 import { QueryClientProvider } from "@tanstack/react-query";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { type ReactNode, Suspense, useState } from "react";
 import { HashRouter, Navigate, Outlet, Route, Routes, useLocation } from "react-router";
 import { createQueryClient } from "./api/queries";
 import { JobsPage } from "./jobs/index";
@@ -10,17 +10,22 @@ import { Live } from "./live/live";
 import type { Accounts } from "./session/accounts";
 import { AccountsProvider, SessionProvider, useEntrance } from "./session/session";
 import type { Turns } from "./session/turns";
-import { FailureBoundary } from "./shell/failure";
 import { NotFoundPage } from "./shell/not-found";
 import { Shell } from "./shell/shell";
+import { FailureBoundary, part, preloadDialog } from "./ui";
 import { Announcer } from "./ui/announce";
 
 // Loaded when they are shown; jobs are what most visits begin with.
-const SignInPage = lazy(() => import("./session/sign-in").then((page) => ({ default: page.SignInPage })));
-const SignUpPage = lazy(() => import("./session/sign-up").then((page) => ({ default: page.SignUpPage })));
-const WalletPage = lazy(() =>
-  import("./wallet/wallet-page").then((wallet) => ({ default: wallet.WalletPage })),
-);
+const SignInPage = part(() => import("./session/sign-in").then((page) => page.SignInPage));
+const SignUpPage = part(() => import("./session/sign-up").then((page) => page.SignUpPage));
+const WalletPage = part(() => import("./wallet/wallet-page").then((wallet) => wallet.WalletPage));
+
+/** What somebody who is signed in may need next. */
+function preload() {
+  preloadDialog();
+  WalletPage.preload();
+  SignInPage.preload();
+}
 
 /** The whole app. */
 export function App({ accounts, turns }: { accounts: Accounts; turns: Turns }) {
@@ -68,7 +73,7 @@ function SignedInParts() {
   return (
     <QueryClientProvider client={queries}>
       <Live>
-        <Shell>
+        <Shell preload={preload}>
           <Outlet />
         </Shell>
       </Live>

@@ -5,16 +5,16 @@ import { type Client, createClient, type TokenRequest } from "@fanfare/client";
 import type { EventMap } from "@fanfare/events";
 import { createHooks, FanfareProvider, useChannel } from "@fanfare/react";
 import { type InvalidationMap, useQueryInvalidation } from "@fanfare/react/query";
-import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { type ReactNode, Suspense, useEffect, useState } from "react";
 import { NoAnswer, SignedOut } from "../api/problem";
 import { KEYS } from "../api/queries";
 import { useSession } from "../session";
 import type { Session } from "../session/session";
-import { PHONE, useMediaQuery } from "../ui";
+import { FailureBoundary, PHONE, part, useMediaQuery } from "../ui";
 import { createOwn, OwnContext } from "./own";
 
 // Toasts come behind the first page.
-const EventToasts = lazy(() => import("./toasts").then((toasts) => ({ default: toasts.EventToasts })));
+const EventToasts = part(() => import("./toasts").then((toasts) => toasts.EventToasts));
 
 const { useEvent } = createHooks<EventMap>();
 
@@ -60,16 +60,18 @@ export function Live({ children }: { children: ReactNode }) {
       <OwnContext value={own}>
         <Followed />
         {children}
-        <Suspense>
-          <EventToasts
-            viewer={session.user}
-            own={own}
-            // On a phone the main actions are at the bottom.
-            position={phone ? "top-center" : "bottom-right"}
-            mobileOffset={{ top: 56, left: 12, right: 12 }}
-            offset={phone ? 56 : 20}
-          />
-        </Suspense>
+        <FailureBoundary fallback={null}>
+          <Suspense>
+            <EventToasts
+              viewer={session.user}
+              own={own}
+              // On a phone the main actions are at the bottom.
+              position={phone ? "top-center" : "bottom-right"}
+              mobileOffset={{ top: 56, left: 12, right: 12 }}
+              offset={phone ? 56 : 20}
+            />
+          </Suspense>
+        </FailureBoundary>
       </OwnContext>
     </FanfareProvider>
   );

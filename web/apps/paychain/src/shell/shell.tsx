@@ -2,28 +2,27 @@
 // navigation is at the bottom edge, where the thumb is.
 
 import { ConnectionIndicator } from "@fanfare/react";
-import { lazy, type ReactNode, Suspense, useEffect } from "react";
+import { type ReactNode, Suspense, useEffect } from "react";
 import { Link, NavLink, useLocation } from "react-router";
-import { JobsIcon, PHONE, useMediaQuery, WalletIcon } from "../ui";
-import { preloadDialog } from "../ui/dialog";
+import { FailureBoundary, JobsIcon, PHONE, part, useMediaQuery, WalletIcon, whenIdle } from "../ui";
 import { AccountFace } from "./account-face";
 import { Brand } from "./brand";
-import { FailureBoundary } from "./failure";
 import styles from "./shell.module.css";
 
 // Menus and dialogs come behind the first page.
-const AccountMenu = lazy(() => import("./account-menu").then((menu) => ({ default: menu.AccountMenu })));
+const AccountMenu = part(() => import("./account-menu").then((menu) => menu.AccountMenu));
 
 const PLACES = [
   { to: "/jobs", label: "Jobs", icon: <JobsIcon /> },
   { to: "/wallet", label: "Wallet", icon: <WalletIcon /> },
 ];
 
-/** The frame. */
-export function Shell({ children }: { children: ReactNode }) {
+/** The frame. `preload` is called when the page is there and has nothing else to do. */
+export function Shell({ preload, children }: { preload: () => void; children: ReactNode }) {
   const phone = useMediaQuery(PHONE);
   const { pathname } = useLocation();
-  useEffect(preloadDialog, []);
+  // What the server has now it may not have later: it may be away, or be a newer version.
+  useEffect(() => whenIdle(preload), [preload]);
   return (
     <div className={styles.shell}>
       <button type="button" className={styles.skip} onClick={() => document.querySelector("main")?.focus()}>
@@ -36,9 +35,11 @@ export function Shell({ children }: { children: ReactNode }) {
         {!phone && <Navigation />}
         <div className={styles.side}>
           <ConnectionIndicator {...(styles.connection ? { className: styles.connection } : {})} />
-          <Suspense fallback={<AccountFace compact={phone} />}>
-            <AccountMenu compact={phone} />
-          </Suspense>
+          <FailureBoundary fallback={<AccountFace compact={phone} />}>
+            <Suspense fallback={<AccountFace compact={phone} />}>
+              <AccountMenu compact={phone} />
+            </Suspense>
+          </FailureBoundary>
         </div>
       </header>
       <main tabIndex={-1} className={styles.main}>

@@ -1,6 +1,8 @@
 // A dialog over the page. What it is made of is loaded when it is needed (dialog-panel.tsx), ahead of time if there is time.
 
-import { lazy, type ReactNode, Suspense } from "react";
+import { type ReactNode, Suspense } from "react";
+import { FailureBoundary } from "./failure";
+import { part } from "./part";
 
 /** Props of {@link Dialog}. */
 export interface DialogProps {
@@ -20,14 +22,10 @@ export interface DialogProps {
   onOpenAutoFocus?: (event: Event) => void;
 }
 
-const load = () => import("./dialog-panel").then((panel) => ({ default: panel.DialogPanel }));
-const DialogPanel = lazy(load);
+const DialogPanel = part(() => import("./dialog-panel").then((panel) => panel.DialogPanel));
 
 /** Loads what dialogs are made of, so that the first one opens at once. Call it when the page has nothing else to do. */
-export function preloadDialog(): void {
-  // If it can't be loaded now, it is tried again when a dialog opens, and that one says so.
-  load().catch(() => undefined);
-}
+export const preloadDialog: () => void = DialogPanel.preload;
 
 /**
  * A dialog. Where fields and buttons belong to one form, put the form around the children and give the button in the footer
@@ -36,8 +34,11 @@ export function preloadDialog(): void {
 export function Dialog(props: DialogProps) {
   if (!props.open) return null;
   return (
-    <Suspense>
-      <DialogPanel {...props} />
-    </Suspense>
+    // Where it can't be loaded now it opens as soon as it can.
+    <FailureBoundary fallback={null}>
+      <Suspense>
+        <DialogPanel {...props} />
+      </Suspense>
+    </FailureBoundary>
   );
 }

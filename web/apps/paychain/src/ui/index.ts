@@ -11,8 +11,9 @@ export {
   IconButton,
   type IconButtonProps,
 } from "./button";
-export { Dialog, type DialogProps } from "./dialog";
+export { Dialog, type DialogProps, preloadDialog } from "./dialog";
 export { EmptyState, type EmptyStateProps } from "./empty-state";
+export { FailureBoundary } from "./failure";
 export { focusFirstError } from "./field";
 export * from "./icons";
 export { PHONE, useMediaQuery } from "./media-query";
@@ -35,6 +36,7 @@ export {
 } from "./money";
 export { MoneyField } from "./money-field";
 export { PageHeading, usePageTitle } from "./page";
+export { type Part, part, whenIdle } from "./part";
 export { Problem, type ProblemProps } from "./problem";
 export { type Option, Select, type SelectProps } from "./select";
 export { Loading, Skeleton } from "./skeleton";

@@ -76,7 +76,7 @@ export function WalletPage() {
       ) : (
         <>
           <div className={styles.money}>
-            <dl className={styles.figures}>
+            <dl className={styles.figures} data-long={isLong(latest?.balance_usd, heldAmount) || undefined}>
               <Figure
                 name={employer ? "Free to spend" : "Earned"}
                 amount={latest?.balance_usd ?? null}
@@ -120,6 +120,11 @@ export function WalletPage() {
       {depositing && <DepositDialog onClose={() => setDepositing(false)} />}
     </div>
   );
+}
+
+/** Whether an amount has so many figures that a phone has no room for another one beside it. */
+function isLong(...amounts: readonly (number | null | undefined)[]): boolean {
+  return amounts.some((amount) => (amount ?? 0) >= 1_000_000);
 }
 
 /** How the money is divided, as a line. The figures above say it; this shows it. */
