@@ -3,12 +3,13 @@
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 /** Where screenshots go; FANFARE_PICTURES names another directory. */
 export const SCREENSHOTS =
-  process.env.FANFARE_PICTURES ?? fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
+  process.env.FANFARE_PICTURES || fileURLToPath(new URL("../../target/screenshots", import.meta.url));
 
 export const DESKTOP = { viewport: { width: 1440, height: 900 } };
 export const PHONE = {
@@ -88,7 +89,7 @@ export async function picture(page, name, options = {}) {
         .map(finished),
     );
   });
-  await page.screenshot({ path: `${SCREENSHOTS}${name}.png`, ...options });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), ...options });
 }
 
 /** What axe finds wrong on the page, one line each. */

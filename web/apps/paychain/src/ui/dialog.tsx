@@ -1,7 +1,7 @@
 // A dialog over the page. What it is made of is loaded when it is needed (dialog-panel.tsx), ahead of time if there is time.
 
 import { type ReactNode, Suspense } from "react";
-import { FailureBoundary } from "./failure";
+import { FailureBoundary, NotOpened } from "./failure";
 import { part } from "./part";
 
 /** Props of {@link Dialog}. */
@@ -35,7 +35,7 @@ export function Dialog(props: DialogProps) {
   if (!props.open) return null;
   return (
     // Where it can't be loaded now it opens as soon as it can.
-    <FailureBoundary fallback={null}>
+    <FailureBoundary fallback={<NotOpened />}>
       <Suspense>
         <DialogPanel {...props} />
       </Suspense>

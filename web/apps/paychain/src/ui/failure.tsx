@@ -74,6 +74,15 @@ export class FailureBoundary extends Component<BoundaryProps, BoundaryState> {
   }
 }
 
+/** What says that something which is no page could not be opened yet. Covers nothing that is used. */
+export function NotOpened() {
+  return (
+    <p role="alert" className={styles.note}>
+      This could not be opened, since the server can't be reached. It is tried again by itself.
+    </p>
+  );
+}
+
 function Missing({ again }: { again: () => void }) {
   return (
     <div role="alert" className={styles.failure}>
