@@ -1,7 +1,7 @@
 // The connection's state in words, with what a person can do about it. Reads the state only, so no event renders it.
 // Its looks are in styles.css; it stands in the page's flow and covers nothing.
 
-import type { ConnectionState, Reason } from "@fanfare/client";
+import type { ConnectionState, Reason, ReasonCode } from "@fanfare/client";
 import { type ReactNode, useEffect, useRef } from "react";
 import { useSecondsUntil } from "./countdown.js";
 import { useFanfare } from "./provider.js";
@@ -20,7 +20,7 @@ export interface IndicatorLabels {
   readonly closed: (reason: Reason) => string;
   /** On the button that ends the pause before the next attempt. */
   readonly tryNow: string;
-  /** On the button that connects again after an end. */
+  /** On the button that connects again after an end; there is none where that could not help. */
   readonly connect: string;
 }
 
@@ -49,6 +49,9 @@ function clock(time: Date): string {
   return `${two(time.getHours())}:${two(time.getMinutes())}`;
 }
 
+/** Ends that only another address or another page changes: connecting again would end the same way. */
+const HOPELESS: ReadonlySet<ReasonCode> = new Set(["invalid_url", "insecure", "no_websocket"]);
+
 /** What is shown: a name for the style sheet, the words, and whether there is a button. */
 interface Face {
   readonly name: "live" | "connecting" | "reconnecting" | "offline" | "signed-out" | "closed";
@@ -76,15 +79,16 @@ function faceOf(state: ConnectionState, labels: IndicatorLabels): Face {
       return {
         name: "closed",
         text: labels.closed(state.reason),
-        button: { label: labels.connect, busy: false },
+        ...(HOPELESS.has(state.reason.code) ? {} : { button: { label: labels.connect, busy: false } }),
       };
   }
 }
 
 /**
  * The connection's state: "Live", "Connecting", "Reconnecting in 4 s" with a button "Try now", "Offline since 14:03",
- * "Signed out", or why it ended, with a button "Connect". A change of state is announced to screen readers once, the seconds
- * are not. Import `@fanfare/react/styles.css` for its looks.
+ * "Signed out", or why it ended, with a button "Connect" where that can help. A change of state is announced to screen
+ * readers once, the seconds are not. On hover it says why there is no connection. Import `@fanfare/react/styles.css` for its
+ * looks.
  */
 export function ConnectionIndicator({ labels, className }: ConnectionIndicatorProps): ReactNode {
   const client = useFanfare();
@@ -111,7 +115,7 @@ export function ConnectionIndicator({ labels, className }: ConnectionIndicatorPr
       tabIndex={-1}
     >
       <span className="fanfare-indicator-dot" aria-hidden="true" />
-      <span className="fanfare-indicator-text">
+      <span className="fanfare-indicator-text" title={state.reason?.message}>
         <span role="status">{face.text}</span>
         {face.name === "reconnecting" && (
           <>

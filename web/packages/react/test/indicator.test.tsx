@@ -63,12 +63,23 @@ describe("the words", () => {
     expect(screen.getByRole("status").textContent).toBe("Signed out");
     expect(screen.queryByRole("button")).toBeNull();
 
-    await hub.become({ status: "closed", since: NOON, reason: reason("invalid_url", "This is no address.") });
-    expect(screen.getByRole("status").textContent).toBe("This is no address.");
+    await hub.become({ status: "closed", since: NOON, reason: reason("attempts", "Gave up.") });
+    expect(screen.getByRole("status").textContent).toBe("Gave up.");
     const starts = hub.calls.start;
     fireEvent.click(screen.getByRole("button", { name: "Connect" }));
     expect(hub.calls.start).toBe(starts + 1);
   });
+
+  it.each(["invalid_url", "insecure", "no_websocket"] as const)(
+    "offer no button where connecting again cannot help: %s",
+    async (code) => {
+      const hub = createHub();
+      render(<ConnectionIndicator />, { wrapper: hub.wrapper });
+      await hub.become({ status: "closed", since: NOON, reason: reason(code, "This is why.") });
+      expect(screen.getByRole("status").textContent).toBe("This is why.");
+      expect(screen.queryByRole("button")).toBeNull();
+    },
+  );
 
   it("can be replaced one by one", async () => {
     const hub = createHub();

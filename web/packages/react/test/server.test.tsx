@@ -1,9 +1,12 @@
 // @vitest-environment node
 // Rendering on a server: no window, no document, no socket.
 
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { createClient } from "@fanfare/client";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { renderToString } from "react-dom/server";
+import { Suspense } from "react";
+import { renderToPipeableStream, renderToString } from "react-dom/server";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import {
   ConnectionIndicator,
@@ -84,4 +87,19 @@ it("a provider with a client leaves it alone", async () => {
   expect(html).toContain("Connecting");
   expect(client.state).toMatchObject({ status: "connecting", attempt: 0 });
   expect(sockets).toBe(0);
+});
+
+it("it streams as well", async () => {
+  const written = new PassThrough();
+  const stream = renderToPipeableStream(
+    <FanfareProvider options={{ url: "ws://hub.test/ws", WebSocket: Socket }}>
+      <Suspense fallback="Wait">{page()}</Suspense>
+    </FanfareProvider>,
+    { onAllReady: () => stream.pipe(written) },
+  );
+  const html = await text(written);
+  expect(html).toContain("Connecting");
+  expect(html).not.toContain("Wait");
+  expect(sockets).toBe(0);
+  expect(console.error).not.toHaveBeenCalled();
 });

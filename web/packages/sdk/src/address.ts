@@ -15,9 +15,10 @@ const LOOPBACK = /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
 /** The address of a hub, or why there is none. A path is taken from the page's own origin. */
 export function socketAddress(given: string | URL): string | Reason {
   const page = (globalThis as { location?: { href: string; protocol: string } }).location;
-  let text = String(given);
+  let text = String(given ?? "").trim();
   try {
-    const resolved = new URL(text, page?.href);
+    // Nothing at all, as from a variable that is not set, would be the page itself.
+    const resolved = new URL(text, text ? page?.href : undefined);
     if (!/^[a-z][a-z0-9+.-]*:/i.test(text)) text = resolved.href;
   } catch {
     text = "";

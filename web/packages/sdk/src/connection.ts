@@ -87,7 +87,9 @@ export const socketTransport: TransportFactory = (
     if (!socket) return;
     const old = socket;
     socket = undefined;
-    old.onopen = old.onmessage = old.onclose = null;
+    old.onmessage = old.onclose = null;
+    // React Native on Android still opens what was closed during its handshake.
+    old.onopen = state.status === "open" ? null : () => old.close(1000);
     // An error without a listener would end a Node process.
     old.onerror = ignore;
     try {
@@ -116,7 +118,7 @@ export const socketTransport: TransportFactory = (
   }
 
   function waitForNetwork() {
-    env.clearTimeout(timer);
+    drop();
     toldWhen = false;
     lastReason = { code: "offline", message: "This device has no network." };
     become(reconnecting("network", null, lastReason));
@@ -138,8 +140,11 @@ export const socketTransport: TransportFactory = (
     if (!failures && state.status === "open") losses = 1;
     failures++;
     if (rule === "never") return end(reason);
-    if (failures - losses >= maxAttempts) {
-      const message = `Gave up after ${failures - losses} failed attempts. The last: ${reason.message}`;
+    const count = failures - losses;
+    if (count >= maxAttempts) {
+      const message = count
+        ? `Gave up after ${count} failed attempt${count > 1 ? "s" : ""}. The last: ${reason.message}`
+        : `${reason.message} No further attempt is made.`;
       return end({ ...reason, code: "attempts", message });
     }
     request = again;
@@ -296,8 +301,10 @@ export const socketTransport: TransportFactory = (
 
   /** The network or the machine is back: no reason to wait, except that the server said until when. */
   function stir(online: boolean) {
-    if (state.status === "open") beat?.probe();
-    else if (state.status === "reconnecting" && state.waiting !== "answer" && online && !toldWhen) attempt();
+    if (state.status === "open") return beat?.probe();
+    if (state.status !== "reconnecting" || state.waiting === "answer" || !online) return;
+    // Timers stand still while a machine sleeps.
+    if (!toldWhen || env.now() >= (state.retryAt ?? 0)) attempt();
   }
 
   return {
@@ -316,8 +323,9 @@ export const socketTransport: TransportFactory = (
         online: () => stir(true),
         wake: () => stir(env.online()),
         offline() {
-          if (state.status === "reconnecting" && state.waiting === "timer") waitForNetwork();
-          else stir(false);
+          if (state.status === "open") beat?.probe();
+          // An attempt without a network would hang, and the network's return would have to wait for its end.
+          else if (state.status !== "reconnecting" || state.waiting !== "network") waitForNetwork();
         },
       });
       if (env.online()) attempt();

@@ -3,8 +3,6 @@
 
 import type { Remove } from "./types.js";
 
-type Entry<Args extends unknown[]> = { readonly run: (...args: Args) => void; live: boolean };
-
 /** A list of handlers, each an entry of its own: the same function added twice is called twice. */
 export interface Handlers<Args extends unknown[]> {
   readonly size: number;
@@ -15,23 +13,23 @@ export interface Handlers<Args extends unknown[]> {
 
 /** Makes an empty list; `failed` gets what a handler throws. */
 export function handlers<Args extends unknown[]>(failed: (cause: unknown) => void): Handlers<Args> {
-  // Replaced, never changed, so that a round goes on over the list as it was.
-  let entries: readonly Entry<Args>[] = [];
+  // Each an object of its own, so that the same function may be there twice.
+  const entries = new Set<{ readonly run: (...args: Args) => void }>();
   return {
     get size() {
-      return entries.length;
+      return entries.size;
     },
     add(run) {
-      const entry: Entry<Args> = { run, live: true };
-      entries = [...entries, entry];
+      const entry = { run };
+      entries.add(entry);
       return () => {
-        entry.live = false;
-        entries = entries.filter((other) => other !== entry);
+        entries.delete(entry);
       };
     },
     call(args, going) {
-      for (const entry of entries) {
-        if (!entry.live) continue;
+      // A round goes over those that were there when it began.
+      for (const entry of [...entries]) {
+        if (!entries.has(entry)) continue;
         if (going && !going()) return;
         try {
           entry.run(...args);

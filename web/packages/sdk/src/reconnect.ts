@@ -12,8 +12,9 @@ const SHORTEST = 100;
 /**
  * The pause before the next attempt, in milliseconds.
  *
- * A time that the server named is kept. "At once" holds for the first failure in a row; after that, and otherwise, the pause is
- * a random part of a limit that doubles with each failure: by default 1, 2, 4, 8, 16, 30 s.
+ * Otherwise than by a rule it is a random part of a limit that doubles with each failure: by default 1, 2, 4, 8, 16, 30 s. For the
+ * first failure in a row a time that the server named is kept, and "at once" holds. After that neither makes it come sooner, so
+ * that a server that welcomes and closes is not hammered.
  */
 export function delayOf(
   { rule, delay }: Pick<Ending, "rule" | "delay">,
@@ -21,7 +22,11 @@ export function delayOf(
   { minDelay = 1_000, maxDelay = 30_000 }: Pick<ClientOptions, "minDelay" | "maxDelay">,
   random: Environment["random"],
 ): number {
-  if (delay !== undefined) return delay;
-  if (rule === "at_once" && failures < 2) return Math.round(random() * AT_ONCE);
-  return Math.max(SHORTEST, Math.round(random() * Math.min(maxDelay, minDelay * 2 ** (failures - 1))));
+  if (failures < 2) {
+    if (delay !== undefined) return delay;
+    if (rule === "at_once") return Math.round(random() * AT_ONCE);
+  }
+  const backoff = Math.round(random() * Math.min(maxDelay, minDelay * 2 ** (failures - 1)));
+  // An option that is no number must not make a loop without a pause.
+  return Math.max(SHORTEST, delay ?? 0, backoff || 0);
 }

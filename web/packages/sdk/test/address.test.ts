@@ -58,9 +58,38 @@ describe("the address", () => {
     expect(s.states).toHaveLength(1);
   });
 
+  test.each(["", "  ", undefined, null])(
+    "%j, as from a variable that is not set, is none in a page either",
+    async (url) => {
+      page("https://app.test/jobs?page=2");
+      const s = await scene({ url: url as never });
+      expect(inState(s, "closed").reason.message).toMatch(/^".*" is not the address of a hub\. /);
+      expect(s.sockets).toHaveLength(0);
+    },
+  );
+
   test("that is none does not put its token into the words", async () => {
     const s = await scene({ url: "/ws?token=secret" });
     expect(inState(s, "closed").reason.message).not.toContain("secret");
+  });
+
+  test("is what was written where URL changes what it is given and cannot be asked, as in React Native", async () => {
+    class Odd {
+      readonly href: string;
+      constructor(url: string, base?: string) {
+        if (!base && !/^[a-z]+:/.test(url)) throw new TypeError("Invalid base URL");
+        this.href = `${url}/`;
+      }
+      get protocol(): string {
+        throw new Error("not implemented");
+      }
+      toString(): string {
+        return this.href;
+      }
+    }
+    vi.stubGlobal("URL", Odd);
+    expect((await scene({ url: "https://hub.test/ws?v=1" })).socket.url).toBe("wss://hub.test/ws?v=1");
+    expect(inState(await scene({ url: "/ws" }), "closed").reason.code).toBe("invalid_url");
   });
 
   test("a path in a page that is a file is none", async () => {

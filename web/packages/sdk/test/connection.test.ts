@@ -195,6 +195,45 @@ describe("reconnecting", () => {
     expect(waited).toEqual([250, 1_000, 2_000, 4_000, 8_000, 15_000]);
   });
 
+  test("a server that welcomes and says each time to come back soon is not hammered either", async () => {
+    for (const [text, expected] of [
+      ["draining; reconnect in 0 ms", [0, 1_000, 2_000, 4_000, 8_000, 15_000]],
+      ["draining; reconnect in 2500 ms", [2_500, 2_500, 2_500, 4_000, 8_000, 15_000]],
+    ] as const) {
+      const s = await scene();
+      const waited: number[] = [];
+      for (let i = 0; i < 6; i++) {
+        await s.socket.welcome();
+        await s.socket.end(1001, text);
+        const pause = (inState(s, "reconnecting").retryAt ?? 0) - s.env.time;
+        waited.push(pause);
+        await s.env.pass(pause);
+      }
+      expect(waited).toEqual(expected);
+    }
+  });
+
+  test("a pause that is no number is still a pause", async () => {
+    const s = await scene({ minDelay: Number.NaN, maxDelay: Number.NaN });
+    expect(await pauses(s, 3)).toEqual([100, 100, 100]);
+  });
+
+  test("gives up after one failure with maxAttempts 1, and without another attempt with 0", async () => {
+    const one = await scene({ maxAttempts: 1 });
+    await one.socket.end();
+    expect(inState(one, "closed").reason.message).toBe(
+      "Gave up after 1 failed attempt. The last: The server could not be reached, or refused the connection.",
+    );
+    const none = await openScene({ maxAttempts: 0 });
+    await none.env.pass(6_000);
+    await none.socket.end();
+    expect(inState(none, "closed").reason).toMatchObject({
+      code: "attempts",
+      message: "The connection broke off. No further attempt is made.",
+    });
+    expect(none.sockets).toHaveLength(1);
+  });
+
   test("gives up after maxAttempts failures, with the last one's words", async () => {
     const s = await scene({ maxAttempts: 3 });
     await pauses(s, 2);
@@ -265,6 +304,18 @@ describe("the server's rule for coming back", () => {
     expect(s.sockets).toHaveLength(1);
     s.client.connect();
     await settle();
+    expect(s.sockets).toHaveLength(2);
+  });
+
+  test("draining: a machine that slept past that time comes back as it wakes", async () => {
+    const s = await openScene();
+    await s.socket.end(1001, "draining; reconnect in 60000 ms");
+    s.env.shift = 59_000;
+    await s.env.wake();
+    expect(s.sockets).toHaveLength(1);
+    // Its timer stood still meanwhile.
+    s.env.shift = 3_600_000;
+    await s.env.wake();
     expect(s.sockets).toHaveLength(2);
   });
 
@@ -357,6 +408,15 @@ describe("closing", () => {
   test("close() while it is connecting gives the socket up", async () => {
     const s = await scene();
     s.client.close();
+    expect(s.socket.closed).toBe(true);
+    expect(inState(s, "closed").reason.code).toBe("closed");
+  });
+
+  test("a socket that opens after it was given up, as React Native's may, is closed again", async () => {
+    const s = await scene();
+    s.client.close();
+    s.socket.closed = false;
+    s.socket.accept();
     expect(s.socket.closed).toBe(true);
     expect(inState(s, "closed").reason.code).toBe("closed");
   });

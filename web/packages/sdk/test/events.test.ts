@@ -93,6 +93,32 @@ describe("on", () => {
   });
 });
 
+test("listeners of every kind end with their removal, which may be called twice", async () => {
+  const s = await openScene();
+  const heard: string[] = [];
+  const removals = [
+    s.client.onState(() => heard.push("state")),
+    s.client.onAny(() => heard.push("any")),
+    s.client.onError(() => heard.push("error")),
+    s.client.onChannel(() => heard.push("channel")),
+  ];
+  const everything = async () => {
+    await s.socket.say({ type: "tick" });
+    await s.socket.say("nonsense");
+    s.client.subscribe("jobs")();
+    s.client.close();
+    s.client.connect();
+    await settle();
+    await s.socket.welcome();
+  };
+  await everything();
+  expect(new Set(heard)).toEqual(new Set(["state", "any", "error", "channel"]));
+  heard.length = 0;
+  for (const remove of [...removals, ...removals]) remove();
+  await everything();
+  expect(heard).toEqual([]);
+});
+
 describe("once", () => {
   test("hears one event", async () => {
     const s = await openScene();
@@ -284,4 +310,14 @@ test("10,000 events in a turn reach every handler, in order, without a timer", a
   }
   expect(heard).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
   expect(s.env.timers.size).toBe(timers);
+});
+
+test("50,000 handlers of one type, as rows of a long list have them, come and go in no time", async () => {
+  const s = await openScene();
+  let heard = 0;
+  const removals = Array.from({ length: 50_000 }, () => s.client.on("tick", () => heard++));
+  await s.socket.say({ type: "tick" });
+  for (const remove of removals) remove();
+  await s.socket.say({ type: "tick" });
+  expect(heard).toBe(50_000);
 });

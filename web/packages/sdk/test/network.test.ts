@@ -210,6 +210,38 @@ describe("while there is no connection", () => {
     expect(inState(s, "reconnecting")).toMatchObject({ waiting: "network", reason: { code: "offline" } });
   });
 
+  test("an attempt under way is given up when the network goes, and made at once when it is back", async () => {
+    const first = await scene();
+    await first.env.goOffline();
+    expect(first.socket.closed).toBe(true);
+    expect(inState(first, "reconnecting")).toMatchObject({ attempt: 1, waiting: "network" });
+    await first.env.goOnline();
+    expect(first.sockets).toHaveLength(2);
+    await first.socket.welcome();
+    expect(first.client.state.status).toBe("open");
+
+    const again = await scene();
+    await again.socket.end();
+    await again.env.pass(500);
+    expect(inState(again, "reconnecting").waiting).toBe("answer");
+    await again.env.goOffline();
+    expect(inState(again, "reconnecting")).toMatchObject({ attempt: 1, waiting: "network" });
+    await again.env.pass(60_000);
+    expect(again.sockets).toHaveLength(2);
+    await again.env.goOnline();
+    expect(again.sockets).toHaveLength(3);
+  });
+
+  test("a token that comes when the network is gone opens nothing", async () => {
+    let give = (_: string) => {};
+    const s = await scene({ getToken: () => new Promise<string>((resolve) => (give = resolve)) });
+    await s.env.goOffline();
+    give("late");
+    await settle();
+    expect(s.sockets).toHaveLength(0);
+    expect(inState(s, "reconnecting").waiting).toBe("network");
+  });
+
   test("a pause that ends while offline, which nobody told, waits for the network too", async () => {
     const s = await scene();
     await s.socket.end();

@@ -1,7 +1,8 @@
-// The README says what the types say: every option, state and reason is in it, and nothing else is in its tables.
+// The README says what the types say: every option, state and reason is in it, nothing else is in its tables, and its code compiles.
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { faultsOfBlocks } from "./readme-blocks.js";
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
 const readme = read("../README.md");
@@ -34,4 +35,17 @@ test("it names every state and every reason", () => {
   const reasons = [...within("type ReasonCode =", ";").matchAll(/"(\w+)"/g)].map(([, name]) => name);
   expect(reasons.length).toBeGreaterThan(15);
   expect(column("States", 1).sort()).toEqual(reasons.sort());
+});
+
+test("each block of its code compiles as it stands", { timeout: 60_000 }, () => {
+  const ambient = `
+    declare module "@react-native-community/netinfo" {
+      const NetInfo: { addEventListener(heard: (state: { isConnected: boolean | null }) => void): () => void };
+      export default NetInfo;
+    }
+    declare module "react-native" {
+      const AppState: { addEventListener(type: "change", heard: (state: string) => void): { remove(): void } };
+      export { AppState };
+    }`;
+  expect(faultsOfBlocks(new URL("../README.md", import.meta.url), ambient)).toEqual([]);
 });

@@ -1,16 +1,14 @@
 // The connection to the hub, for one account: which channels it follows, which answers its events make stale, which toasts
 // they make, and what happens when the sign-in ends elsewhere. The indicator is in the top bar.
 
-import { type Client, createClient, type TokenRequest } from "@fanfare/client";
 import type { EventMap } from "@fanfare/events";
 import { createHooks, FanfareProvider, useChannel } from "@fanfare/react";
 import { type InvalidationMap, useQueryInvalidation } from "@fanfare/react/query";
 import { type ReactNode, Suspense, useEffect, useState } from "react";
-import { NoAnswer, SignedOut } from "../api/problem";
 import { KEYS } from "../api/queries";
 import { useSession } from "../session";
-import type { Session } from "../session/session";
 import { FailureBoundary, PHONE, part, useMediaQuery } from "../ui";
+import { createHub } from "./hub";
 import { createOwn, OwnContext } from "./own";
 
 // Toasts come behind the first page.
@@ -47,14 +45,11 @@ const MISSED = [KEYS.jobs, ["job"], KEYS.wallet, KEYS.payments];
 /** Connects, for as long as the account of this window stays. */
 export function Live({ children }: { children: ReactNode }) {
   const session = useSession();
-  const [client] = useState(() => connect(session));
+  const [{ client, open }] = useState(() => createHub(session.tokens));
   const [own] = useState(createOwn);
   const phone = useMediaQuery(PHONE);
-  useEffect(() => {
-    // StrictMode takes the tree away and puts it back at once: the second time it connects again.
-    if (client.state.status === "closed") client.connect();
-    return () => client.close();
-  }, [client]);
+  // StrictMode takes the tree away and puts it back in one turn; that opens one socket.
+  useEffect(open, [open]);
   return (
     <FanfareProvider client={client}>
       <OwnContext value={own}>
@@ -92,22 +87,4 @@ function Followed() {
       .catch(() => undefined);
   });
   return null;
-}
-
-function connect({ tokens }: Session): Client<EventMap> {
-  return createClient<EventMap>({
-    url: import.meta.env.VITE_WS_URL || "/ws",
-    autoConnect: false,
-    getToken: async (request: TokenRequest) => {
-      try {
-        const token = await tokens.get();
-        // Refused: the token is not as good as it looks, or the sign-in has ended. Asking for another one tells.
-        return request === "unauthorized" ? await tokens.renew(token) : token;
-      } catch (error) {
-        if (error instanceof SignedOut) return null;
-        // Without an answer the client tries again later; it takes anything that is thrown for that.
-        throw error instanceof NoAnswer ? new Error("the user service can't be reached") : error;
-      }
-    },
-  });
 }

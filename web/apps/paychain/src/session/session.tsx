@@ -10,8 +10,8 @@ import {
   type SignedIn,
   type UserAnswer,
 } from "../api/client";
-import type { Accounts, AccountsState, EndReason, Role, User } from "./accounts";
-import { createTokens } from "./tokens";
+import type { Account, Accounts, AccountsState, Role, User } from "./accounts";
+import { createTokens, endSignIn } from "./tokens";
 import type { Turns } from "./turns";
 
 /** The account of this window and what can be done with it. */
@@ -108,10 +108,24 @@ export function SessionProvider({ user, children }: { user: User; children: Reac
       api,
       tokens,
       getToken: () => tokens.get(),
-      signOut: () => signOut(accounts, userId, tokens, api),
+      signOut: async () => {
+        // The call needs an access token, and getting one may change the refresh token: so that first.
+        await tokens.get().catch(() => undefined);
+        await endSignIn({ accounts, userId, turns }, async (account) => {
+          const { refresh_token } = account;
+          const call = nobody.POST("/auth/logout", { body: { refresh_token }, headers: bearer(account) });
+          return answer(call).then(
+            () => "signed_out" as const,
+            () => "untold" as const,
+          );
+        });
+      },
       signOutEverywhere: async () => {
-        await answer(api.POST("/auth/logout-all"));
-        accounts.end(userId, "everywhere");
+        await tokens.get();
+        await endSignIn({ accounts, userId, turns }, async (account) => {
+          await answer(nobody.POST("/auth/logout-all", { headers: bearer(account) }));
+          return "everywhere";
+        });
       },
       rename: async (name: string) => {
         accounts.update(readUser(await answer(api.PATCH("/users/me", { body: { name } }))));
@@ -134,17 +148,9 @@ export function useApi(): Api {
   return useSession().api;
 }
 
-async function signOut(accounts: Accounts, userId: number, tokens: AccessTokens, api: Api): Promise<void> {
-  let reason: EndReason = "signed_out";
-  try {
-    // The call needs an access token, and getting one may change the refresh token: so that first.
-    await tokens.get();
-    const account = accounts.stored(userId);
-    if (account) await answer(api.POST("/auth/logout", { body: { refresh_token: account.refresh_token } }));
-  } catch {
-    reason = "untold";
-  }
-  accounts.end(userId, reason);
+/** For calls within the turn of an account's tokens, where its own calls would wait for that turn. */
+function bearer({ access_token }: Account): { authorization: string } {
+  return { authorization: `Bearer ${access_token}` };
 }
 
 function useDoors(): Doors {

@@ -1,9 +1,10 @@
 // Access tokens of one account, renewed before they end. A refresh token is good once, and the service ends the session of
-// one that comes twice; so windows take turns by a lock, and look inside it whether another has renewed meanwhile.
+// one that comes twice; so windows take turns by a lock, and look inside it whether another has renewed meanwhile. A sign-in is
+// ended in the same turn, so that nobody renews what is about to go.
 
 import type { AccessTokens, TokenPair } from "../api/client";
 import { ApiProblem, NoAnswer, SignedOut } from "../api/problem";
-import type { Accounts } from "./accounts";
+import type { Account, Accounts, EndReason } from "./accounts";
 import type { Turns } from "./turns";
 
 /** A token that ends within this many milliseconds is renewed: more than the minute's notice that the hub gives. */
@@ -51,12 +52,12 @@ export function createTokens({ accounts, userId, refresh, turns, now }: TokenOpt
     });
 
   const renewed = (refused: string | null): Promise<string> =>
-    turns.take(`paychain.refresh.${userId}`, async () => {
+    turns.take(turnOf(userId), async () => {
       const ready = good(refused);
       if (ready !== null) return ready;
       const account = accounts.stored(userId);
       if (!account) throw new SignedOut();
-      const spent = `paychain.spent.${account.refresh_token.slice(-16)}`;
+      const spent = spentBy(account);
       if (await turns.noted(spent)) {
         // Another window has used it up, and what it got is not in this window's view of the store yet.
         await changeOf(account.refresh_token);
@@ -86,4 +87,31 @@ export function createTokens({ accounts, userId, refresh, turns, now }: TokenOpt
     get: async () => good(null) ?? (await renewed(null)),
     renew: (refused) => renewed(refused),
   };
+}
+
+/**
+ * Ends a sign-in on purpose: `tell` tells the service, and gives the reason for the windows. What the hub says of it in that
+ * moment waits, and then finds that nobody is signed in. Throws what `tell` throws, and the account stays then.
+ */
+export function endSignIn(
+  { accounts, userId, turns }: Pick<TokenOptions, "accounts" | "userId" | "turns">,
+  tell: (account: Account) => Promise<EndReason>,
+): Promise<void> {
+  return turns.take(turnOf(userId), async () => {
+    const account = accounts.stored(userId);
+    if (!account) return;
+    const reason = await tell(account);
+    await turns.note(spentBy(account));
+    accounts.end(userId, reason);
+  });
+}
+
+/** The turn in which an account's tokens change. */
+function turnOf(userId: number): string {
+  return `paychain.refresh.${userId}`;
+}
+
+/** The note that a refresh token is of no use any more. */
+function spentBy({ refresh_token }: Account): string {
+  return `paychain.spent.${refresh_token.slice(-16)}`;
 }

@@ -58,7 +58,7 @@ function describeEntry(entry: Entry, role: Role, oldest: boolean): Omit<Line, "a
       // Where deposits are possible at all, a wallet begins with one that the server books.
       return { ...about, sign: "in", words: oldest && role === "employer" ? "Starting balance" : "Deposit" };
     case "hold":
-      return { ...about, sign: "held", words: "Held for" };
+      return { ...about, sign: "held", words: "Set aside for" };
     case "release":
       return {
         ...about,

@@ -3,7 +3,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { TokenPair } from "../../src/api/client";
 import { ApiProblem, NoAnswer, SignedOut } from "../../src/api/problem";
-import { createTokens, MARGIN } from "../../src/session/tokens";
+import { createTokens, endSignIn, MARGIN } from "../../src/session/tokens";
 import { type Turns, windowTurns } from "../../src/session/turns";
 import { Browser, ERIN, signInOf } from "./windows";
 
@@ -166,5 +166,32 @@ describe("access tokens", () => {
     const { take } = windowTurns();
     await expect(take("a", () => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
     expect(await take("a", async () => 7)).toBe(7);
+  });
+
+  it("a sign-in that is ended here is not renewed meanwhile, and all windows know why", async () => {
+    const { browser, first, second, server, tokensOf } = signedIn();
+    let told = () => {};
+    const telling = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    const ended = endSignIn({ accounts: first, userId: 1, turns: browser.turns }, async () => {
+      await telling;
+      return "signed_out";
+    });
+    const asked = [first, second].map((accounts) => tokensOf(accounts).renew("access-1-1"));
+    told();
+    await ended;
+    for (const answer of asked) await expect(answer).rejects.toThrow(SignedOut);
+    expect(server.sent).toEqual([]);
+    expect(first.state.notice).toMatchObject({ reason: "signed_out", here: true });
+  });
+
+  it("a sign-in stays where ending it failed", async () => {
+    const { browser, first, tokensOf } = signedIn();
+    const ending = endSignIn({ accounts: first, userId: 1, turns: browser.turns }, async () => {
+      throw new NoAnswer("unreachable");
+    });
+    await expect(ending).rejects.toThrow(NoAnswer);
+    expect(await tokensOf(first).get()).toBe("access-1-1");
   });
 });

@@ -39,7 +39,7 @@ describe("the statement", () => {
     expect(lines.map(({ words, sign }) => `${words} (${sign})`)).toEqual([
       "Refunded for (returned)",
       "Paid for (paid)",
-      "Held for (held)",
+      "Set aside for (held)",
       "Deposit (in)",
       "Starting balance (in)",
     ]);
