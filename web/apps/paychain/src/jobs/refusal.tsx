@@ -1,6 +1,6 @@
 // The panel that says why a job's action did not work. As ui/Problem, with the words of problem-words.ts.
 
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { AlertIcon } from "../ui";
 import type { NextStep } from "./next-step";
 import { jobProblemWords } from "./problem-words";
@@ -17,8 +17,15 @@ interface RefusalProps {
 /** Why it did not work, read out when it appears. The button that was pressed is the one to retry with. */
 export function Refusal({ action, error, children }: RefusalProps) {
   const words = jobProblemWords(action, error);
+  const panel = useRef<HTMLDivElement>(null);
+  // In a long form on a phone it may stand above what is seen. Each error is a new one, also with the same words.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it is brought to sight for each error.
+  useEffect(() => {
+    // In braces: newer browsers answer with a promise, which is no clean-up.
+    panel.current?.scrollIntoView({ block: "nearest" });
+  }, [error]);
   return (
-    <div role="alert" className={styles.refusal} data-code={words.code}>
+    <div ref={panel} role="alert" className={styles.refusal} data-code={words.code}>
       <AlertIcon />
       <div>
         <p className={styles.title}>{words.title}</p>

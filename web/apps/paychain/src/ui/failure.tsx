@@ -78,7 +78,7 @@ export class FailureBoundary extends Component<BoundaryProps, BoundaryState> {
 export function NotOpened() {
   return (
     <p role="alert" className={styles.note}>
-      This could not be opened, since the server can't be reached. It is tried again by itself.
+      This could not be opened. While the server can't be reached, it is tried again by itself.
     </p>
   );
 }
