@@ -131,6 +131,17 @@ describe("by keyboard", { timeout: 120_000 }, () => {
     await worker.walletShows({ Earned: "$25.50" });
   });
 
+  it("a deadline of which only the date was typed is not left out in silence", async () => {
+    const window = await PayChain.openAs(await browser.context(), server, erin);
+    const dialog = await window.openPostDialog();
+    await window.fillJob(dialog, { title: "Half a deadline", pay: "10" });
+    await dialog.getByLabel("Deadline").focus();
+    await window.page.keyboard.type("12242030");
+    await dialog.getByRole("button", { name: "Post job" }).click();
+    await dialog.getByText("Give a date and a time.").waitFor();
+    await focused(dialog.getByLabel("Deadline"), "the deadline");
+  });
+
   it("the list is walked with the arrows, and Tab stops in it once", async () => {
     for (const title of ["One", "Two", "Three"]) await erin.post({ title });
     const window = await PayChain.openAs(await browser.context(), server, wanda);

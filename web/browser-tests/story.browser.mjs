@@ -108,7 +108,7 @@ describe("the story of a job", { timeout: 150_000 }, () => {
     await erin.cancel();
     await picture(erin.page, "paychain-cancelled-light");
     await wanda.says("This job was cancelled");
-    await wanda.toast(`A job you accepted was cancelled: $180.50 · ${second}`);
+    await wanda.toast(`A job you accepted was cancelled: Nothing was paid · ${second}`);
     await picture(wanda.page, "paychain-was-cancelled-light");
     await erin.go("Wallet");
     await erin.walletShows({ "Free to spend": "$9,550.00", "Held for jobs": "$0.00" });
@@ -118,7 +118,7 @@ describe("the story of a job", { timeout: 150_000 }, () => {
       assert.deepEqual(lines, [
         `Refunded for ${second} +$180.50 Balance $9,550.00`,
         `Set aside for ${second} −$180.50 Balance $9,369.50`,
-        `Set aside for ${title} −$450.00 Balance $9,550.00`,
+        `Paid for ${title} −$450.00 Balance $9,550.00`,
         "Starting balance +$10,000.00 Balance $10,000.00",
       ]);
     });

@@ -3,6 +3,7 @@
 import type { EventMap, EventType } from "@fanfare/events";
 import { describe, expect, it } from "vitest";
 import { describeEvent, type EventToast, type Viewer } from "../src/toasts/index.js";
+import { join } from "../src/toasts/stack.js";
 
 const EMPLOYER = 7;
 const WORKER = 9;
@@ -76,7 +77,7 @@ const table: Record<EventType, Record<Who, string | null>> = {
   job_refunded: {
     ...NOTHING,
     "its employer": "🔄 Job expired, money returned | Landing page",
-    "its worker": "🔄 A job you accepted expired | Landing page",
+    "its worker": "🔄 A job you accepted expired | Nothing was paid | Landing page",
   },
   payment_held: {
     ...NOTHING,
@@ -113,6 +114,14 @@ describe("the words", () => {
     const data = { ...events.job_refunded, reason: "cancelled" };
     expect(toast("job_refunded", data, employer)?.title).toBe("Job cancelled, money returned");
     expect(toast("job_refunded", data, worker)?.title).toBe("A job you accepted was cancelled");
+  });
+
+  it("show a worker no money with a job that is over, whichever event comes first", () => {
+    const over = toast("job_refunded", events.job_refunded, worker);
+    const returned = toast("payment_refunded", events.payment_refunded, worker);
+    if (over === null || returned === null) throw new Error("a toast is missing");
+    const expected = "🔄 A job you accepted expired | Nothing was paid | Landing page";
+    expect([join(over, returned), join(returned, over)].map(line)).toEqual([expected, expected]);
   });
 
   it("do not say paid before the money is there", () => {

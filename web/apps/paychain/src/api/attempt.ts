@@ -6,26 +6,27 @@ export function newKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** At most so many bodies are remembered; the one that was new first is forgotten. */
+const MOST_BODIES = 20;
+
 /**
- * Gives the key of what a form sends: the same one while the same is tried again, another once it differs or has succeeded.
- * One for each form.
+ * Gives the key of what a form sends: the same one while the same is tried again, also after something else was tried between;
+ * others for all that differs, and once something has succeeded. One for each form.
  */
 export class Attempt {
-  #key: string | null = null;
-  #body = "";
+  readonly #keys = new Map<string, string>();
 
   /** The header for a body, which is compared as JSON. */
   headers(body: unknown): { "Idempotency-Key": string } {
     const text = JSON.stringify(body) ?? "";
-    if (this.#key === null || this.#body !== text) {
-      this.#key = newKey();
-      this.#body = text;
-    }
-    return { "Idempotency-Key": this.#key };
+    const key = this.#keys.get(text) ?? newKey();
+    this.#keys.set(text, key);
+    if (this.#keys.size > MOST_BODIES) this.#keys.delete([...this.#keys.keys()][0] ?? "");
+    return { "Idempotency-Key": key };
   }
 
   /** It has succeeded: what is sent next is something new. */
   done(): void {
-    this.#key = null;
+    this.#keys.clear();
   }
 }

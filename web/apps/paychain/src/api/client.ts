@@ -102,13 +102,18 @@ async function answered(send: (request: Request) => Promise<Response>, request: 
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), timeout);
   const outside = () => giveUp.abort();
+  // Asked before: where the network goes while a call is under way, it may have arrived.
+  const offline = !navigator.onLine;
   request.signal.addEventListener("abort", outside);
   try {
-    return await send(new Request(request, { signal: giveUp.signal }));
+    const response = await send(new Request(request, { signal: giveUp.signal }));
+    // With its body: an answer that stops in the middle is none.
+    const body = await response.arrayBuffer();
+    return new Response(body.byteLength > 0 ? body : null, response);
   } catch (error) {
     if (request.signal.aborted) throw error;
     if (giveUp.signal.aborted) throw new NoAnswer("silent");
-    throw new NoAnswer(navigator.onLine ? "unreachable" : "offline");
+    throw new NoAnswer(offline ? "offline" : "unreachable");
   } finally {
     clearTimeout(timer);
     request.signal.removeEventListener("abort", outside);

@@ -33,7 +33,7 @@ export class ApiProblem extends Error {
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
   constructor(
-    /** `offline`: the browser has no network; `unreachable`: no connection, or it broke; `silent`: nothing came in time. */
+    /** `offline`: never sent, without network; `unreachable`: no connection, or it broke; `silent`: nothing came in time. */
     override readonly cause: "offline" | "unreachable" | "silent",
   ) {
     super(cause);

@@ -6,7 +6,7 @@ import { ApiProblem, type MemberFault, NoAnswer, SignedOut } from "./problem";
 
 /** What was tried. */
 export interface Asked {
-  /** The heading where it did not work: `The wallet could not be loaded`. */
+  /** The heading where it did not work: `The wallet could not be loaded`. Not used where nobody knows that. */
   readonly title: string;
   /**
    * - `read`: nothing could have changed;
@@ -16,6 +16,8 @@ export interface Asked {
   readonly kind: "read" | "write" | "write-once";
   /** Said in place of `Nothing was changed.` where that would be no answer to what the person wonders. */
   readonly meaning?: string;
+  /** Said of a write that got no answer, in place of what is said of all: what may have happened, and what to do next. */
+  readonly unknown?: string;
 }
 
 /** An error in words. */
@@ -31,8 +33,10 @@ export interface ProblemWords {
 
 /** Puts an error into words. Takes whatever was thrown. */
 export function describeProblem(error: unknown, asked: Asked): ProblemWords {
-  if (error instanceof NoAnswer)
-    return { code: "no_answer", title: asked.title, ...noAnswer(error, asked), again: true };
+  if (error instanceof NoAnswer) {
+    const title = mayBeDone(error, asked) ? "No answer came" : asked.title;
+    return { code: "no_answer", title, detail: noAnswer(error, asked), again: true };
+  }
   if (error instanceof SignedOut) {
     return {
       code: "signed_out",
@@ -60,19 +64,26 @@ export function fieldFaults(error: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(error.faults.map((fault) => [fault.member, sentence(fault)]));
 }
 
-function noAnswer({ cause }: NoAnswer, asked: Asked): { detail: string } {
+/** Whether it may have been done although it failed here: it was sent, and the answer is lost. */
+function mayBeDone({ cause }: NoAnswer, asked: Asked): boolean {
+  return asked.kind !== "read" && cause !== "offline";
+}
+
+function noAnswer(error: NoAnswer, asked: Asked): string {
   const what = {
     offline: "This device has no network.",
     unreachable: "The server can't be reached.",
     silent: "The server did not answer in time.",
-  }[cause];
-  if (asked.kind === "read") return { detail: `${what} ${meaningOf(asked)}` };
-  if (cause === "offline") return { detail: `${what} Nothing was sent, and nothing was changed.` };
-  const unknown = "It is not known whether this arrived.";
-  if (asked.kind === "write") {
-    return { detail: `${what} ${unknown} Trying again is safe: it can't happen twice.` };
+  }[error.cause];
+  if (asked.kind === "read") return `${what} ${meaningOf(asked)}`;
+  if (!mayBeDone(error, asked)) {
+    return `${what} Nothing was sent${asked.meaning ? `. ${asked.meaning}` : ", and nothing was changed."}`;
   }
-  return { detail: `${what} ${unknown} Try again in a moment.` };
+  if (asked.unknown !== undefined) return `${what} ${asked.unknown}`;
+  const unknown = "It is not known whether this arrived.";
+  return asked.kind === "write"
+    ? `${what} ${unknown} Trying again is safe: it can't happen twice.`
+    : `${what} ${unknown} Try again in a moment.`;
 }
 
 function refusal(problem: ApiProblem, asked: Asked): { detail: string; again: boolean } {

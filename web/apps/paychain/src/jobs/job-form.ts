@@ -109,11 +109,6 @@ function sentence(text: string): string {
   return text.endsWith(".") ? text : `${text}.`;
 }
 
-/** Whether anything was typed that would be lost. */
-export function isTyped(form: JobForm): boolean {
-  return form.title !== "" || form.description !== "" || form.pay !== "" || form.deadline !== "";
-}
-
 /** What the balance says about the pay, before the service decides. Null while either is unknown. */
 export function balanceAfter(pay: string, balance: number | null): { enough: boolean; left: number } | null {
   const { amount } = parseMoney(pay);

@@ -60,7 +60,12 @@ export const JobRow = memo(function JobRow({
             <Money amount={job.pay_amount_usd} />
           </span>
           <span className={styles.meta}>
-            <StatusBadge status={job.status} />
+            {left && job.status === "open" ? (
+              // It left a list of open jobs; what it is now was not told yet.
+              <Badge tone="neutral">No longer open</Badge>
+            ) : (
+              <StatusBadge status={job.status} />
+            )}
             <span className={styles.type}>{typeWord(job.job_type)}</span>
           </span>
           <span className={styles.time}>

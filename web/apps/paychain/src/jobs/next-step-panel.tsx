@@ -42,6 +42,11 @@ export function NextStepPanel({ job, viewer, thumb }: NextStepPanelProps) {
     return () => clearTimeout(timer);
   }, [acted]);
 
+  // What went wrong in one state of the job is nothing to say of the next.
+  const { reset } = accept;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the state of the job is what it is about.
+  useEffect(() => reset(), [job.status, reset]);
+
   // Beside the button that was pressed, so that it is seen.
   const refusal = accept.error !== null && <Refusal action="accept" error={accept.error} />;
   const actions = offers && (
@@ -51,7 +56,7 @@ export function NextStepPanel({ job, viewer, thumb }: NextStepPanelProps) {
           look="primary"
           wide={thumb !== null}
           pending={accept.isPending}
-          onClick={() => accept.mutate(undefined, { onSuccess: () => setActed(true) })}
+          onClick={() => accept.start(() => setActed(true))}
         >
           {accept.isPending ? "Accepting" : "Accept job"}
         </Button>
@@ -71,7 +76,7 @@ export function NextStepPanel({ job, viewer, thumb }: NextStepPanelProps) {
 
   return (
     <section className={styles.panel} data-turn={step.turn} aria-label="Next step">
-      <div className={styles.words}>
+      <div>
         <h2 ref={line} tabIndex={-1} className={styles.line}>
           {step.line}
         </h2>
@@ -105,6 +110,7 @@ export function NextStepPanel({ job, viewer, thumb }: NextStepPanelProps) {
         viewer={viewer}
         action={asking === "cancel" ? "cancel" : "complete"}
         open={asking !== null}
+        offered={asking === "complete" ? step.main === "complete" : step.canCancel}
         onClose={() => setAsking(null)}
         onDone={() => {
           setAsking(null);
@@ -128,12 +134,15 @@ interface ConfirmDialogProps {
   viewer: Viewer;
   action: "complete" | "cancel";
   open: boolean;
+  /** Whether the job can still be completed or cancelled: the other window, or the deadline, may have been faster. */
+  offered: boolean;
   onClose: () => void;
   onDone: () => void;
 }
 
 /** Asks before money moves, and stays open until the service has answered. */
-function ConfirmDialog({ job, viewer, action, open, onClose, onDone }: ConfirmDialogProps) {
+function ConfirmDialog({ job, viewer, action, open, offered, onClose, onDone }: ConfirmDialogProps) {
+  const keep = useRef<HTMLButtonElement>(null);
   const act = useJobAction(job, action, viewer);
   const amount = formatMoney(job.pay_amount_usd);
   const words = confirmWords(job, viewer, action, amount);
@@ -143,11 +152,21 @@ function ConfirmDialog({ job, viewer, action, open, onClose, onDone }: ConfirmDi
     act.reset();
     onClose();
   };
+  const outdated = open && !offered && !act.isPending;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it is so.
+  useEffect(() => {
+    if (outdated) close();
+  }, [outdated]);
   return (
     <Dialog
       open={open}
       onOpenChange={(next) => {
         if (!next) close();
+      }}
+      // Money moves for good: a second Enter must not be the answer.
+      onOpenAutoFocus={(event) => {
+        event.preventDefault();
+        keep.current?.focus();
       }}
       title={words.title}
       description={words.text}
@@ -157,11 +176,11 @@ function ConfirmDialog({ job, viewer, action, open, onClose, onDone }: ConfirmDi
             <Button
               look={action === "complete" ? "primary" : "danger"}
               pending={act.isPending}
-              onClick={() => act.mutate(undefined, { onSuccess: onDone })}
+              onClick={() => act.start(onDone)}
             >
               {act.isPending ? words.pending : words.button}
             </Button>
-            <Button onClick={close} aria-disabled={act.isPending || undefined}>
+            <Button ref={keep} onClick={close} aria-disabled={act.isPending || undefined}>
               {words.keep}
             </Button>
           </>

@@ -97,7 +97,7 @@ function accepted(job: Job, viewer: Viewer, amount: string): NextStep {
     const worker = workerName(job, viewer) ?? "The worker";
     return {
       line: `${worker} is on it`,
-      meaning: `When the work is done, complete the job: ${amount} goes to ${worker}.`,
+      meaning: `When the work is done, complete the job: ${amount} goes to ${worker}.${untilDeadline(job, "to you")}`,
       main: "complete",
       canCancel: true,
       turn: "yours",
@@ -108,10 +108,15 @@ function accepted(job: Job, viewer: Viewer, amount: string): NextStep {
     return {
       ...WAITING,
       line: `Waiting for ${employerName(job, viewer)} to confirm the work`,
-      meaning: `You accepted this job. ${amount} is held for you and comes when it is confirmed.`,
+      meaning: `You accepted this job. ${amount} is held for you and comes when it is confirmed.${untilDeadline(job, "to the employer")}`,
     };
   }
   return { ...WAITING, line: "Another worker is on it", meaning: "It cannot be taken any more." };
+}
+
+/** What the deadline of an accepted job does to its money. */
+function untilDeadline(job: Job, back: string): string {
+  return job.deadline === null ? "" : ` If that is not done by the deadline, the money goes back ${back}.`;
 }
 
 function completed(job: Job, viewer: Viewer, amount: string): NextStep {

@@ -35,6 +35,7 @@ import {
   zoneWords,
 } from "./job-form";
 import styles from "./post-job-dialog.module.css";
+import { changedAfterLostPost } from "./problem-words";
 import { useBalance } from "./queries";
 import { Refusal } from "./refusal";
 import { putJob, refreshAround } from "./use-job-action";
@@ -55,9 +56,12 @@ export function PostJobDialog({ open, onClose, onPosted }: PostJobDialogProps) {
   const formId = useId();
   const formElement = useRef<HTMLFormElement>(null);
   const [form, setForm] = useState<JobForm>(EMPTY_FORM);
+  /** What the last try was made of. */
+  const [sent, setSent] = useState<JobForm>(EMPTY_FORM);
   const [errors, setErrors] = useState<FormErrors>({});
   const [rest, setRest] = useState<readonly string[]>([]);
   const [attempt] = useState(() => new Attempt());
+  const underWay = useRef(false);
   const balance = useBalance(open).data ?? null;
 
   const post = useMutation({
@@ -76,6 +80,9 @@ export function PostJobDialog({ open, onClose, onPosted }: PostJobDialogProps) {
       setForm(EMPTY_FORM);
       setErrors({});
       onPosted(job);
+    },
+    onSettled: () => {
+      underWay.current = false;
     },
     onError: (error) => {
       if (error instanceof ApiProblem && error.faults.length > 0) {
@@ -98,17 +105,30 @@ export function PostJobDialog({ open, onClose, onPosted }: PostJobDialogProps) {
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (post.isPending) return;
-    const asked = requestOfForm(form, Date.now());
+    // The button is not drawn anew between the two presses of a double click.
+    if (underWay.current) return;
+    // Half a date has no value, but is none to be left out either: the field itself tells.
+    const half = formElement.current?.querySelector("[type=datetime-local]:invalid");
+    const asked = requestOfForm(half ? { ...form, deadline: "half" } : form, Date.now());
     setRest([]);
     setErrors(asked.errors ?? {});
-    if (asked.request) return post.mutate(asked.request);
+    if (asked.request) {
+      underWay.current = true;
+      setSent(form);
+      return post.mutate(asked.request);
+    }
     post.reset();
     toFirstError();
   };
 
+  const tried = post.variables;
+  const changed =
+    tried && JSON.stringify(sent) !== JSON.stringify(form)
+      ? changedAfterLostPost(post.error, tried.title, formatMoney(tried.pay_amount_usd))
+      : null;
   const poor = post.error instanceof ApiProblem && post.error.code === "insufficient_funds";
-  const atFields = Object.keys(errors).length > 0 && rest.length === 0;
+  // Also when its fields have been mended since: a panel would speak of marks that are gone.
+  const atFields = post.error instanceof ApiProblem && post.error.faults.length > 0 && rest.length === 0;
   return (
     <Dialog
       open={open}
@@ -129,7 +149,7 @@ export function PostJobDialog({ open, onClose, onPosted }: PostJobDialogProps) {
     >
       <form id={formId} ref={formElement} className={styles.form} onSubmit={submit} noValidate>
         {post.error !== null && !atFields && (
-          <Refusal action="post" error={post.error}>
+          <Refusal action="post" error={post.error} words={changed ?? undefined}>
             {rest.join(" ")} {poor && <Link to="/wallet">Show wallet</Link>}
           </Refusal>
         )}

@@ -1,7 +1,7 @@
 // What went wrong with a job, where there is more to say than the general words of api/words.ts: what happened, what it
 // means for the money, what to do next. Pure.
 
-import { ApiProblem } from "../api/problem";
+import { ApiProblem, NoAnswer } from "../api/problem";
 import { type Asked, describeProblem, type ProblemWords } from "../api/words";
 import type { JobAction } from "./next-step";
 
@@ -15,13 +15,21 @@ const ASKED: Record<JobAction | "post", Asked> = {
 /** Words for an action or a post that failed. Takes whatever was thrown. */
 export function jobProblemWords(action: JobAction | "post", error: unknown): ProblemWords {
   const general = describeProblem(error, ASKED[action]);
-  // Where no answer came, nobody knows that it was not done.
-  if (general.code === "no_answer" && !general.detail.includes("Nothing was sent")) {
-    return { ...general, title: "No answer came" };
-  }
   if (!(error instanceof ApiProblem)) return general;
   const own = action === "post" ? postWords(error) : actionWords(action, error);
   return own === null ? general : { code: error.code, ...own, again: false };
+}
+
+/**
+ * Words for a form that was changed after its answer was lost: with the same values it would be the same job, with others it is
+ * another one. Null where nothing was sent.
+ */
+export function changedAfterLostPost(error: unknown, title: string, amount: string): OwnWords | null {
+  if (!(error instanceof NoAnswer) || error.cause === "offline") return null;
+  return {
+    title: "The first try may have posted a job",
+    detail: `No answer came for “${title}” with ${amount}. Look for it in your list first: with other values this posts another job and holds more money.`,
+  };
 }
 
 type OwnWords = Pick<ProblemWords, "title" | "detail">;

@@ -22,7 +22,7 @@ export function Timeline({ job, payment, viewer }: TimelineProps) {
       <h2 id="timeline-heading" className={styles.heading}>
         Progress
       </h2>
-      <ol className={styles.steps}>
+      <ol>
         {steps.map((step) => (
           <StepRow key={step.key} step={step} amount={job.pay_amount_usd} />
         ))}

@@ -2,7 +2,7 @@
 // pressed; a retry of the same thing carries the same key.
 
 import { type InfiniteData, type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
-import { createContext, useContext } from "react";
+import { createContext, useContext, useRef } from "react";
 import { type Api, answer, type JobList } from "../api/client";
 import { ApiProblem } from "../api/problem";
 import { KEYS } from "../api/queries";
@@ -22,7 +22,7 @@ const DONE: Record<JobAction, string> = {
   cancel: "The job is cancelled and the money is back in your wallet.",
 };
 
-/** An action on a job: `mutate(undefined)` sends it. `error` is what was thrown; words for it are in problem-words.ts. */
+/** An action on a job: `start` sends it, unless it is under way; two quick presses are one. `error` is what was thrown; words for it are in problem-words.ts. */
 export function useJobAction(job: Job, action: JobAction, viewer: Viewer) {
   const { api } = useSession();
   const client = useQueryClient();
@@ -30,7 +30,8 @@ export function useJobAction(job: Job, action: JobAction, viewer: Viewer) {
   const keys = useContext(IntentKeysContext);
   if (keys === null) throw new Error("an action needs the keys that the jobs' page provides");
   const intent = `${viewer.user_id} ${action} ${job.job_id}`;
-  return useMutation({
+  const underWay = useRef(false);
+  const mutation = useMutation({
     mutationKey: ["job", job.job_id, action],
     mutationFn: () =>
       own.during(
@@ -43,8 +44,18 @@ export function useJobAction(job: Job, action: JobAction, viewer: Viewer) {
       putJob(client, now);
       announce(DONE[action]);
     },
-    onSettled: () => refreshAround(client, job.job_id),
+    onSettled: () => {
+      underWay.current = false;
+      refreshAround(client, job.job_id);
+    },
   });
+  const start = (onSuccess: () => void) => {
+    // The button is not drawn anew between the two presses of a double click.
+    if (underWay.current) return;
+    underWay.current = true;
+    mutation.mutate(undefined, { onSuccess });
+  };
+  return { error: mutation.error, isPending: mutation.isPending, reset: mutation.reset, start };
 }
 
 /** Sends it. That the job is not in the right state may come of this viewer's own first try, whose answer was lost. */

@@ -25,6 +25,9 @@ export interface Account {
   readonly used_at: number;
 }
 
+/** The tokens of a sign-in. */
+export type Tokens = Pick<Account, "refresh_token" | "access_token" | "expires_at">;
+
 /**
  * Why an account is not signed in any more:
  * - `signed_out`: somebody signed out in a window of this browser;
@@ -65,15 +68,21 @@ export interface Surroundings {
   readonly watch: (changed: () => void) => () => void;
 }
 
+/**
+ * Who is signed in, by user id. The tokens of each are under a name of their own, `paychain.accounts.7`: windows of two accounts
+ * may renew theirs at the same time, and a window that is not shown the other's yet must not write the spent ones back.
+ */
 const ACCOUNTS = "paychain.accounts";
 const ENDS = "paychain.ended";
 const CHOICE = "paychain.account";
 /** The window shows the sign-in page although there are accounts. */
 const NOBODY = "none";
 
-/** At most so many accounts are kept; the one that was not used for longest goes. */
+/** At most so many accounts are kept, and so many ends; the account that was not used for longest goes. */
 const MOST_ACCOUNTS = 20;
 
+/** What is known of an account besides its tokens. */
+type Person = Pick<Account, "user" | "used_at">;
 type AccountMap = Readonly<Record<string, Account>>;
 type Ends = Readonly<Record<string, { readonly reason: EndReason; readonly name: string }>>;
 
@@ -115,21 +124,21 @@ export class Accounts {
     const ends = { ...this.#ends() };
     delete ends[account.user.user_id];
     this.#at.shared.setItem(ENDS, JSON.stringify(ends));
-    this.#write({ ...account, used_at: this.#at.now() });
+    this.#writeTokens(account.user.user_id, account);
+    this.#write({ user: account.user, used_at: this.#at.now() });
     this.#choose(String(account.user.user_id));
   }
 
   /** Keeps a new pair of tokens. Does nothing for an account that was signed out meanwhile. */
-  renewed(userId: number, pair: Pick<Account, "refresh_token" | "access_token" | "expires_at">): void {
-    const account = this.stored(userId);
-    if (account) this.#write({ ...account, ...pair });
+  renewed(userId: number, pair: Tokens): void {
+    if (this.stored(userId)) this.#writeTokens(userId, pair);
     this.#changed();
   }
 
   /** Keeps what the service says of a user. */
   update(user: User): void {
     const account = this.stored(user.user_id);
-    if (account) this.#write({ ...account, user });
+    if (account) this.#write({ user, used_at: account.used_at });
     this.#changed();
   }
 
@@ -137,7 +146,7 @@ export class Accounts {
   use(userId: number): void {
     const account = this.stored(userId);
     if (!account) return;
-    this.#write({ ...account, used_at: this.#at.now() });
+    this.#write({ user: account.user, used_at: this.#at.now() });
     this.#choose(String(userId));
   }
 
@@ -148,15 +157,12 @@ export class Accounts {
 
   /** Takes an account out of all windows, which then say why. */
   end(userId: number, reason: EndReason): void {
-    const accounts = { ...this.#read() };
-    const account = accounts[userId];
+    const { [userId]: account, ...others } = this.#read();
     if (!account) return;
-    delete accounts[userId];
-    this.#at.shared.setItem(
-      ENDS,
-      JSON.stringify({ ...this.#ends(), [userId]: { reason, name: account.user.name } }),
-    );
-    this.#at.shared.setItem(ACCOUNTS, JSON.stringify(accounts));
+    const ends = Object.fromEntries(Object.entries(this.#ends()).slice(1 - MOST_ACCOUNTS));
+    this.#at.shared.setItem(ENDS, JSON.stringify({ ...ends, [userId]: { reason, name: account.user.name } }));
+    this.#at.shared.removeItem(tokensOf(userId));
+    this.#writeAll(Object.values(others));
     if (this.#at.own.getItem(CHOICE) === String(userId)) {
       this.#at.own.setItem(CHOICE, NOBODY);
       this.#notice = { reason, name: account.user.name, here: true };
@@ -197,20 +203,29 @@ export class Accounts {
     };
   }
 
-  #write(account: Account): void {
-    const accounts = { ...this.#read(), [account.user.user_id]: account };
-    const kept = sorted(accounts).slice(0, MOST_ACCOUNTS);
-    this.#at.shared.setItem(
-      ACCOUNTS,
-      JSON.stringify(Object.fromEntries(kept.map((one) => [one.user.user_id, one]))),
-    );
+  #write(person: Person): void {
+    const people = sorted({ ...this.#read(), [person.user.user_id]: person });
+    for (const { user } of people.splice(MOST_ACCOUNTS)) this.#at.shared.removeItem(tokensOf(user.user_id));
+    this.#writeAll(people);
+  }
+
+  #writeAll(people: readonly Person[]): void {
+    const all = people.map(({ user, used_at }) => [user.user_id, { user, used_at }]);
+    this.#at.shared.setItem(ACCOUNTS, JSON.stringify(Object.fromEntries(all)));
+  }
+
+  #writeTokens(userId: number, { refresh_token, access_token, expires_at }: Tokens): void {
+    this.#at.shared.setItem(tokensOf(userId), JSON.stringify({ refresh_token, access_token, expires_at }));
   }
 
   #read(): AccountMap {
-    const kept = parsed(this.#at.shared.getItem(ACCOUNTS));
-    return Object.fromEntries(
-      Object.entries(kept).filter((entry): entry is [string, Account] => isAccount(entry[1])),
-    );
+    const accounts: Record<string, Account> = {};
+    for (const [id, person] of Object.entries(parsed(this.#at.shared.getItem(ACCOUNTS)))) {
+      const tokens = parsed(this.#at.shared.getItem(tokensOf(id)));
+      const account: unknown = { ...(person as object | null), ...tokens };
+      if (isAccount(account)) accounts[id] = account;
+    }
+    return accounts;
   }
 
   #ends(): Ends {
@@ -227,7 +242,7 @@ export function browserSurroundings(): Surroundings {
     watch: (changed) => {
       const listener = (event: StorageEvent) => {
         // A null key: all was cleared.
-        if (event.key === ACCOUNTS || event.key === null) changed();
+        if (event.key === null || event.key.startsWith(ACCOUNTS)) changed();
       };
       window.addEventListener("storage", listener);
       return () => window.removeEventListener("storage", listener);
@@ -251,7 +266,12 @@ function usable(storage: () => Storage): Store {
   }
 }
 
-function sorted(accounts: AccountMap): Account[] {
+/** What the tokens of an account are kept under. */
+function tokensOf(userId: number | string): string {
+  return `${ACCOUNTS}.${userId}`;
+}
+
+function sorted<One extends Person>(accounts: Readonly<Record<string, One>>): One[] {
   return Object.values(accounts).sort((one, other) => other.used_at - one.used_at);
 }
 

@@ -3,14 +3,28 @@
 import { type FormEvent, useRef, useState } from "react";
 import { Link, useLocation } from "react-router";
 import { answer } from "../api/client";
-import { ApiProblem } from "../api/problem";
+import { ApiProblem, NoAnswer } from "../api/problem";
 import { AlertIcon, Button, focusFirstError, PasswordField, Problem, TextField, usePageTitle } from "../ui";
 import type { Role } from "./accounts";
 import { Entry } from "./entry";
 import styles from "./entry.module.css";
 import { type FormFaults, formFaults, NO_FAULTS, ownFaults } from "./form-faults";
-import { emailFault, nameFault, newPasswordFault, PASSWORD } from "./rules";
+import { emailFault, NAME_MOST, nameFault, newPasswordFault, PASSWORD } from "./rules";
 import { useEntrance } from "./session";
+
+const ASKED = {
+  title: "The account was not created",
+  kind: "write-once",
+  unknown:
+    "The account may have been created. Try again: if it was, this page says so and leads you to sign in.",
+} as const;
+
+/** Where an earlier try got no answer. */
+const ASKED_AGAIN = {
+  ...ASKED,
+  title: "This try did not work",
+  meaning: "The account may have been created before.",
+} as const;
 
 type Field = "user_type" | "name" | "email" | "password";
 
@@ -39,7 +53,10 @@ export function SignUpPage() {
   const [password, setPassword] = useState("");
   const [faults, setFaults] = useState<FormFaults<Field>>(NO_FAULTS);
   const [pending, setPending] = useState(false);
+  /** The emails whose answers were lost: each may have an account now. */
+  const [lost, setLost] = useState<ReadonlySet<string>>(new Set());
   const { fields, panel } = faults;
+  const mayBeThere = lost.has(email.trim().toLowerCase());
   const taken = panel instanceof ApiProblem && panel.code === "email_taken";
 
   const submit = async (event: FormEvent) => {
@@ -62,6 +79,9 @@ export function SignUpPage() {
       signIn(await answer(api.POST("/auth/register", { body })));
     } catch (error) {
       setFaults(formFaults(error, ["user_type", "name", "email", "password"]));
+      if (error instanceof NoAnswer && error.cause !== "offline") {
+        setLost((before) => new Set(before).add(body.email.toLowerCase()));
+      }
       setPending(false);
       requestAnimationFrame(() => focusFirstError(form.current));
     }
@@ -100,7 +120,7 @@ export function SignUpPage() {
           label="Name"
           name="name"
           autoComplete="name"
-          maxLength={400}
+          maxLength={NAME_MOST * 2}
           required
           value={name}
           onChange={setName}
@@ -119,7 +139,9 @@ export function SignUpPage() {
           error={
             taken ? (
               <>
-                This email is registered already.{" "}
+                {mayBeThere
+                  ? "This account was probably created a moment ago, when no answer came."
+                  : "This email is registered already."}{" "}
                 <Link to="/sign-in" state={{ ...asRecord(state), email: email.trim() }}>
                   Sign in with it
                 </Link>
@@ -139,9 +161,7 @@ export function SignUpPage() {
           onChange={setPassword}
           error={fields.password}
         />
-        {panel !== null && !taken && (
-          <Problem error={panel} asked={{ title: "The account was not created", kind: "write-once" }} />
-        )}
+        {panel !== null && !taken && <Problem error={panel} asked={mayBeThere ? ASKED_AGAIN : ASKED} />}
         <div className={styles.send}>
           <Button type="submit" look="primary" wide pending={pending}>
             Create account

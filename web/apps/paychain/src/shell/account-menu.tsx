@@ -95,6 +95,10 @@ function EverywhereDialog({ onClose }: { onClose: () => void }) {
   const { user, signOutEverywhere } = useSession();
   const [error, setError] = useState<unknown>(null);
   const [pending, setPending] = useState(false);
+  // Once it was asked for, nobody can be told that they stay.
+  const close = () => {
+    if (!pending) onClose();
+  };
   const confirm = async () => {
     setPending(true);
     setError(null);
@@ -108,7 +112,7 @@ function EverywhereDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog
       open
-      onOpenChange={(open) => !open && onClose()}
+      onOpenChange={(open) => !open && close()}
       title="Sign out everywhere?"
       description={`${user.name} is signed out in all windows and on all devices. Jobs and money stay as they are.`}
       footer={
@@ -116,7 +120,7 @@ function EverywhereDialog({ onClose }: { onClose: () => void }) {
           <Button look="primary" pending={pending} onClick={() => void confirm()}>
             Sign out everywhere
           </Button>
-          <Button onClick={onClose}>Stay signed in</Button>
+          <Button onClick={close}>Stay signed in</Button>
         </>
       }
     >

@@ -3,8 +3,8 @@
 import { type FormEvent, useId, useState } from "react";
 import { fieldFaults } from "../api/words";
 import { useSession } from "../session";
-import { nameFault } from "../session/rules";
-import { Button, Dialog, Problem, TextField } from "../ui";
+import { NAME_MOST, nameFault } from "../session/rules";
+import { Button, Dialog, focusFirstError, Problem, TextField } from "../ui";
 
 /** The dialog. It is open as long as it is there. */
 export function RenameDialog({ onClose, onRenamed }: { onClose: () => void; onRenamed: () => void }) {
@@ -15,20 +15,29 @@ export function RenameDialog({ onClose, onRenamed }: { onClose: () => void; onRe
   const [error, setError] = useState<unknown>(null);
   const [pending, setPending] = useState(false);
 
+  const close = () => {
+    if (!pending) onClose();
+  };
+
+  const reject = (sentence: string) => {
+    setFault(sentence);
+    requestAnimationFrame(() => focusFirstError(document.getElementById(form)));
+  };
+
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (pending) return;
     const wrong = nameFault(name);
-    setFault(wrong);
     setError(null);
-    if (wrong) return;
+    if (wrong) return reject(wrong);
+    setFault(null);
     setPending(true);
     try {
       await rename(name.trim());
       onRenamed();
     } catch (thrown) {
       const atField = fieldFaults(thrown).name;
-      if (atField) setFault(atField);
+      if (atField) reject(atField);
       else setError(thrown);
       setPending(false);
     }
@@ -37,14 +46,14 @@ export function RenameDialog({ onClose, onRenamed }: { onClose: () => void; onRe
   return (
     <Dialog
       open
-      onOpenChange={(open) => !open && onClose()}
+      onOpenChange={(open) => !open && close()}
       title="Change name"
       footer={
         <>
           <Button type="submit" form={form} look="primary" pending={pending}>
             Change name
           </Button>
-          <Button onClick={onClose}>Cancel</Button>
+          <Button onClick={close}>Cancel</Button>
         </>
       }
     >
@@ -52,7 +61,7 @@ export function RenameDialog({ onClose, onRenamed }: { onClose: () => void; onRe
         <TextField
           label="Name"
           autoComplete="name"
-          maxLength={200}
+          maxLength={NAME_MOST * 2}
           value={name}
           onChange={setName}
           error={fault}

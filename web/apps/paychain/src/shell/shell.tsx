@@ -21,6 +21,11 @@ const PLACES = [
 export function Shell({ preload, children }: { preload: () => void; children: ReactNode }) {
   const phone = useMediaQuery(PHONE);
   const { pathname } = useLocation();
+  const face = (
+    <span className={styles.face}>
+      <AccountFace compact={phone} />
+    </span>
+  );
   // What the server has now it may not have later: it may be away, or be a newer version.
   useEffect(() => whenIdle(preload), [preload]);
   return (
@@ -35,8 +40,8 @@ export function Shell({ preload, children }: { preload: () => void; children: Re
         {!phone && <Navigation />}
         <div className={styles.side}>
           <ConnectionIndicator {...(styles.connection ? { className: styles.connection } : {})} />
-          <FailureBoundary fallback={<AccountFace compact={phone} />}>
-            <Suspense fallback={<AccountFace compact={phone} />}>
+          <FailureBoundary fallback={face}>
+            <Suspense fallback={face}>
               <AccountMenu compact={phone} />
             </Suspense>
           </FailureBoundary>

@@ -68,14 +68,6 @@ export const AlertIcon = () => (
   </Icon>
 );
 
-/** A clock: a time or a deadline. */
-export const ClockIcon = () => (
-  <Icon>
-    <circle cx="8" cy="8" r="6.25" />
-    <path d="M8 4.5V8l2.25 1.5" />
-  </Icon>
-);
-
 /** A lock: money that is held. */
 export const HeldIcon = () => (
   <Icon>
@@ -147,12 +139,5 @@ export const SignOutIcon = () => (
 export const EditIcon = () => (
   <Icon>
     <path d="m10.75 3.25 2 2L5.5 12.5l-2.75.75.75-2.75z" />
-  </Icon>
-);
-
-/** Three lines, each shorter: narrow down. */
-export const FilterIcon = () => (
-  <Icon>
-    <path d="M2.5 4.5h11M4.5 8h7M6.5 11.5h3" />
   </Icon>
 );

@@ -16,7 +16,7 @@ export interface ProblemProps {
   onRetry?: (() => void) | undefined;
   /** It is being tried again. */
   retrying?: boolean | undefined;
-  /** Since when what is shown beside it has not been renewed (milliseconds since 1970): makes it a thin note over old data. */
+  /** It stands over data that is older than the error: a thin note. */
   note?: boolean | undefined;
   /** Further ways out, such as a link. */
   children?: ReactNode;

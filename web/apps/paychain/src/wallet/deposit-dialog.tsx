@@ -4,9 +4,9 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useId, useState } from "react";
 import { Attempt } from "../api/attempt";
 import { answer } from "../api/client";
-import { ApiProblem } from "../api/problem";
+import { ApiProblem, NoAnswer } from "../api/problem";
 import { KEYS } from "../api/queries";
-import { fieldFaults } from "../api/words";
+import { type Asked, fieldFaults } from "../api/words";
 import { useApi } from "../session";
 import {
   announce,
@@ -18,6 +18,7 @@ import {
   Problem,
   parseMoney,
 } from "../ui";
+import styles from "./deposit-dialog.module.css";
 
 /** The dialog. It is open as long as it is there. */
 export function DepositDialog({ onClose }: { onClose: () => void }) {
@@ -28,8 +29,15 @@ export function DepositDialog({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
   const [fault, setFault] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
+  /** The amount whose answer was lost last, in US dollars. */
+  const [lost, setLost] = useState<number | null>(null);
   const [pending, setPending] = useState(false);
   const closed = error instanceof ApiProblem && error.code === "deposits_disabled";
+
+  // What was sent can't be taken back, and a second dialog would not know of it.
+  const close = () => {
+    if (!pending) onClose();
+  };
 
   const reject = (sentence: string) => {
     setFault(sentence);
@@ -40,9 +48,9 @@ export function DepositDialog({ onClose }: { onClose: () => void }) {
     event.preventDefault();
     if (pending) return;
     const typed = parseMoney(text);
-    setError(null);
     setFault(null);
     if (typed.amount === null) return reject(typed.fault);
+    setError(null);
     const body = { amount_usd: typed.amount };
     setPending(true);
     try {
@@ -53,6 +61,9 @@ export function DepositDialog({ onClose }: { onClose: () => void }) {
       onClose();
     } catch (thrown) {
       setPending(false);
+      if (thrown instanceof NoAnswer && thrown.cause !== "offline") setLost(typed.amount);
+      // It may have been made, also where this page was not told.
+      void queries.invalidateQueries({ queryKey: KEYS.wallet });
       const atField = fieldFaults(thrown).amount_usd;
       if (atField) reject(atField);
       else setError(thrown);
@@ -63,7 +74,7 @@ export function DepositDialog({ onClose }: { onClose: () => void }) {
     <Dialog
       open
       keep
-      onOpenChange={(open) => !open && onClose()}
+      onOpenChange={(open) => !open && close()}
       title="Deposit money"
       description="Demo money: no bank or card is behind it, and it can only be used for jobs on this server."
       footer={
@@ -74,19 +85,35 @@ export function DepositDialog({ onClose }: { onClose: () => void }) {
             <Button type="submit" form={form} look="primary" pending={pending}>
               Deposit
             </Button>
-            <Button onClick={onClose}>Cancel</Button>
+            <Button onClick={close}>Cancel</Button>
           </>
         )
       }
     >
-      {!closed && (
-        <form id={form} onSubmit={(event) => void submit(event)} noValidate>
+      {closed ? (
+        <Problem error={error} asked={askedOf(lost, text)} />
+      ) : (
+        <form id={form} className={styles.form} onSubmit={(event) => void submit(event)} noValidate>
+          {error !== null && <Problem error={error} asked={askedOf(lost, text)} />}
           <MoneyField label="Amount in US dollars" value={text} onChange={setText} error={fault} required />
         </form>
       )}
-      {error !== null && (
-        <Problem error={error} asked={{ title: "The deposit was not made", kind: "write" }} />
-      )}
     </Dialog>
   );
+}
+
+/** How a failure is worded: an amount whose answer was lost may be in the wallet, and another one would come on top of it. */
+function askedOf(lost: number | null, text: string): Asked {
+  if (lost === null) return { title: "The deposit was not made", kind: "write" };
+  const money = formatMoney(lost);
+  const made = `The deposit of ${money} may have been made already.`;
+  return {
+    title: "This try did not work",
+    kind: "write",
+    meaning: `This try changed nothing. ${made}`,
+    unknown:
+      parseMoney(text).amount === lost
+        ? `It is not known whether the deposit of ${money} was made. Trying again with the same amount is safe: it can't happen twice.`
+        : `${made} Another amount is another deposit.`,
+  };
 }

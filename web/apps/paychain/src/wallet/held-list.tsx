@@ -19,7 +19,7 @@ export function HeldList({
 }) {
   if (payments.length === 0) return null;
   return (
-    <section className={styles.held} aria-labelledby="held">
+    <section aria-labelledby="held">
       <h2 id="held" className={styles.heading}>
         {heading}
       </h2>

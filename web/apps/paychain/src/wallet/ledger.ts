@@ -1,7 +1,7 @@
 // The entries of a wallet as a statement: what each says, what the balance was behind it, which day it belongs to.
 // Pure: no components, no calls.
 
-import type { Entry, Wallet } from "../api/client";
+import type { Entry, Payment, Wallet } from "../api/client";
 import type { Role } from "../session";
 
 /** How an entry is marked: money came in, was set aside, was paid out, came back. */
@@ -32,8 +32,14 @@ export interface Day {
   readonly lines: readonly Line[];
 }
 
-/** The lines of the pages that were loaded, newest first. Balances are counted back from the present one, in whole cents. */
-export function linesOf(pages: readonly Wallet[], role: Role): Line[] {
+/**
+ * The lines of the pages that were loaded, newest first. Balances are counted back from the present one, in whole cents. An
+ * employer's wallet has no entry of its own for money that was paid: what `payments` say makes of "Set aside for" a "Paid for".
+ */
+export function linesOf(pages: readonly Wallet[], role: Role, payments: readonly Payment[] = []): Line[] {
+  const released = new Set(
+    payments.filter((payment) => payment.status === "released").map((payment) => payment.payment_id),
+  );
   const latest = pages[0];
   if (!latest) return [];
   const complete = pages.at(-1)?.entries.next === null;
@@ -42,7 +48,7 @@ export function linesOf(pages: readonly Wallet[], role: Role): Line[] {
   return entries.map((entry, index) => {
     const oldest = complete && index === entries.length - 1;
     const line: Line = {
-      ...describeEntry(entry, role, oldest),
+      ...describeEntry(entry, role, oldest, released),
       amount: entry.amount_usd,
       balance: cents / 100,
     };
@@ -51,14 +57,21 @@ export function linesOf(pages: readonly Wallet[], role: Role): Line[] {
   });
 }
 
-function describeEntry(entry: Entry, role: Role, oldest: boolean): Omit<Line, "amount" | "balance"> {
+function describeEntry(
+  entry: Entry,
+  role: Role,
+  oldest: boolean,
+  released: ReadonlySet<number>,
+): Omit<Line, "amount" | "balance"> {
   const about = { id: entry.entry_id, jobId: entry.job_id, at: entry.created_at };
   switch (entry.kind) {
     case "deposit":
       // Where deposits are possible at all, a wallet begins with one that the server books.
       return { ...about, sign: "in", words: oldest && role === "employer" ? "Starting balance" : "Deposit" };
     case "hold":
-      return { ...about, sign: "held", words: "Set aside for" };
+      return entry.payment_id !== null && released.has(entry.payment_id)
+        ? { ...about, sign: "paid", words: "Paid for" }
+        : { ...about, sign: "held", words: "Set aside for" };
     case "release":
       return {
         ...about,

@@ -12,7 +12,7 @@ const PAGE = 20;
 /** At most so many pages are shown: 1,000 entries. */
 export const MOST_PAGES = 50;
 
-/** Pages of 100 that are looked through for held payments: newest first, so old ones beyond them are missed at most. */
+/** Pages of 100 payments that are loaded: newest first, so old ones beyond them are missed at most. */
 const PAYMENT_PAGES = 5;
 
 /** The wallet with as many pages of its ledger as were asked for. */
@@ -30,26 +30,26 @@ export function useWallet() {
   });
 }
 
-/** The user's payments that are held now, newest first. */
-export function useHeldPayments() {
+/** The user's payments, newest first: at most 500. */
+export function usePayments() {
   const api = useApi();
   return useQuery({
-    queryKey: [...KEYS.payments, "held"],
-    queryFn: ({ signal }) => heldPayments(api, signal),
+    queryKey: [...KEYS.payments, "all"],
+    queryFn: ({ signal }) => loadPayments(api, signal),
   });
 }
 
-async function heldPayments(api: Api, signal: AbortSignal): Promise<Payment[]> {
-  const held: Payment[] = [];
+async function loadPayments(api: Api, signal: AbortSignal): Promise<Payment[]> {
+  const payments: Payment[] = [];
   let cursor: string | null = null;
   for (let page = 0; page < PAYMENT_PAGES; page += 1) {
     const query: { limit: number; cursor?: string } = { limit: 100, ...(cursor === null ? {} : { cursor }) };
     const list = await answer(api.GET("/payments", { params: { query }, signal }));
-    held.push(...list.items.filter((payment) => payment.status === "held"));
+    payments.push(...list.items);
     cursor = list.next;
     if (cursor === null) break;
   }
-  return held;
+  return payments;
 }
 
 /**

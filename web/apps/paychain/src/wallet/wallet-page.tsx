@@ -21,7 +21,7 @@ import { DepositDialog } from "./deposit-dialog";
 import { Figure } from "./figure";
 import { HeldList } from "./held-list";
 import { daysOf, linesOf } from "./ledger";
-import { MOST_PAGES, useHeldPayments, useJobTitles, useWallet } from "./queries";
+import { MOST_PAGES, useJobTitles, usePayments, useWallet } from "./queries";
 import { Statement } from "./statement";
 import styles from "./wallet-page.module.css";
 
@@ -33,21 +33,21 @@ export function WalletPage() {
   const { user } = useSession();
   const employer = user.user_type === "employer";
   const wallet = useWallet();
-  const held = useHeldPayments();
+  const payments = usePayments();
   const [depositing, setDepositing] = useState(false);
 
   const pages = wallet.data?.pages ?? [];
-  const lines = linesOf(pages, user.user_type);
-  const payments = held.data ?? [];
+  const lines = linesOf(pages, user.user_type, payments.data);
+  const held = (payments.data ?? []).filter((payment) => payment.status === "held");
   const titles = useJobTitles([
     ...lines.flatMap((line) => line.jobId ?? []),
-    ...payments.map((payment) => payment.job_id),
+    ...held.map((payment) => payment.job_id),
   ]);
   const latest = pages[0];
-  const heldAmount = employer ? (latest?.held_usd ?? null) : held.data ? sum(payments) : null;
+  const heldAmount = employer ? (latest?.held_usd ?? null) : payments.data ? sum(held) : null;
   const retry = () => {
     void wallet.refetch();
-    void held.refetch();
+    void payments.refetch();
   };
 
   return (
@@ -75,7 +75,7 @@ export function WalletPage() {
         <Problem error={wallet.error} asked={ASKED} onRetry={retry} retrying={wallet.isFetching} />
       ) : (
         <>
-          <div className={styles.money}>
+          <div>
             <dl className={styles.figures} data-long={isLong(latest?.balance_usd, heldAmount) || undefined}>
               <Figure
                 name={employer ? "Free to spend" : "Earned"}
@@ -96,11 +96,11 @@ export function WalletPage() {
           </div>
           <HeldList
             heading={employer ? "Held now" : "On its way to you"}
-            payments={payments}
+            payments={held}
             titles={titles}
             employer={employer}
           />
-          <section className={styles.ledger} aria-labelledby="ledger">
+          <section aria-labelledby="ledger">
             <div className={styles.ledgerHead}>
               <h2 id="ledger">Ledger</h2>
               {employer && lines.some((line) => line.words === "Starting balance") && (

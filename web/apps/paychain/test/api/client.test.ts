@@ -69,6 +69,21 @@ describe("calls", () => {
     await expect(answer(api.GET("/jobs"))).rejects.toMatchObject({ name: "NoAnswer", cause: "unreachable" });
   });
 
+  it("without a network were not sent; where it goes while they are under way, they may have been", async () => {
+    const network = vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);
+    const api = createApi({
+      ...base,
+      fetch: () => {
+        network.mockReturnValue(false);
+        return Promise.reject(new TypeError("Failed to fetch"));
+      },
+    });
+    await expect(answer(api.GET("/jobs"))).rejects.toMatchObject({ cause: "offline" });
+    network.mockReturnValue(true);
+    await expect(answer(api.GET("/jobs"))).rejects.toMatchObject({ cause: "unreachable" });
+    network.mockRestore();
+  });
+
   it("whose answer is cut off are not answered", async () => {
     const api = createApi({ ...base, fetch: async () => new Response('{"items":[', { status: 200 }) });
     await expect(answer(api.GET("/jobs"))).rejects.toBeInstanceOf(NoAnswer);
@@ -117,6 +132,24 @@ describe("calls", () => {
       await vi.advanceTimersByTimeAsync(15_000);
       await failed;
     });
+
+    it("in the middle of their answer are given up too", async () => {
+      const api = createApi({
+        ...base,
+        fetch: async ({ signal }) => {
+          const body = new ReadableStream({
+            start: (stream) => {
+              signal.addEventListener("abort", () => stream.error(new DOMException("aborted", "AbortError")));
+            },
+          });
+          return new Response(body, { status: 200 });
+        },
+      });
+      const call = answer(api.GET("/jobs"));
+      const failed = expect(call).rejects.toMatchObject({ cause: "silent" });
+      await vi.advanceTimersByTimeAsync(15_000);
+      await failed;
+    });
   });
 });
 
@@ -126,6 +159,7 @@ describe("attempts", () => {
     const first = attempt.headers({ amount: 5 });
     expect(attempt.headers({ amount: 5 })).toEqual(first);
     expect(attempt.headers({ amount: 6 })).not.toEqual(first);
+    expect(attempt.headers({ amount: 5 })).toEqual(first);
   });
 
   it("take another key once they have succeeded", () => {

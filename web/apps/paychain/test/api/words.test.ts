@@ -43,6 +43,14 @@ describe("words", () => {
     );
   });
 
+  it("a write without an answer is not said to have failed, unless nothing was sent", () => {
+    expect(describeProblem(new NoAnswer("unreachable"), WRITE).title).toBe("No answer came");
+    expect(describeProblem(new NoAnswer("offline"), WRITE).title).toBe("The job was not posted");
+    expect(describeProblem(new NoAnswer("silent"), { ...WRITE, unknown: "It may be there." }).detail).toBe(
+      "The server did not answer in time. It may be there.",
+    );
+  });
+
   it("without a network nothing was sent", () => {
     expect(describeProblem(new NoAnswer("offline"), WRITE).detail).toBe(
       "This device has no network. Nothing was sent, and nothing was changed.",

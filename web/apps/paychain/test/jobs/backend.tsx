@@ -1,15 +1,17 @@
-// The jobs' page over a back end that a test plays: what it was asked, and what it answers.
+// The pages of jobs and wallet over a back end that a test plays: what it was asked, and what it answers.
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, cleanup, render } from "@testing-library/react";
 import { MemoryRouter, Route, Routes } from "react-router";
 import { onTestFinished, vi } from "vitest";
+import type { Entry, Payment } from "../../src/api/client";
 import { JobsPage } from "../../src/jobs";
 import type { Job, Viewer } from "../../src/jobs/job";
 import { createOwn, OwnContext } from "../../src/live/own";
 import { Accounts, type Store } from "../../src/session/accounts";
 import { AccountsProvider, SessionProvider } from "../../src/session/session";
 import { windowTurns } from "../../src/session/turns";
+import { WalletPage } from "../../src/wallet/wallet-page";
 
 /** A call that changes something, as it arrived. */
 export interface Asked {
@@ -24,6 +26,9 @@ export type Answer = { status: number; body: unknown } | "unreachable";
 /** What a test plays with. */
 export interface Backend {
   jobs: Job[];
+  payments: Payment[];
+  /** The ledger of the wallet. */
+  entries: Entry[];
   /** The calls that change something, in their order. */
   readonly asked: Asked[];
   /** Answers them. */
@@ -42,6 +47,8 @@ export function openPage(viewer: Viewer, address: string, jobs: Job[]): Backend 
   const queries = new QueryClient({ defaultOptions: { queries: { retry: false, networkMode: "always" } } });
   const backend: Backend = {
     jobs,
+    payments: [],
+    entries: [],
     asked: [],
     post: () => problem(503, "payment_unavailable"),
     refresh: () => act(() => queries.invalidateQueries()),
@@ -73,7 +80,7 @@ export function openPage(viewer: Viewer, address: string, jobs: Job[]): Backend 
             <MemoryRouter initialEntries={[address]}>
               <Routes>
                 <Route path="/jobs/:jobId?" element={<JobsPage />} />
-                <Route path="/wallet" element={<p>The wallet</p>} />
+                <Route path="/wallet" element={<WalletPage />} />
               </Routes>
             </MemoryRouter>
           </OwnContext>
@@ -99,9 +106,9 @@ async function respond(backend: Backend, viewer: Viewer, request: Request): Prom
     return json(answer.status, answer.body);
   }
   if (path === "/jobs") return json(200, { items: listed(backend.jobs, viewer, query), next: null });
-  if (path === "/payments") return json(200, { items: [], next: null });
+  if (path === "/payments") return json(200, { items: backend.payments, next: null });
   if (path === "/wallet") {
-    return json(200, { balance_usd: 1000, held_usd: 0, entries: { items: [], next: null } });
+    return json(200, { balance_usd: 1000, held_usd: 0, entries: { items: backend.entries, next: null } });
   }
   const job = backend.jobs.find(({ job_id }) => path === `/jobs/${job_id}`);
   return job ? json(200, job) : json(404, { type: "about:blank", title: "", status: 404, code: "not_found" });

@@ -172,6 +172,10 @@ describe("posting a job", () => {
     await fill(dialog, "Logo", "5");
     expect(await within(dialog).findByText("The title must have 1 to 200 characters.")).toBeTruthy();
     expect(within(dialog).queryByRole("alert")).toBeNull();
+
+    fireEvent.change(title, { target: { value: "Logo for a bakery" } });
+    expect(title.getAttribute("aria-invalid")).toBeNull();
+    expect(within(dialog).queryByRole("alert")).toBeNull();
   });
 });
 

@@ -90,6 +90,40 @@ describe("accounts", () => {
     expect(accounts.state).not.toBe(before);
   });
 
+  it("two accounts that are renewed at once in two windows both keep their new tokens", () => {
+    const browser = new Browser();
+    const first = browser.open().accounts;
+    first.signIn(signInOf(ERIN, browser.now));
+    first.signIn(signInOf(WANDA, browser.now));
+    // Browsers show a window what another one writes a little later.
+    const second = browser.open(new Map(), new Map(browser.shared)).accounts;
+    first.renewed(ERIN.user_id, signInOf(ERIN, browser.now, "new"));
+    second.renewed(WANDA.user_id, signInOf(WANDA, browser.now, "new-too"));
+    const later = browser.open().accounts;
+    expect(later.stored(ERIN.user_id)?.refresh_token).toBe("refresh-new");
+    expect(later.stored(WANDA.user_id)?.refresh_token).toBe("refresh-new-too");
+  });
+
+  it("an account that has ended leaves no tokens behind", () => {
+    const browser = new Browser();
+    const { accounts } = browser.open();
+    accounts.signIn(signInOf(ERIN, browser.now));
+    accounts.end(ERIN.user_id, "signed_out");
+    expect([...browser.shared.values()].join()).not.toMatch(/refresh-|access-/);
+  });
+
+  it("of accounts that have ended, the reasons of twenty are kept", () => {
+    const browser = new Browser();
+    const { accounts } = browser.open();
+    for (let id = 1; id <= 30; id += 1) {
+      accounts.signIn(signInOf({ ...ERIN, user_id: id }, browser.now));
+      accounts.end(id, "signed_out");
+    }
+    const kept: unknown = JSON.parse(browser.shared.get("paychain.ended") ?? "");
+    expect(Object.keys(kept as object)).toHaveLength(20);
+    expect(kept).toHaveProperty("30");
+  });
+
   it("what is no account in the store is left out", () => {
     const browser = new Browser();
     browser.shared.set("paychain.accounts", JSON.stringify({ 1: { user: { user_id: 1 } }, 2: null }));
@@ -108,5 +142,6 @@ describe("accounts", () => {
     expect(accounts.state.accounts).toHaveLength(20);
     expect(accounts.stored(1)).toBeNull();
     expect(accounts.stored(2)).not.toBeNull();
+    expect([...browser.shared.keys()].filter((key) => key.startsWith("paychain.accounts."))).toHaveLength(20);
   });
 });

@@ -116,6 +116,49 @@ describe("signing up", () => {
   });
 });
 
+describe("signing up without an answer", () => {
+  const lost = () => Promise.reject(new TypeError("Failed to fetch"));
+
+  it("says that the account may exist, and leads to it where it does", async () => {
+    const answers = [lost, () => json(409, { code: "email_taken" })];
+    open("/sign-up", () => answers.shift()?.() ?? json(500, {}));
+    fillSignUp();
+    press("Create account");
+    const alert = await screen.findByRole("alert");
+    expect(alert.textContent).toContain("No answer came");
+    expect(alert.textContent).toContain("The account may have been created.");
+
+    press("Create account");
+    await screen.findByText(/This account was probably created a moment ago/);
+    expect(screen.queryByRole("alert")).toBeNull();
+    fireEvent.click(screen.getByRole("link", { name: "Sign in with it" }));
+    expect(field("Email").value).toBe("erin@example.com");
+  });
+
+  it("does not take somebody else's account for the one of the lost try", async () => {
+    const answers = [lost, () => json(409, { code: "email_taken" })];
+    open("/sign-up", () => answers.shift()?.() ?? json(500, {}));
+    fillSignUp();
+    press("Create account");
+    await screen.findByRole("alert");
+    type("Email", "anna@example.com");
+    press("Create account");
+    await screen.findByText(/This email is registered already/);
+  });
+
+  it("does not say of a later refusal that there is no account", async () => {
+    const answers = [lost, () => json(429, { code: "rate_limited" }, { "retry-after": "5" })];
+    open("/sign-up", () => answers.shift()?.() ?? json(500, {}));
+    fillSignUp();
+    press("Create account");
+    await screen.findByText("No answer came");
+    press("Create account");
+    expect((await screen.findByText("This try did not work")).closest("[role=alert]")?.textContent).toContain(
+      "The account may have been created before.",
+    );
+  });
+});
+
 describe("signing in", () => {
   const fill = () => {
     type("Email", "erin@example.com");

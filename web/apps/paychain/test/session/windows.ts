@@ -11,14 +11,21 @@ export class Browser {
   now = Date.parse("2026-11-21T12:00:00.000Z");
   readonly #watchers = new Map<object, () => void>();
 
-  /** Opens a window. `own` is what its sessionStorage has, as after loading the page again. */
-  open(own = new Map<string, string>()): { accounts: Accounts; own: Map<string, string> } {
+  /**
+   * Opens a window. `own` is what its sessionStorage has, as after loading the page again. `seen` is what it sees of the shared
+   * store besides what it writes: a copy is a window that is not shown yet what others write from now on.
+   */
+  open(
+    own = new Map<string, string>(),
+    seen = this.shared,
+  ): { accounts: Accounts; own: Map<string, string> } {
     const key = {};
     const surroundings: Surroundings = {
       shared: {
-        ...storeOf(this.shared),
+        ...storeOf(seen),
         // As in browsers, the others are told, and not the one that wrote.
         setItem: (name, value) => {
+          seen.set(name, value);
           this.shared.set(name, value);
           for (const [other, changed] of this.#watchers) if (other !== key) changed();
         },

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { Entry, Wallet } from "../../src/api/client";
 import { daysOf, dayWords, linesOf } from "../../src/wallet/ledger";
+import { samplePayment } from "../jobs/sample";
 
 let id = 100;
 const entry = (kind: string, amount_usd: number, job_id: number | null = null): Entry => {
@@ -43,6 +44,31 @@ describe("the statement", () => {
       "Deposit (in)",
       "Starting balance (in)",
     ]);
+  });
+
+  it("says of an employer's held money what has become of it", () => {
+    const payment = (id: number, status: string) =>
+      samplePayment({ payment_id: id, job_id: id, amount_usd: 10, status });
+    const lines = linesOf(
+      [
+        page(70, [
+          entry("refund", 10, 9),
+          ...[9, 8, 7, 6].map((id) => entry("hold", -10, id)),
+          entry("deposit", 100),
+        ]),
+      ],
+      "employer",
+      [payment(9, "refunded"), payment(8, "released"), payment(7, "held")],
+    );
+    expect(lines.map(({ words, jobId }) => `${words} ${jobId}`)).toEqual([
+      "Refunded for 9",
+      "Set aside for 9",
+      "Paid for 8",
+      "Set aside for 7",
+      "Set aside for 6",
+      "Starting balance null",
+    ]);
+    expect(lines[2]).toMatchObject({ sign: "paid", amount: -10 });
   });
 
   it("says what a worker earned", () => {

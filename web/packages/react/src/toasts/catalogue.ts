@@ -16,7 +16,7 @@ export interface EventToast {
   readonly icon: string;
   /** What happened. */
   readonly title: string;
-  /** How much: "$450.00". Never cut. */
+  /** How much: "$450.00", or "Nothing was paid". Never cut. */
   readonly amount?: string;
   /** Who or what it is about; cut by the style sheet where it is too long. */
   readonly subject?: string;
@@ -79,7 +79,9 @@ export const describeEvent: Describe = (event, viewer) => {
         return job("🔄", expired ? "Job expired, money returned" : "Job cancelled, money returned");
       }
       if (role !== "worker") return null;
-      return job("🔄", expired ? "A job you accepted expired" : "A job you accepted was cancelled");
+      const over = job("🔄", expired ? "A job you accepted expired" : "A job you accepted was cancelled");
+      // The sum that the payment's event knows is the employer's again: beside this title it would read as earned.
+      return over && { ...over, amount: "Nothing was paid" };
     }
     case "payment_held":
       if (role === "employer") return payment("💰", "Payment held");

@@ -237,5 +237,7 @@ export class ToastView {
 
 function cut(text: string, max: number): string {
   const string = String(text);
-  return string.length <= max ? string : `${string.slice(0, max - 1)}…`;
+  if (string.length <= max) return string;
+  // Not within an emoji.
+  return `${string.slice(0, max - 1).replace(/[\ud800-\udbff]$/, "")}…`;
 }

@@ -74,6 +74,13 @@ describe("one toast", () => {
     expect(titles()).toEqual(["<img src=x onerror=alert(1)>"]);
   });
 
+  it("cuts a text beside an emoji, never within one", () => {
+    const { show } = bound(make());
+    show({ title: `t${"🎉".repeat(150)}` });
+    show({ title: "🎉".repeat(150) });
+    expect(titles()).toEqual([`${"🎉".repeat(99)}…`, `t${"🎉".repeat(99)}…`]);
+  });
+
   it("cuts a text that would fill the page", () => {
     make().show({ title: "t".repeat(5_000), message: "m".repeat(50_000) });
     expect(titles()[0]).toHaveLength(200);
