@@ -7,7 +7,7 @@ import { createHooks, FanfareProvider, useChannel, useConnectionState } from "@f
 import { memo, StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
 
-const { useEvent } = createHooks<EventMap>();
+const { useEvent, useEventBatch } = createHooks<EventMap>();
 
 /** Jobs in the list. */
 const SHOWN = 50;
@@ -35,8 +35,8 @@ const Counter = memo(function Counter() {
   useEvent("job_created", (job, event) => {
     bench.seen.push(job.job_id);
     bench.ages.push(Date.now() - Date.parse(event.timestamp));
-    setCount((before) => before + 1);
   });
+  useEventBatch("job_created", (events) => setCount((before) => before + events.length));
   return <output>{count}</output>;
 });
 
@@ -45,7 +45,9 @@ type Job = EventMap["job_created"];
 const Latest = memo(function Latest() {
   rendered("list");
   const [jobs, setJobs] = useState<readonly Job[]>([]);
-  useEvent("job_created", (job) => setJobs((before) => [job, ...before.slice(0, SHOWN - 1)]));
+  useEventBatch("job_created", (events) =>
+    setJobs((before) => [...events.map(({ data }) => data).reverse(), ...before].slice(0, SHOWN)),
+  );
   return (
     <ol>
       {jobs.map((job) => (

@@ -1,6 +1,7 @@
 // The public door of `@fanfare/react`. TanStack Query and toasts have doors of their own, as they need other packages.
 
 export { useChannel } from "./channels.js";
+export { useEventBatch } from "./event-batch.js";
 export { type EventHandler, type EventOfTypes, useEvent } from "./events.js";
 export { ConnectionIndicator, type ConnectionIndicatorProps, type IndicatorLabels } from "./indicator.js";
 export { FanfareProvider, type FanfareProviderProps, useFanfare } from "./provider.js";

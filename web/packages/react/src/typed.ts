@@ -1,7 +1,8 @@
 // The hooks with an app's own events in their types. Nothing here does anything when the program runs.
 
 import type { Client } from "@fanfare/client";
-import { type EventHandler, useEvent } from "./events.js";
+import { useEventBatch } from "./event-batch.js";
+import { type EventHandler, type EventOfTypes, useEvent } from "./events.js";
 import { useFanfare } from "./provider.js";
 import { useWebSocket, type WebSocketBindings } from "./web-socket.js";
 
@@ -15,6 +16,11 @@ export interface Hooks<Events> {
   readonly useEvent: <T extends keyof Events & string>(
     types: T | readonly T[],
     handler: EventHandler<Events, T>,
+  ) => void;
+  /** Calls a handler with the events since the last picture. */
+  readonly useEventBatch: <T extends keyof Events & string>(
+    types: T | readonly T[],
+    handler: (events: readonly EventOfTypes<Events, T>[]) => void,
   ) => void;
 }
 
@@ -32,5 +38,6 @@ export function createHooks<Events>(): Hooks<Events> {
     useFanfare: useFanfare<Events>,
     useWebSocket: useWebSocket<Events>,
     useEvent: useEvent as Hooks<Events>["useEvent"],
+    useEventBatch: useEventBatch as Hooks<Events>["useEventBatch"],
   };
 }
