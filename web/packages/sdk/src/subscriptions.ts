@@ -1,20 +1,11 @@
 // Which channels are followed, by how many, and what the server said of each. Turns changes into few frames: those of one turn
 // go out together, at most 100 channels in a frame, and never so many frames that the server's rate limit is near.
 
+import { frameBudget, isChannelName, PER_FRAME } from "./limits.js";
 import type { ChannelState, Environment, FanfareError } from "./types.js";
 
 /** The most names that are kept; the server's own limit for a connection is 100 by default. */
 export const MOST_CHANNELS = 10_000;
-
-/** The most channels in one frame: 100 names of 200 bytes are well below the server's 64 KiB. */
-const PER_FRAME = 100;
-
-/** At most so many frames in each 10 s, twice that across the border of two; the server closes at 100. */
-const FRAMES = 40;
-const WINDOW = 10_000;
-
-/** What the server takes as a name. One that is none would make a whole frame invalid, or too large. */
-const NAME = /^[A-Za-z0-9_\-:./@=]{1,200}$/;
 
 const INVALID_NAME = "A channel's name has 1 to 200 characters of A–Z a–z 0–9 _ - : . / @ =.";
 
@@ -63,9 +54,7 @@ export function subscriptions({ env, send, changed, error }: SubscriptionsHost):
   const touched = new Set<string>();
   let open = false;
   let planned = false;
-  let timer: unknown;
-  let windowEnd = 0;
-  let sent = 0;
+  const budget = frameBudget(env, plan);
 
   function set(name: string, entry: Entry, state: ChannelState) {
     if (entry.state === state) return;
@@ -124,7 +113,7 @@ export function subscriptions({ env, send, changed, error }: SubscriptionsHost):
 
   function hand(type: "subscribe" | "unsubscribe", names: string[]) {
     for (let at = 0; at < names.length; at += PER_FRAME) {
-      if (!allowed()) {
+      if (!budget.take()) {
         for (const name of names.slice(at)) touched.add(name);
         return;
       }
@@ -141,28 +130,10 @@ export function subscriptions({ env, send, changed, error }: SubscriptionsHost):
     }
   }
 
-  function allowed(): boolean {
-    const now = env.now();
-    if (now >= windowEnd || windowEnd > now + WINDOW) {
-      windowEnd = now + WINDOW;
-      sent = 0;
-    }
-    if (sent < FRAMES) {
-      sent++;
-      return true;
-    }
-    timer ??= env.setTimeout(() => {
-      timer = undefined;
-      plan();
-    }, windowEnd - now);
-    return false;
-  }
-
   function lost() {
     if (!open) return;
     open = false;
-    env.clearTimeout(timer);
-    timer = undefined;
+    budget.reset();
     for (const [name, entry] of entries) {
       entry.frame = undefined;
       if (entry.valid) set(name, entry, PENDING);
@@ -177,7 +148,7 @@ export function subscriptions({ env, send, changed, error }: SubscriptionsHost):
         entry = {
           count: 0,
           state: PENDING,
-          valid: typeof name === "string" && NAME.test(name),
+          valid: isChannelName(name),
           frame: undefined,
         };
         entries.set(name, entry);
@@ -208,7 +179,6 @@ export function subscriptions({ env, send, changed, error }: SubscriptionsHost):
       // Another connection may follow without a gap, where tabs share one.
       lost();
       open = true;
-      sent = 0;
       for (const name of entries.keys()) touched.add(name);
       plan();
     },

@@ -5,17 +5,8 @@
 // answered from here. What one turn changes goes out in one frame, and never so many frames that the server's limit is near.
 
 import { member } from "../frames.js";
+import { frameBudget, isChannelName, PER_FRAME } from "../limits.js";
 import type { Environment, FanfareEvent } from "../types.js";
-
-/** The most channels in a frame: 100 names of 200 bytes are well below the server's 64 KiB. */
-const PER_FRAME = 100;
-
-/** At most so many frames in 10 s; the server closes at 100, and pings and the applications' own need room. */
-const FRAMES = 50;
-const WINDOW = 10_000;
-
-/** What the server takes as a name. Frames with other names go to it as they are. */
-const NAME = /^[A-Za-z0-9_\-:./@=]{1,200}$/;
 
 interface Channel {
   /** Who follows it. */
@@ -56,14 +47,12 @@ export function union({ env, send, deliver }: UnionHost): Union {
   /** What the next flush looks at. */
   const touched = new Set<string>();
   let planned = false;
-  let timer: unknown;
-  let windowEnd = 0;
-  let sent = 0;
+  const budget = frameBudget(env, flush);
   /** Counts connections: an answer of an old one is none. */
   let round = 0;
 
   function plan() {
-    if (planned || timer !== undefined) return;
+    if (planned || budget.spent) return;
     planned = true;
     Promise.resolve().then(flush);
   }
@@ -87,7 +76,7 @@ export function union({ env, send, deliver }: UnionHost): Union {
   function hand(type: "subscribe" | "unsubscribe", names: string[]) {
     for (let at = 0; at < names.length; at += PER_FRAME) {
       const frame = names.slice(at, at + PER_FRAME);
-      if (!allowed()) {
+      if (!budget.take()) {
         for (const name of names.slice(at)) touched.add(name);
         return;
       }
@@ -102,23 +91,6 @@ export function union({ env, send, deliver }: UnionHost): Union {
         tidy(name, channel);
       }
     }
-  }
-
-  function allowed(): boolean {
-    const now = env.now();
-    if (now >= windowEnd || windowEnd > now + WINDOW) {
-      windowEnd = now + WINDOW;
-      sent = 0;
-    }
-    if (sent < FRAMES) {
-      sent++;
-      return true;
-    }
-    timer ??= env.setTimeout(() => {
-      timer = undefined;
-      flush();
-    }, windowEnd - now);
-    return false;
   }
 
   function tidy(name: string, channel: Channel) {
@@ -233,11 +205,9 @@ export function union({ env, send, deliver }: UnionHost): Union {
     },
     lost() {
       round++;
-      env.clearTimeout(timer);
-      timer = undefined;
+      budget.reset();
       channels.clear();
       touched.clear();
-      windowEnd = 0;
     },
   };
 }
@@ -256,13 +226,9 @@ function requestOf(text: string): { type: "subscribe" | "unsubscribe"; names: st
       member(data, "channels") ??
       member(data, "channel");
     const names: unknown[] = Array.isArray(given) ? given : [given];
-    if (!names.length || !names.every(isName)) return undefined;
+    if (!names.length || !names.every(isChannelName)) return undefined;
     return { type, names: [...new Set(names)] };
   } catch {
     return undefined;
   }
-}
-
-function isName(name: unknown): name is string {
-  return typeof name === "string" && NAME.test(name);
 }
