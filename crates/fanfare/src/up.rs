@@ -5,16 +5,18 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
 use auth::{JwtSettings, Verifier};
+use hub::rules::{ChannelRule, HistoryRule};
 use hub_client::{HubClient, HubSettings};
 use job_service::{JobService, PaymentSettings};
 use payment_service::{PaymentFlags, PaymentService};
+use protocol::ChannelPattern;
 use rest::{Callers, Operations};
 use service_kit::arguments::Secret;
 use service_kit::settings::SettingsError;
@@ -31,6 +33,13 @@ use crate::{command, demo, docs};
 /// Random bytes of a service key that nobody set: as many as an HS256 secret should have.
 const KEY_BYTES: usize = 32;
 
+/// The directory of what outlives the process, where none is named.
+const DATA: &str = "fanfare-data";
+
+/// Events that each durable stream keeps, and for how long: a week, so that who was on holiday need not fetch anew.
+const DURABLE_EVENTS: u32 = 1000;
+const DURABLE_AGE: Duration = Duration::from_secs(7 * 86_400);
+
 /// The settings that `fanfare up` has beside the hub's.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct UpFlags {
@@ -43,14 +52,6 @@ pub(crate) struct UpFlags {
     /// Source: protocol.
     #[arg(long, env, value_name = "URL", value_parser = rest::settings::database, help_heading = "Storage")]
     database_url: Option<Location>,
-
-    /// Directory of the database files; made where it is missing.
-    ///
-    /// Values: a path.
-    ///
-    /// Source: chosen.
-    #[arg(long, env, value_name = "DIRECTORY", default_value = "fanfare-data", help_heading = "Storage")]
-    fanfare_data: PathBuf,
 
     /// The key by which the services know each other and the hub knows them.
     ///
@@ -129,7 +130,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 /// Checks what concerns both.
-fn checked(config: Config, own: UpFlags) -> Result<(Config, UpFlags), SettingsError> {
+fn checked(mut config: Config, own: UpFlags) -> Result<(Config, UpFlags), SettingsError> {
     if matches!(own.database_url, Some(Location::File(_))) {
         let line =
             "DATABASE_URL: each service has a file of its own here; name their directory in FANFARE_DATA";
@@ -140,7 +141,20 @@ fn checked(config: Config, own: UpFlags) -> Result<(Config, UpFlags), SettingsEr
             "--demo: only on a loopback address; its users are no secret on a network",
         ));
     }
+    let directory = config.storage.directory.take();
+    config.storage.directory = Some(directory.unwrap_or_else(|| DATA.into()));
+    config.rules = config.rules.with_defaults(durable());
     Ok((config, own))
+}
+
+/// The streams that are on disk unless the configuration says otherwise (contract: channels, Identity and permission).
+fn durable() -> Vec<ChannelRule> {
+    let history = Some(HistoryRule { size: DURABLE_EVENTS, age: DURABLE_AGE, durable: true });
+    ["@all", "user:*", "jobs", "payments"]
+        .into_iter()
+        .filter_map(|pattern| ChannelPattern::new(pattern).ok())
+        .map(|pattern| ChannelRule { pattern, subscribe: None, publish: None, history })
+        .collect()
 }
 
 fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> anyhow::Result<()> {
@@ -226,7 +240,8 @@ impl Services {
         shutdown: &Token,
     ) -> anyhow::Result<Self> {
         let location = |name: &str| {
-            let file = || Location::File(own.fanfare_data.join(format!("{name}.db")));
+            let directory = config.storage.directory.clone().unwrap_or_else(|| DATA.into());
+            let file = || Location::File(directory.join(format!("{name}.db")));
             own.database_url.clone().unwrap_or_else(file)
         };
         let hub = HubSettings { key: Some(key.expose().to_owned()), ..HubSettings::new(base) };

@@ -1,11 +1,19 @@
-//! A publication and its bytes on each wire, encoded at most once each and shared by all who get it.
+//! A publication with its place in the hub's order and in its streams, and its bytes on each wire: encoded at most
+//! once each, and shared by all who get it, now or from history.
+//!
+//! A wire on which an event looks different for each connection (server-sent events, and events of several streams for
+//! those who recover) gets its bytes through [`Encoded::placed`]; the usual combinations are kept there too.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use compact_str::CompactString;
+use protocol::timestamp::Timestamp;
 use protocol::websocket::{compress, compressed_text_frame, text_frame};
-use protocol::{Publication, channels};
+use protocol::{ConnectionId, Epoch, Position, Publication, channels};
+use smallvec::SmallVec;
 
 use crate::metrics::Metrics;
 
@@ -17,50 +25,144 @@ pub enum Wire {
     Channels,
     /// The same for a client that agreed to permessage-deflate.
     ChannelsDeflate,
+    /// The envelopes of `/ws` with their places, for a client that asked for recovery.
+    Placed,
+    /// The same with permessage-deflate.
+    PlacedDeflate,
+    /// Server-sent events: each tells the positions of its connection, so none is shared.
+    Events,
 }
 
-/// How many wires there are.
-pub const WIRES: usize = 2;
+/// How many wires have frames that connections share.
+pub const WIRES: usize = 4;
+
+/// The shared wires, by their index.
+pub(crate) const SHARED: [Wire; WIRES] =
+    [Wire::Channels, Wire::ChannelsDeflate, Wire::Placed, Wire::PlacedDeflate];
 
 impl Wire {
     /// The dialect's name, for metrics.
     #[must_use]
     pub const fn dialect(self) -> &'static str {
-        "channels"
+        match self {
+            Self::Events => "events",
+            _ => "channels",
+        }
     }
 
-    /// The wire's place in an array of [`WIRES`].
+    /// The wire's place in an array of [`WIRES`]; none where frames are not shared.
     #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
+    pub(crate) const fn index(self) -> Option<usize> {
+        match self {
+            Self::Events => None,
+            shared => Some(shared as usize),
+        }
     }
 
     /// Whether messages may be compressed.
     #[must_use]
     pub const fn is_deflate(self) -> bool {
-        matches!(self, Self::ChannelsDeflate)
+        matches!(self, Self::ChannelsDeflate | Self::PlacedDeflate)
+    }
+
+    /// The wire of the same connection once it has asked for recovery.
+    #[must_use]
+    pub(crate) const fn placed(self) -> Self {
+        match self {
+            Self::Channels => Self::Placed,
+            Self::ChannelsDeflate => Self::PlacedDeflate,
+            placed => placed,
+        }
     }
 }
 
-/// A publication on its way, with its bytes.
-#[derive(Debug)]
-pub struct Encoded {
-    publication: Publication,
-    accepted_at: Instant,
-    deflate_min: Option<usize>,
-    frames: [OnceLock<Bytes>; WIRES],
+/// A stream in one of its lives.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StreamKey {
+    /// The stream's name.
+    pub name: CompactString,
+    /// Which life.
+    pub epoch: Epoch,
 }
 
-impl Encoded {
-    /// Takes a publication; messages of `deflate_min` bytes and more are compressed for those who can
-    /// read it.
+/// Where an event stands in one of its streams.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The stream.
+    pub stream: Arc<StreamKey>,
+    /// The event's offset there.
+    pub offset: u64,
+    /// Whether the stream keeps it, so that whoever missed it can be given it again.
+    pub is_kept: bool,
+    /// Whether the stream is on disk.
+    pub is_durable: bool,
+}
+
+impl Place {
+    /// The position of somebody who has had the event.
     #[must_use]
-    pub fn new(publication: Publication, deflate_min: Option<usize>) -> Self {
+    pub fn position(&self) -> Position {
+        Position { epoch: self.stream.epoch, offset: self.offset }
+    }
+}
+
+/// Where an event is.
+#[derive(Debug, Default)]
+pub(crate) struct Ordered {
+    /// Its number in the hub's one order.
+    pub seq: u64,
+    /// Its streams, in the order of their names.
+    pub places: SmallVec<[Place; 1]>,
+    /// Whether one of them keeps it, so that whoever missed it can be given it again.
+    pub is_kept: bool,
+    /// The group on disk that it is in; 0 is none.
+    pub group: u64,
+}
+
+/// A publication on its way, or in history, with its bytes.
+#[derive(Debug)]
+pub struct Encoded {
+    publication: Arc<Publication>,
+    except: Option<ConnectionId>,
+    ordered: Ordered,
+    accepted_at: Instant,
+    accepted: Timestamp,
+    deflate_min: Option<usize>,
+    /// How many streams keep it.
+    keepers: AtomicU32,
+    group: AtomicU64,
+    frames: [OnceLock<Bytes>; WIRES],
+    /// Frames of an event of several streams, by the set of those that a connection follows.
+    subsets: Mutex<SmallVec<[(u64, Wire, Bytes); 0]>>,
+}
+
+/// Places of an event, by their numbers.
+pub(crate) type Seen = SmallVec<[usize; 4]>;
+
+/// Sets of streams for which an event's frames are kept: the usual event has a channel and two parties.
+const MOST_SUBSETS: usize = 16;
+
+impl Encoded {
+    /// Takes a publication; messages of `deflate_min` bytes and more are compressed for those who can read it.
+    #[must_use]
+    pub(crate) fn new(
+        publication: Arc<Publication>,
+        except: Option<ConnectionId>,
+        ordered: Ordered,
+        accepted: Timestamp,
+        deflate_min: Option<usize>,
+    ) -> Self {
         Self {
             publication,
+            except,
             accepted_at: Instant::now(),
+            accepted,
             deflate_min,
+            keepers: AtomicU32::new(0),
+            group: AtomicU64::new(ordered.group),
+            ordered,
             frames: [const { OnceLock::new() }; WIRES],
+            subsets: Mutex::default(),
         }
     }
 
@@ -70,33 +172,191 @@ impl Encoded {
         &self.publication
     }
 
-    /// When the hub took it.
+    /// The connection that does not get it.
+    #[must_use]
+    pub fn except(&self) -> Option<ConnectionId> {
+        self.except
+    }
+
+    /// Its number in the hub's one order.
+    #[must_use]
+    pub(crate) fn seq(&self) -> u64 {
+        self.ordered.seq
+    }
+
+    /// Its streams, in the order of their names.
+    #[must_use]
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.ordered.places
+    }
+
+    /// Whether one of its streams keeps it.
+    #[must_use]
+    pub(crate) fn is_kept(&self) -> bool {
+        self.ordered.is_kept
+    }
+
+    /// The group on disk that it is in; 0 is none.
+    #[must_use]
+    pub(crate) fn group(&self) -> u64 {
+        self.group.load(Ordering::Relaxed)
+    }
+
+    /// It is in another group on disk from now on.
+    pub(crate) fn set_group(&self, group: u64) {
+        self.group.store(group, Ordering::Relaxed);
+    }
+
+    /// Whether a stream keeps it at the moment.
+    pub(crate) fn is_held(&self) -> bool {
+        self.keepers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Its place in a stream, by its name.
+    fn place_named(&self, name: &str) -> Option<usize> {
+        let places = &self.ordered.places;
+        if places.len() <= 4 {
+            return places.iter().position(|place| place.stream.name == name);
+        }
+        places.binary_search_by(|place| place.stream.name.as_str().cmp(name)).ok()
+    }
+
+    /// Its offset in a stream, if it is there in that life of it.
+    pub(crate) fn offset_in(&self, stream: &StreamKey) -> Option<u64> {
+        let place = &self.ordered.places[self.place_named(&stream.name)?];
+        (place.stream.epoch == stream.epoch).then_some(place.offset)
+    }
+
+    /// One more stream keeps it.
+    pub(crate) fn keep(&self) {
+        self.keepers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One stream less keeps it. Returns whether it was the last.
+    pub(crate) fn let_go(&self) -> bool {
+        self.keepers.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+
+    /// When this process took it.
     #[must_use]
     pub fn accepted_at(&self) -> Instant {
         self.accepted_at
     }
 
-    /// About how many bytes it holds, for the bound of the queues.
+    /// When the hub took it, perhaps before a restart.
     #[must_use]
-    pub fn weight(&self) -> usize {
-        self.publication.data.len() + self.publication.event_type.len() + 512
+    pub fn accepted(&self) -> Timestamp {
+        self.accepted
     }
 
-    /// The frame for `wire`, encoded at the first call.
-    pub fn frame(&self, wire: Wire, metrics: &Metrics) -> &Bytes {
-        self.frames[wire.index()].get_or_init(|| match wire {
-            Wire::Channels => {
+    /// About how many bytes it holds on its way, for the bound of the queues.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        weight(&self.publication)
+    }
+
+    /// About how many bytes it holds in history, with its text on the two wires that most clients have.
+    #[must_use]
+    pub(crate) fn kept_weight(&self) -> usize {
+        3 * (self.publication.data.len() + self.publication.event_type.len()) + KEPT_OVERHEAD
+    }
+
+    /// The frame for a shared wire, encoded at the first call. On [`Wire::Placed`] only for an event of one stream:
+    /// others look different for each set of streams.
+    pub(crate) fn frame(&self, wire: Wire, metrics: &Metrics) -> &Bytes {
+        let index = wire.index().unwrap_or_default();
+        self.frames[index].get_or_init(|| match wire {
+            Wire::Channels | Wire::Events => {
                 metrics.encodings.inc();
                 let mut text = Vec::new();
                 channels::write_event(&self.publication, &mut text);
                 text_frame(&text)
             }
-            Wire::ChannelsDeflate => self.deflated(metrics),
+            Wire::Placed => self.encode_placed(&self.ordered.places, metrics),
+            Wire::ChannelsDeflate => self.deflated(self.frame(Wire::Channels, metrics), metrics),
+            Wire::PlacedDeflate => self.deflated(self.frame(Wire::Placed, metrics), metrics),
         })
     }
 
-    fn deflated(&self, metrics: &Metrics) -> Bytes {
-        let plain = self.frame(Wire::Channels, metrics);
+    /// Which of its places are in streams that a connection follows, in their order.
+    pub(crate) fn seen_by<'n>(&self, follows: impl Iterator<Item = &'n str>) -> Seen {
+        let mut set: Seen = follows.filter_map(|name| self.place_named(name)).collect();
+        set.sort_unstable();
+        set.dedup();
+        set
+    }
+
+    /// Whether one of these places is in a stream that keeps it.
+    pub(crate) fn is_kept_in(&self, seen: &Seen) -> bool {
+        seen.iter().any(|&place| self.ordered.places[place].is_kept)
+    }
+
+    /// Whether one of these places is in a stream that does not keep it.
+    pub(crate) fn is_unkept_in(&self, seen: &Seen) -> bool {
+        seen.iter().any(|&place| !self.ordered.places[place].is_kept)
+    }
+
+    /// The frame on a placed wire for a connection that sees these of its places. None where it sees none: then it got
+    /// the event as itself alone.
+    pub(crate) fn placed(&self, wire: Wire, set: &Seen, metrics: &Metrics) -> Option<Bytes> {
+        if set.is_empty() {
+            return None;
+        }
+        let places = &self.ordered.places;
+        if places.len() == 1 {
+            return Some(self.frame(wire, metrics).clone());
+        }
+        let mask = set
+            .iter()
+            .try_fold(0_u64, |mask, &place| Some(mask | 1_u64.checked_shl(place.try_into().ok()?)?));
+        if let Some(found) = mask.and_then(|mask| self.subset(mask, wire)) {
+            return Some(found);
+        }
+        let chosen: SmallVec<[Place; 4]> = set.iter().map(|&place| places[place].clone()).collect();
+        let plain = self.encode_placed(&chosen, metrics);
+        let frame = if wire.is_deflate() { self.deflated(&plain, metrics) } else { plain };
+        let mut subsets = self.subsets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mask) = mask
+            && subsets.len() < MOST_SUBSETS
+        {
+            subsets.push((mask, wire, frame.clone()));
+        }
+        Some(frame)
+    }
+
+    fn subset(&self, mask: u64, wire: Wire) -> Option<Bytes> {
+        let subsets = self.subsets.lock().unwrap_or_else(PoisonError::into_inner);
+        subsets.iter().find(|(set, on, _)| (*set, *on) == (mask, wire)).map(|(_, _, frame)| frame.clone())
+    }
+
+    /// The frame for a connection that got the event as itself alone.
+    pub(crate) fn own(&self, position: Position, wire: Wire, metrics: &Metrics) -> Bytes {
+        metrics.encodings.inc();
+        let mut text = Vec::new();
+        channels::write_placed_event(&self.publication, OWN, position, [], &mut text);
+        let plain = text_frame(&text);
+        if wire.is_deflate() { self.deflated(&plain, metrics) } else { plain }
+    }
+
+    fn encode_placed(&self, places: &[Place], metrics: &Metrics) -> Bytes {
+        metrics.encodings.inc();
+        let mut text = Vec::new();
+        if let Some((first, also)) = places.split_first() {
+            let also = also.iter().map(|place| (place.stream.name.as_str(), place.offset));
+            channels::write_placed_event(
+                &self.publication,
+                &first.stream.name,
+                first.position(),
+                also,
+                &mut text,
+            );
+        } else {
+            channels::write_event(&self.publication, &mut text);
+        }
+        text_frame(&text)
+    }
+
+    fn deflated(&self, plain: &Bytes, metrics: &Metrics) -> Bytes {
         let size = self.publication.data.len() + self.publication.event_type.len();
         if self.deflate_min.is_none_or(|min| size < min) {
             return plain.clone();
@@ -107,8 +367,19 @@ impl Encoded {
     }
 }
 
+/// What stands for the stream of an event that a connection got as itself alone.
+pub(crate) const OWN: &str = "@connection";
+
+/// What an event holds in history beside its text, about.
+const KEPT_OVERHEAD: usize = 700;
+
+/// About how many bytes a publication holds on its way.
+pub(crate) fn weight(publication: &Publication) -> usize {
+    publication.data.len() + publication.event_type.len() + 512
+}
+
 /// The payload of a whole unmasked frame.
-fn payload(frame: &[u8]) -> &[u8] {
+pub(crate) fn payload(frame: &[u8]) -> &[u8] {
     let header = match frame.get(1) {
         Some(127) => 10,
         Some(126) => 4,

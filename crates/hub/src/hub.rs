@@ -1,22 +1,31 @@
 //! ② A publication gets its place in the hub's one order, then goes to the shards that have an audience.
 //!
-//! Not here: HTTP, permissions, and what a shard does with it.
+//! Where it must be on disk first it waits for its group (`commit`), and what comes after it waits behind it. Not here:
+//! HTTP, permissions, what streams keep (`history`), and what a shard does with it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use protocol::publication::{Audience, CloseSessions, ConnectionTarget};
-use protocol::{ConnectionId, Publication, Stream, Target};
+use protocol::timestamp::Timestamp;
+use protocol::{ConnectionId, Position, Stream, Target};
 use tokio::sync::oneshot;
 
-use crate::encoded::{Encoded, Wire};
+use crate::encoded::{Encoded, StreamKey, Wire};
 use crate::identity::Identity;
-use crate::inbox::{Closing, Delivery, DrainPlan, Inbox, Message, Tally, To, Union, Wake};
+use crate::inbox::{
+    Caller, Closing, Delivery, DrainPlan, Inbox, Message, Reply, Roll, Tally, To, Union, Wake,
+};
+use crate::journal::Stored;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::order::{Disk, Order, Pending, Streams};
+use crate::outgoing::{Accepted, Outgoing, PublishError, Recipients};
+use crate::presence::Presence;
 use crate::registry::{Registry, StreamEntry};
-use crate::rules::ChannelRules;
+use crate::resume::Resumes;
+use crate::rules::{ChannelRules, HistoryRule};
 
 /// The hub of one node: its registry, its shards' inboxes, and the order of publications.
 #[derive(Debug)]
@@ -24,67 +33,18 @@ pub struct Hub {
     registry: Registry,
     inboxes: Vec<Inbox>,
     /// Held while a publication is put into the inboxes, so that all shards see one order.
-    order: Mutex<()>,
+    order: Mutex<Order>,
+    /// Told when there is something to write.
+    pub(crate) commits: Condvar,
+    /// Whether there is a disk.
+    pub(crate) has_journal: bool,
+    presence: Presence,
+    resumes: Resumes,
     connections: AtomicUsize,
     draining: AtomicBool,
     rules: ChannelRules,
     limits: Limits,
     metrics: Metrics,
-}
-
-/// A publication, and where it goes.
-#[derive(Debug)]
-pub struct Outgoing {
-    /// What.
-    pub publication: Publication,
-    /// To whom.
-    pub target: Target,
-    /// Whom not.
-    pub except: Option<ConnectionId>,
-    /// The sessions whose connections are closed behind it, with [`protocol::Disconnect::UNAUTHORIZED`]: of the named
-    /// users alone, whether or not they are among the target.
-    pub close_sessions: Option<Box<CloseSessions>>,
-}
-
-/// How many connections a publication was queued to.
-#[derive(Debug)]
-pub enum Recipients {
-    /// So many.
-    Counted(u32),
-    /// The shards are counting.
-    Counting(oneshot::Receiver<u32>),
-}
-
-impl Recipients {
-    /// The number, when it is there. A hub that ends before the shards have counted says zero.
-    pub async fn count(self) -> u32 {
-        match self {
-            Self::Counted(count) => count,
-            Self::Counting(counting) => counting.await.unwrap_or(0),
-        }
-    }
-}
-
-/// Why a publication was not taken. Nothing of it was queued anywhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// A shard's queue is full.
-    #[error("the hub has more publications waiting than it may hold")]
-    Overloaded,
-    /// The hub is shutting down.
-    #[error("the hub is shutting down")]
-    Draining,
-}
-
-impl PublishError {
-    /// The reason as a metric's label.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Overloaded => "overloaded",
-            Self::Draining => "draining",
-        }
-    }
 }
 
 /// The right to one connection of the node's bound; it returns when this is dropped.
@@ -97,20 +57,71 @@ impl Drop for Admission {
     }
 }
 
+/// What a hub is made of, beside its rules and bounds.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// What the store holds, where there is one.
+    pub stored: Option<Stored>,
+    /// When it begins.
+    pub now: Option<Timestamp>,
+    /// Random bits of this process: epochs of streams in memory are made from them.
+    pub random: [u8; 32],
+}
+
 impl Hub {
-    /// A hub with one shard for each of `wakes`.
+    /// A hub with one shard for each of `wakes`, and nothing stored.
     #[must_use]
     pub fn new(rules: ChannelRules, limits: Limits, metrics: Metrics, wakes: Vec<Box<dyn Wake>>) -> Self {
-        Self {
+        Self::begin(rules, limits, metrics, wakes, Beginning::default())
+    }
+
+    /// A hub that goes on from what is stored. Keys are not its own: take them from `stored` before.
+    #[must_use]
+    pub fn begin(
+        rules: ChannelRules,
+        limits: Limits,
+        metrics: Metrics,
+        wakes: Vec<Box<dyn Wake>>,
+        beginning: Beginning,
+    ) -> Self {
+        let Beginning { stored, now, random } = beginning;
+        let has_journal = stored.is_some();
+        let secret = stored.as_ref().map_or(random, |stored| stored.secret);
+        let [a, b, c, d, ..] = random;
+        let process = u32::from_be_bytes([a, b, c, d]);
+        let resumes = Resumes::new(&secret, process, wakes.len(), limits.resumable);
+        let order = Order::restore(&rules, &limits, &random, stored, now, &resumes);
+        let presence = Presence::new(limits.presence_grace);
+        let hub = Self {
             registry: Registry::new(wakes.len()),
             inboxes: wakes.into_iter().map(Inbox::new).collect(),
-            order: Mutex::new(()),
+            order: Mutex::new(order),
+            commits: Condvar::new(),
+            has_journal,
+            presence,
+            resumes,
             connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             rules,
             limits,
             metrics,
-        }
+        };
+        hub.tell_history(&mut hub.order());
+        hub
+    }
+
+    pub(crate) fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is in which channel.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    pub(crate) fn resumes(&self) -> &Resumes {
+        &self.resumes
     }
 
     /// Which streams have followers.
@@ -164,6 +175,13 @@ impl Hub {
         self.inboxes.iter().map(Inbox::publications).sum()
     }
 
+    /// Publications that wait for the disk.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        let order = self.order();
+        order.pending.len() + order.writing
+    }
+
     /// Whether the hub is shutting down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -180,34 +198,114 @@ impl Hub {
             .map(|_| Admission(Arc::clone(self)))
     }
 
-    /// Takes a publication and queues it to the shards that have followers for it.
+    /// Takes a publication and queues it to the shards that have followers for it, or to the disk first.
     ///
     /// # Errors
-    /// The hub drains, or a shard's queue is full; then nothing was queued.
-    pub fn publish(&self, outgoing: Outgoing) -> Result<Recipients, PublishError> {
-        let Outgoing { publication, target, except, close_sessions } = outgoing;
-        let encoded = Arc::new(Encoded::new(publication, self.limits.deflate_min));
+    /// The hub drains, or a queue is full; then nothing was queued.
+    pub fn publish(&self, outgoing: Outgoing) -> Result<Accepted, PublishError> {
+        let mut order = self.order();
+        let weight = crate::encoded::weight(&outgoing.publication);
+        self.check(&order, &outgoing, weight).inspect_err(|refusal| {
+            self.metrics.publications_refused.with_label_values(&[refusal.reason()]).inc();
+        })?;
+        order.forget_some(|name| self.registry.get(name).is_some());
+        let streams = self.streams_of(&mut order, &outgoing.target);
+        let disk = if self.has_journal
+            && (outgoing.key.is_some()
+                || outgoing.retain.is_some()
+                || streams.iter().any(|&stream| order.history.is_durable(stream)))
+        {
+            Disk::Needed
+        } else {
+            Disk::Behind
+        };
+        if disk == Disk::Behind && !order.is_waiting() {
+            let encoded = self.encode(&mut order, &outgoing, &streams, 0);
+            return Ok(Accepted::Now(self.release(&mut order, outgoing, encoded, &streams)));
+        }
+        let (reply, waiting) = oneshot::channel();
+        let was_empty = order.pending.is_empty();
+        order.pending_bytes += weight;
+        order.history.await_in(&streams);
+        order.pending.push_back(Pending { outgoing, streams, disk, reply });
+        drop(order);
+        if was_empty {
+            self.commits.notify_one();
+        }
+        Ok(Accepted::Waiting(waiting))
+    }
+
+    /// What a stream keeps, and whether on disk.
+    pub(crate) fn keeps(&self, name: &str) -> (Option<HistoryRule>, bool) {
+        let rule = self.rules.history(name);
+        (rule, self.has_journal && rule.is_some_and(|rule| rule.durable))
+    }
+
+    /// The streams of a target, known from now on.
+    fn streams_of(&self, order: &mut Order, target: &Target) -> Streams {
+        let mut open = |name: &str| order.history.open(name, || self.keeps(name));
+        match target {
+            Target::Everyone => Streams::from_slice(&[open(protocol::channel::ALL)]),
+            Target::Named(audience) => audience.streams.iter().map(|stream| open(stream.as_str())).collect(),
+            Target::Namespace => Streams::new(),
+        }
+    }
+
+    /// Gives a publication its place.
+    pub(crate) fn encode(
+        &self,
+        order: &mut Order,
+        outgoing: &Outgoing,
+        streams: &Streams,
+        group: u64,
+    ) -> Arc<Encoded> {
+        let ordered = order.place(streams, group);
+        let publication = Arc::clone(&outgoing.publication);
+        let deflate_min = self.limits.deflate_min;
+        Arc::new(Encoded::new(publication, outgoing.except, ordered, outgoing.accepted, deflate_min))
+    }
+
+    /// Puts a publication that has its place into history and into the inboxes. From here on clients see it.
+    pub(crate) fn release(
+        &self,
+        order: &mut Order,
+        outgoing: Outgoing,
+        encoded: Arc<Encoded>,
+        streams: &Streams,
+    ) -> Recipients {
+        let Outgoing { target, except, close_sessions, retain, key, .. } = outgoing;
+        order.history.append_to(&encoded, streams);
+        order.released = encoded.seq();
+        if let Some(retain) = retain {
+            order.retain(&retain, &encoded);
+        }
+        self.metrics.publications.inc();
+        let reply = Reply { key, id: encoded.publication().id, is_for_one: is_for_one(&target) };
         let closing = close_sessions.map(|sessions| self.closing(*sessions));
         let audience = match target {
             Target::Everyone => {
                 let entry = Arc::clone(self.registry.everyone());
                 return match closing {
-                    None => self.to_stream(encoded, Some(entry), except),
-                    Some(_) => self.to_union(encoded, vec![entry], None, except, closing),
+                    None => self.to_stream(encoded, Some(entry), except, reply),
+                    Some(_) => self.to_union(encoded, vec![entry], None, except, closing, reply),
                 };
             }
             Target::Namespace => Audience::default(),
             Target::Named(audience) => audience,
         };
         match (&audience.streams[..], audience.connection, &closing) {
-            ([], None | Some(ConnectionTarget::Unknown), None) => self.to_stream(encoded, None, except),
-            ([stream], None, None) => self.to_stream(encoded, self.registry.get(stream.as_str()), except),
+            ([], None | Some(ConnectionTarget::Unknown), None) => {
+                self.to_stream(encoded, None, except, reply)
+            }
+            ([stream], None, None) => {
+                self.to_stream(encoded, self.registry.get(stream.as_str()), except, reply)
+            }
             (streams, connection, _) => {
                 let connection = connection.and_then(|target| match target {
                     ConnectionTarget::Id(id) => Some(id),
                     ConnectionTarget::Unknown => None,
                 });
-                self.to_union(encoded, self.followed(streams), connection, except, closing)
+                self.to_union(encoded, self.followed(streams), connection, except, closing, reply)
             }
         }
     }
@@ -227,28 +325,33 @@ impl Hub {
         encoded: Arc<Encoded>,
         entry: Option<Arc<StreamEntry>>,
         except: Option<ConnectionId>,
-    ) -> Result<Recipients, PublishError> {
+        reply: Reply,
+    ) -> Recipients {
         if let (Some(entry), Some(_)) = (&entry, except) {
             // Whether the one that is left out is among the followers only the shards know.
-            return self.to_union(encoded, vec![Arc::clone(entry)], None, except, None);
+            return self.to_union(encoded, vec![Arc::clone(entry)], None, except, None, reply);
         }
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = entry else {
-            self.check(&encoded, |_| false)?;
-            self.metrics.publications.inc();
-            return Ok(Recipients::Counted(0));
-        };
-        self.check(&encoded, |shard| entry.is_on(shard))?;
+        let count = entry.as_ref().map_or(0, |entry| entry.followers());
+        if let Some(entry) = entry {
+            self.deliver(&entry, &encoded, except);
+        }
+        reply.answer(count);
+        Recipients::Counted(count)
+    }
+
+    /// Queues something to the shards that have followers of a stream. The caller holds the order's lock.
+    pub(crate) fn deliver(
+        &self,
+        entry: &Arc<StreamEntry>,
+        encoded: &Arc<Encoded>,
+        except: Option<ConnectionId>,
+    ) {
         for (shard, inbox) in self.inboxes.iter().enumerate() {
             if entry.is_on(shard) {
-                let to = To::Stream(Arc::clone(&entry));
-                inbox.push([Message::Deliver(Delivery { encoded: Arc::clone(&encoded), to, except })]);
+                let to = To::Stream(Arc::clone(entry));
+                inbox.push([Message::Deliver(Delivery { encoded: Arc::clone(encoded), to, except })]);
             }
         }
-        let count = entry.followers();
-        drop(order);
-        self.metrics.publications.inc();
-        Ok(Recipients::Counted(count))
     }
 
     fn to_union(
@@ -258,44 +361,60 @@ impl Hub {
         connection: Option<ConnectionId>,
         except: Option<ConnectionId>,
         closing: Option<Closing>,
-    ) -> Result<Recipients, PublishError> {
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        reply: Reply,
+    ) -> Recipients {
         let closes = |shard| closing.iter().flat_map(|closing| &closing.users).any(|user| user.is_on(shard));
         let visited: Vec<bool> = (0..self.inboxes.len())
             .map(|shard| {
                 connection.is_some() || streams.iter().any(|entry| entry.is_on(shard)) || closes(shard)
             })
             .collect();
-        self.check(&encoded, |shard| visited[shard])?;
-        self.metrics.publications.inc();
         let reports = visited.iter().filter(|&&visit| visit).count();
         if reports == 0 {
-            return Ok(Recipients::Counted(0));
+            reply.answer(0);
+            return Recipients::Counted(0);
         }
-        let (tally, counting) = Tally::new(reports);
+        let (tally, counting) = Tally::new(reports, reply);
         let union = Arc::new(Union { streams, connection, closing, tally });
         for (inbox, _) in self.inboxes.iter().zip(&visited).filter(|&(_, &visit)| visit) {
             let to = To::Union(Arc::clone(&union));
             inbox.push([Message::Deliver(Delivery { encoded: Arc::clone(&encoded), to, except })]);
         }
-        drop(order);
-        Ok(Recipients::Counting(counting))
+        Recipients::Counting(counting)
     }
 
-    /// Refuses a publication for which one of the visited shards has no room.
-    fn check(&self, encoded: &Encoded, visits: impl Fn(usize) -> bool) -> Result<(), PublishError> {
-        let full = |(shard, inbox): (usize, &Inbox)| {
-            visits(shard) && !inbox.has_room(encoded.weight(), &self.limits)
+    /// Refuses a publication for which there is no room: in a shard that it may go to, or before the disk.
+    fn check(&self, order: &Order, outgoing: &Outgoing, weight: usize) -> Result<(), PublishError> {
+        if self.is_draining() {
+            return Err(PublishError::Draining);
+        }
+        if let Some(error) = outgoing.fate.as_ref().and_then(|fate| fate.failure()) {
+            return Err(error);
+        }
+        let is_full = order.pending.len() >= self.limits.queue_publications
+            || !order.pending.is_empty() && order.pending_bytes + weight > self.limits.queue_bytes;
+        let has_room = |inbox: &Inbox| inbox.has_room(weight, &self.limits);
+        if is_full || !self.inboxes.iter().all(has_room) && self.visits_a_full_shard(outgoing, weight) {
+            return Err(PublishError::Overloaded);
+        }
+        Ok(())
+    }
+
+    /// Whether a shard without room has followers of the target.
+    fn visits_a_full_shard(&self, outgoing: &Outgoing, weight: usize) -> bool {
+        let mut entries = match &outgoing.target {
+            Target::Everyone => vec![Arc::clone(self.registry.everyone())],
+            Target::Named(audience) => self.followed(&audience.streams),
+            Target::Namespace => Vec::new(),
         };
-        let refusal = if self.is_draining() {
-            PublishError::Draining
-        } else if self.inboxes.iter().enumerate().any(full) {
-            PublishError::Overloaded
-        } else {
-            return Ok(());
-        };
-        self.metrics.publications_refused.with_label_values(&[refusal.reason()]).inc();
-        Err(refusal)
+        if let Some(sessions) = &outgoing.close_sessions {
+            entries.extend(self.followed(&sessions.users));
+        }
+        let is_for_one = matches!(&outgoing.target, Target::Named(audience) if audience.connection.is_some());
+        self.inboxes.iter().enumerate().any(|(shard, inbox)| {
+            (is_for_one || entries.iter().any(|entry| entry.is_on(shard)))
+                && !inbox.has_room(weight, &self.limits)
+        })
     }
 
     /// Tells a connection what became of the token that it sent.
@@ -306,7 +425,7 @@ impl Hub {
     /// Begins to shut down: what was accepted is delivered, then each connection is closed and told when to
     /// come back, no two at the same time, spread over at least `spread`. Publications are refused from now on.
     pub fn drain(&self, spread: Duration) {
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut order = self.order();
         if self.draining.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -314,14 +433,53 @@ impl Hub {
         let gaps = u128::from(self.registry.everyone().followers().saturating_sub(1).max(1));
         let step = u64::try_from(spread.as_millis().div_ceil(gaps)).unwrap_or(u64::MAX).max(1);
         let step = Duration::from_millis(step);
-        for (shard, inbox) in (0_u32..).zip(&self.inboxes) {
-            let plan = DrainPlan {
-                first: FIRST_RETURN + step * shard,
-                step: step * u32::try_from(self.inboxes.len()).unwrap_or(1),
-            };
+        let shards = u32::try_from(self.inboxes.len()).unwrap_or(1);
+        let plans = (0..shards)
+            .map(|shard| DrainPlan { first: FIRST_RETURN + step * shard, step: step * shards })
+            .collect();
+        order.drain = Some(plans);
+        self.begin_farewell(&mut order);
+    }
+
+    /// Tells the shards of a drain, once nothing waits for the disk.
+    pub(crate) fn begin_farewell(&self, order: &mut Order) {
+        if order.is_waiting() {
+            return;
+        }
+        for (inbox, plan) in self.inboxes.iter().zip(order.drain.take().into_iter().flatten()) {
             inbox.push([Message::Drain(plan)]);
         }
-        drop(order);
+    }
+
+    /// Has all shards tell who is in a channel, and who comes and goes from now on.
+    pub(crate) fn call_roll(&self, channel: &str, caller: Caller) {
+        let roll = Roll { channel: channel.into(), left: AtomicUsize::new(self.inboxes.len()), caller };
+        let roll = Arc::new(roll);
+        for inbox in &self.inboxes {
+            inbox.push([Message::Roll(Arc::clone(&roll))]);
+        }
+    }
+
+    /// Puts a message into a shard's queue.
+    pub(crate) fn tell(&self, shard: usize, message: Message) {
+        if let Some(inbox) = self.inboxes.get(shard) {
+            inbox.push([message]);
+        }
+    }
+
+    /// A stream's key and end.
+    pub(crate) fn standing(&self, name: &str) -> (Arc<StreamKey>, Position) {
+        let mut order = self.order();
+        let index = order.history.open(name, || self.keeps(name));
+        order.history.end(index)
+    }
+
+    pub(crate) fn tell_history(&self, order: &mut Order) {
+        let metrics = &self.metrics;
+        metrics.history_bytes.set(i64::try_from(order.history.bytes()).unwrap_or(i64::MAX));
+        metrics.history_events.set(i64::try_from(order.history.events()).unwrap_or(i64::MAX));
+        metrics.history_streams.set(i64::try_from(order.history.len()).unwrap_or(i64::MAX));
+        metrics.history_evictions.inc_by(order.history.take_evicted());
     }
 
     pub(crate) fn opened(&self, wire: Wire) {
@@ -332,3 +490,8 @@ impl Hub {
 
 /// The earliest return after a drain: a process needs about so long to be replaced.
 const FIRST_RETURN: Duration = Duration::from_secs(1);
+
+/// Whether only a connection is named, which may be unknown.
+fn is_for_one(target: &Target) -> bool {
+    matches!(target, Target::Named(audience) if audience.streams.is_empty() && audience.connection.is_some())
+}

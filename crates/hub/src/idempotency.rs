@@ -54,17 +54,17 @@ struct Keys {
 
 /// What a call with a key is.
 #[derive(Debug)]
-pub enum Begin<'k> {
+pub enum Begin {
     /// The first: carry it out, and tell the answer.
-    First(InProgress<'k>),
+    First(InProgress),
     /// A repeat, with the first one's answer.
     Repeat(Answer),
 }
 
 /// The duty to tell the answer of a first call. Dropped without one, the call counts as failed.
 #[derive(Debug)]
-pub struct InProgress<'k> {
-    keys: &'k IdempotencyKeys,
+pub struct InProgress {
+    keys: Arc<IdempotencyKeys>,
     key: Arc<ScopedKey>,
     /// Told to those who wait; taken once the answer is kept.
     sender: Option<watch::Sender<Option<Answer>>>,
@@ -81,11 +81,29 @@ impl IdempotencyKeys {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes in a key that was answered `ago`, before a restart; the oldest come first.
+    pub fn restore(&self, key: ScopedKey, answer: Answer, ago: Duration) {
+        // A machine that runs for less time than that has a clock that can't tell it: then it counts from now.
+        let now = Instant::now();
+        let at = now.checked_sub(ago).unwrap_or(now);
+        let key = Arc::new(key);
+        let mut keys = self.lock();
+        keys.entries.insert(Arc::clone(&key), Entry::Answered(answer));
+        keys.answered.push_back((key, at));
+        self.forget_old(&mut keys, now);
+    }
+
+    /// For how long answers are kept.
+    #[must_use]
+    pub fn keep(&self) -> Duration {
+        self.keep
+    }
+
     /// Begins a call.
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind.
-    pub async fn begin(&self, key: ScopedKey) -> Begin<'_> {
+    pub async fn begin(self: &Arc<Self>, key: ScopedKey) -> Begin {
         let key = Arc::new(key);
         loop {
             let mut waiting = {
@@ -97,7 +115,11 @@ impl IdempotencyKeys {
                     None => {
                         let (sender, receiver) = watch::channel(None);
                         keys.entries.insert(Arc::clone(&key), Entry::InProgress(receiver));
-                        return Begin::First(InProgress { keys: self, key, sender: Some(sender) });
+                        return Begin::First(InProgress {
+                            keys: Arc::clone(self),
+                            key,
+                            sender: Some(sender),
+                        });
                     }
                 }
             };
@@ -126,7 +148,13 @@ impl IdempotencyKeys {
     }
 }
 
-impl InProgress<'_> {
+impl InProgress {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &ScopedKey {
+        &self.key
+    }
+
     /// Tells the answer to those who wait, and keeps it for those who come.
     pub fn answer(mut self, answer: Answer) {
         let now = Instant::now();
@@ -141,7 +169,7 @@ impl InProgress<'_> {
     }
 }
 
-impl Drop for InProgress<'_> {
+impl Drop for InProgress {
     fn drop(&mut self) {
         // Once answered the key is no longer this call's: it may have been forgotten and begun anew.
         if self.sender.is_some() {
@@ -154,8 +182,9 @@ impl Drop for InProgress<'_> {
 mod tests {
     use super::*;
 
-    fn keys(most: usize) -> IdempotencyKeys {
-        IdempotencyKeys::new(Duration::from_secs(600), most, Metrics::new(&prometheus::Registry::new()))
+    fn keys(most: usize) -> Arc<IdempotencyKeys> {
+        let metrics = Metrics::new(&prometheus::Registry::new());
+        Arc::new(IdempotencyKeys::new(Duration::from_secs(600), most, metrics))
     }
 
     fn key(text: &str) -> ScopedKey {

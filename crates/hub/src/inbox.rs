@@ -7,14 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use protocol::ConnectionId;
+use protocol::channels::GivenPosition;
 use protocol::publication::CloseSessions;
+use protocol::{ConnectionId, PublicationId};
 use tokio::sync::oneshot;
 
 use crate::encoded::Encoded;
+use crate::idempotency::{Answer, InProgress};
 use crate::identity::Identity;
+use crate::journal::ResumeEntry;
 use crate::limits::Limits;
 use crate::registry::StreamEntry;
+use crate::resume::Claims;
 
 /// Wakes the loop that owns the shard.
 pub trait Wake: Send + Sync {
@@ -84,27 +88,60 @@ pub(crate) struct Closing {
 /// Adds up what the shards count, and tells the sum when the last has reported.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    state: Mutex<(usize, u32, Option<oneshot::Sender<u32>>)>,
+    state: Mutex<Counting>,
+}
+
+#[derive(Debug)]
+struct Counting {
+    /// Shards that have not reported.
+    left: usize,
+    sum: u32,
+    /// Who is told the sum.
+    told: Option<(oneshot::Sender<u32>, Reply)>,
+}
+
+/// Who repeats a publication is answered, when it is known how many got it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// Its idempotency key.
+    pub key: Option<InProgress>,
+    /// Its id.
+    pub id: PublicationId,
+    /// Whether it names one connection alone: if that is unknown, it was not sent, and may be repeated.
+    pub is_for_one: bool,
+}
+
+impl Reply {
+    /// Tells the number of connections that it was queued to.
+    pub(crate) fn answer(self, recipients: u32) {
+        if let Some(key) = self.key
+            && (recipients > 0 || !self.is_for_one)
+        {
+            key.answer(Answer { id: self.id, recipients });
+        }
+    }
 }
 
 impl Tally {
     /// A tally for so many reports, and where its sum arrives.
     #[must_use]
-    pub(crate) fn new(reports: usize) -> (Self, oneshot::Receiver<u32>) {
+    pub(crate) fn new(reports: usize, reply: Reply) -> (Self, oneshot::Receiver<u32>) {
         let (sender, receiver) = oneshot::channel();
-        (Self { state: Mutex::new((reports, 0, Some(sender))) }, receiver)
+        let counting = Counting { left: reports, sum: 0, told: Some((sender, reply)) };
+        (Self { state: Mutex::new(counting) }, receiver)
     }
 
     /// One shard's count.
     pub(crate) fn report(&self, count: u32) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 -= 1;
-        state.1 += count;
-        if state.0 == 0
-            && let Some(sender) = state.2.take()
+        state.left -= 1;
+        state.sum += count;
+        if state.left == 0
+            && let Some((sender, reply)) = state.told.take()
         {
+            reply.answer(state.sum);
             // The publisher may have gone; the event went out all the same.
-            let _ = sender.send(state.1);
+            let _ = sender.send(state.sum);
         }
     }
 }
@@ -118,6 +155,95 @@ pub(crate) enum Message {
     Verified(ConnectionId, Option<Box<Identity>>),
     /// Close all connections, as [`DrainPlan`] says.
     Drain(DrainPlan),
+    /// Another connection wants to take over from one of this shard's.
+    TakeOver(Box<TakeOver>),
+    /// What came of the wish to take over.
+    TakenOver(Box<TakenOver>),
+    /// Tell who is in a channel, and who comes and goes from now on.
+    Roll(Arc<Roll>),
+    /// A roll that a connection of this shard asked for is complete.
+    Rolled(Arc<Roll>),
+    /// Tell which connections a user has.
+    Connections(Box<Question>),
+    /// Close the connections of a user.
+    Disconnect(Box<Expulsion>),
+}
+
+/// The positions that a client gave with a `resume`.
+pub(crate) type Given = Vec<(Box<str>, GivenPosition)>;
+
+/// The wish of a connection to take over from another one.
+#[derive(Debug)]
+pub(crate) struct TakeOver {
+    pub claims: Claims,
+    pub user: Option<Box<str>>,
+    /// Where the new connection is.
+    pub shard: usize,
+    pub to: ConnectionId,
+    pub given: Given,
+}
+
+/// The answer to it.
+#[derive(Debug)]
+pub(crate) struct TakenOver {
+    pub to: ConnectionId,
+    pub given: Given,
+    /// What the old connection had; none where it is not to be had.
+    pub entry: Option<ResumeEntry>,
+}
+
+/// The call of a channel's roll: each shard tells who is there.
+#[derive(Debug)]
+pub(crate) struct Roll {
+    pub channel: Box<str>,
+    /// Shards that have not yet.
+    pub left: AtomicUsize,
+    pub caller: Caller,
+}
+
+/// Who called a roll.
+#[derive(Debug)]
+pub(crate) enum Caller {
+    /// A connection of a shard.
+    Connection(usize, ConnectionId),
+    /// An operator.
+    Operator(tokio::sync::mpsc::UnboundedSender<()>),
+}
+
+/// A question about a user's connections, to all shards.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub user: Box<str>,
+    pub answers: Answers,
+}
+
+/// Where shards put what they know of a user's connections.
+pub(crate) type Answers = tokio::sync::mpsc::UnboundedSender<Vec<ConnectionInfo>>;
+
+/// A connection, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ConnectionInfo {
+    /// Its id.
+    pub connection_id: String,
+    /// The wire format: `channels` or `events`.
+    pub dialect: &'static str,
+    /// The channels that it is subscribed to.
+    pub channels: Vec<String>,
+    /// Whether it asked for recovery.
+    pub recoverable: bool,
+    /// The user's type, as its token says.
+    pub user_type: Option<String>,
+    /// When its token ends, in seconds since 1970.
+    pub expires_at: u64,
+    /// Bytes that wait because the client does not read.
+    pub waiting_bytes: usize,
+}
+
+/// The end of a user's connections.
+#[derive(Debug)]
+pub(crate) struct Expulsion {
+    pub user: Box<str>,
+    pub counts: tokio::sync::mpsc::UnboundedSender<u32>,
 }
 
 /// How the connections of all shards are told when to come back.
@@ -176,6 +302,22 @@ impl Inbox {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.queue().is_empty()
+    }
+
+    /// Whether a publication waits here.
+    pub(crate) fn has(&self, encoded: &Arc<Encoded>) -> bool {
+        self.queue().iter().any(
+            |message| matches!(message, Message::Deliver(delivery) if Arc::ptr_eq(&delivery.encoded, encoded)),
+        )
+    }
+
+    /// Calls `visit` with each publication that waits here, in order.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&Delivery)) {
+        for message in self.queue().iter() {
+            if let Message::Deliver(delivery) = message {
+                visit(delivery);
+            }
+        }
     }
 
     /// Puts messages into the queue, in order.

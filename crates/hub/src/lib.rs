@@ -4,26 +4,40 @@
 //! shards that have an audience for it. A [`Shard`] owns its connections alone and writes to them through
 //! [`Link`], so that a seeded simulation can run all of it with links and a clock of its own.
 
+mod commit;
+mod compact;
 pub mod encoded;
+mod history;
 mod hub;
 pub mod idempotency;
 pub mod identity;
 mod inbox;
+pub mod journal;
 mod limits;
 mod link;
 mod metrics;
+mod operator;
+mod order;
 mod outbox;
+mod outgoing;
+pub mod presence;
 mod rate;
 pub mod registry;
+mod resume;
+mod retained;
 pub mod rules;
 mod session;
 mod shard;
 
+pub use commit::{Commit, Fate, Wait};
 pub use encoded::Wire;
-pub use hub::{Admission, Hub, Outgoing, PublishError, Recipients};
+pub use history::HistoryLimits;
+pub use hub::{Admission, Beginning, Hub};
 pub use identity::Identity;
-pub use inbox::{Inbox, Wake};
+pub use inbox::{ConnectionInfo, Inbox, Wake};
 pub use limits::Limits;
 pub use link::Link;
 pub use metrics::Metrics;
+pub use operator::{HistoryInfo, StreamInfo};
+pub use outgoing::{Accepted, Outgoing, PublishError, Recipients};
 pub use shard::{Ended, Now, Opening, Shard, Verify};

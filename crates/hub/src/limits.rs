@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::history::HistoryLimits;
+
 /// What a connection, and a shard's queue, may take up.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -29,6 +31,16 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// The size from which events are compressed for clients that can read it; none is never.
     pub deflate_min: Option<usize>,
+    /// What streams keep in memory.
+    pub history: HistoryLimits,
+    /// Bytes of retained state, by estimate; beyond, what is forgotten first anyway goes.
+    pub retained_bytes: usize,
+    /// How long a user whose last connection ended is still present: a reload must not show.
+    pub presence_grace: Duration,
+    /// How long idempotency keys are kept on disk (contract: 10 min).
+    pub idempotency: Duration,
+    /// Dropped connections that can be resumed; beyond, the one dropped first goes.
+    pub resumable: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +58,11 @@ impl Default for Limits {
             queue_publications: 65_536,
             queue_bytes: 64 << 20,
             deflate_min: Some(1024),
+            history: HistoryLimits::default(),
+            retained_bytes: 16 << 20,
+            presence_grace: Duration::from_secs(5),
+            idempotency: Duration::from_secs(600),
+            resumable: 100_000,
         }
     }
 }

@@ -48,6 +48,32 @@ pub struct Metrics {
     pub idempotency_keys: IntGauge,
     /// Idempotency keys that were forgotten before their time, because there were too many.
     pub idempotency_evictions: IntCounter,
+    /// Bytes that streams keep, about.
+    pub history_bytes: IntGauge,
+    /// Events that streams keep.
+    pub history_events: IntGauge,
+    /// Streams whose offsets are known.
+    pub history_streams: IntGauge,
+    /// Events that streams dropped before their time, because there were too many bytes.
+    pub history_evictions: IntCounter,
+    /// Streams that clients came back to, by whether all that they missed was there.
+    pub recoveries: IntCounterVec,
+    /// Events given to clients from history.
+    pub replayed: IntCounter,
+    /// Connections that are being given what they missed.
+    pub replays: IntGauge,
+    /// Wishes to go on where another connection was, by outcome.
+    pub resumes: IntCounterVec,
+    /// Events that clients said they have shown.
+    pub acks: IntCounter,
+    /// Seconds from the beginning of a write to disk to its end.
+    pub commit_seconds: Histogram,
+    /// Publications per write to disk.
+    pub commit_publications: Histogram,
+    /// Writes to disk that failed.
+    pub commit_failures: IntCounter,
+    /// 1 while the last write to disk was one that succeeded, or none was needed; 0 after a failure.
+    pub storage_up: IntGauge,
 }
 
 /// Fan-outs take from 100 µs (a unicast) to seconds (a full queue).
@@ -75,6 +101,12 @@ impl Metrics {
         let counters = |name: &str, help: &str, label: &str| {
             register(registry, IntCounterVec::new(Opts::new(name, help), &[label]))
         };
+        let histogram = |name: &str, help: &str, buckets: &[f64]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            register(registry, Histogram::with_opts(options))
+        };
+        let storage_up = gauge("fanfare_storage_up", "0 while the store cannot be written");
+        storage_up.set(1);
         Self {
             connections: register(
                 registry,
@@ -100,21 +132,48 @@ impl Metrics {
             evictions: counters("fanfare_evictions_total", "Connections ended by the hub", "reason"),
             closes: counters("fanfare_closes_total", "Ended connections by close code", "code"),
             shard_queue: gauge("fanfare_shard_queue_publications", "Publications waiting for shards"),
-            fanout_seconds: register(
-                registry,
-                Histogram::with_opts(
-                    HistogramOpts::new(
-                        "fanfare_fanout_seconds",
-                        "From acceptance to the last write, per shard",
-                    )
-                    .buckets(FANOUT_BUCKETS.to_vec()),
-                ),
+            fanout_seconds: histogram(
+                "fanfare_fanout_seconds",
+                "From acceptance to the last write, per shard",
+                FANOUT_BUCKETS,
             ),
             idempotency_keys: gauge("fanfare_idempotency_keys", "Idempotency keys kept"),
             idempotency_evictions: counter(
                 "fanfare_idempotency_evictions_total",
                 "Idempotency keys forgotten early because there were too many",
             ),
+            history_bytes: gauge("fanfare_history_bytes", "Bytes that streams keep, about"),
+            history_events: gauge("fanfare_history_events", "Events that streams keep"),
+            history_streams: gauge("fanfare_history_streams", "Streams whose offsets are known"),
+            history_evictions: counter(
+                "fanfare_history_evictions_total",
+                "Events dropped from history early because there were too many bytes",
+            ),
+            recoveries: counters(
+                "fanfare_recoveries_total",
+                "Streams that clients came back to, by outcome",
+                "outcome",
+            ),
+            replayed: counter("fanfare_replayed_total", "Events given to clients from history"),
+            replays: gauge("fanfare_replays", "Connections being given what they missed"),
+            resumes: counters(
+                "fanfare_resumes_total",
+                "Connections that were to be resumed, by outcome",
+                "outcome",
+            ),
+            acks: counter("fanfare_acks_total", "Events that clients said they have shown"),
+            commit_seconds: histogram(
+                "fanfare_commit_seconds",
+                "Seconds that a write to disk took, with its sync",
+                FANOUT_BUCKETS,
+            ),
+            commit_publications: histogram(
+                "fanfare_commit_publications",
+                "Publications written to disk together",
+                &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0],
+            ),
+            commit_failures: counter("fanfare_commit_failures_total", "Writes to disk that failed"),
+            storage_up,
         }
     }
 }

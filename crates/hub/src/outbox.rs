@@ -22,6 +22,8 @@ pub(crate) struct Outbox {
     /// Bytes of the first frame that are already written.
     written: usize,
     bytes: usize,
+    /// Bytes and frames of retained state among them, which do not count: they are shared with the state itself.
+    exempt: (usize, usize),
 }
 
 /// There is no room.
@@ -48,11 +50,26 @@ impl Outbox {
     pub(crate) fn push(&mut self, frame: Bytes, written: usize, limits: &Limits) -> Result<(), Full> {
         let size = frame.len() - written;
         if !self.frames.is_empty()
-            && (self.bytes + size > limits.outbox_bytes || self.frames.len() >= limits.outbox_frames)
+            && (self.bytes - self.exempt.0 + size > limits.outbox_bytes
+                || self.frames.len() - self.exempt.1 >= limits.outbox_frames)
         {
             return Err(Full);
         }
         self.force(frame, written);
+        Ok(())
+    }
+
+    /// Puts a frame of retained state behind the others. So much of it does not count as there may be in all.
+    ///
+    /// # Errors
+    /// The frame does not fit; the outbox is as it was.
+    pub(crate) fn push_state(&mut self, frame: Bytes, limits: &Limits) -> Result<(), Full> {
+        let size = frame.len();
+        if self.exempt.0 + size > limits.retained_bytes {
+            return self.push(frame, 0, limits);
+        }
+        self.force(frame, 0);
+        self.exempt = (self.exempt.0 + size, self.exempt.1 + 1);
         Ok(())
     }
 
@@ -71,6 +88,7 @@ impl Outbox {
         let keep = usize::from(self.written > 0);
         self.frames.truncate(keep);
         self.bytes = self.frames.iter().map(Bytes::len).sum::<usize>().saturating_sub(self.written);
+        self.exempt_what_is_left();
     }
 
     /// Writes as much as the link takes. Returns how many bytes that were.
@@ -104,15 +122,25 @@ impl Outbox {
         Ok(total)
     }
 
+    /// No more is exempt than there is. What stood before the state may count as exempt for a moment longer.
+    fn exempt_what_is_left(&mut self) {
+        self.exempt = (self.exempt.0.min(self.bytes), self.exempt.1.min(self.frames.len()));
+    }
+
     fn advance(&mut self, mut count: usize) {
         self.bytes -= count;
+        self.take_out(&mut count);
+        self.exempt_what_is_left();
+    }
+
+    fn take_out(&mut self, count: &mut usize) {
         while let Some(head) = self.frames.front() {
             let left = head.len() - self.written;
-            if count < left {
-                self.written += count;
+            if *count < left {
+                self.written += *count;
                 return;
             }
-            count -= left;
+            *count -= left;
             self.written = 0;
             self.frames.pop_front();
         }

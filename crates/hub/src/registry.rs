@@ -4,7 +4,7 @@
 //! followers without hashing the name again. Streams without followers are not kept.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
@@ -27,6 +27,8 @@ pub struct StreamEntry {
     /// Kept in place up to 24 bytes.
     name: CompactString,
     slots: SmallVec<[Slot; 2]>,
+    /// The shards that tell who is here, a bit each: there are at most 64.
+    tracked: AtomicU64,
 }
 
 /// What one shard has of a stream. Only that shard writes here.
@@ -71,7 +73,8 @@ impl StreamEntry {
             owners: AtomicU32::new(0),
             list: AtomicU32::new(NO_LIST),
         };
-        Self { name: name.into(), slots: (0..shards).map(|_| slot()).collect() }
+        let slots = (0..shards).map(|_| slot()).collect();
+        Self { name: name.into(), slots, tracked: AtomicU64::new(0) }
     }
 
     /// The stream's name.
@@ -103,6 +106,21 @@ impl StreamEntry {
         self.slots[shard].followers.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether all shards tell who is here.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.tracked.load(Ordering::Acquire).count_ones() as usize == self.slots.len()
+    }
+
+    /// Whether `shard` tells who comes and goes.
+    pub(crate) fn is_tracked_on(&self, shard: usize) -> bool {
+        self.tracked.load(Ordering::Relaxed) & bit(shard) != 0
+    }
+
+    /// It does from now on. Returns whether it did not before.
+    pub(crate) fn track_on(&self, shard: usize) -> bool {
+        self.tracked.fetch_or(bit(shard), Ordering::AcqRel) & bit(shard) == 0
+    }
+
     pub(crate) fn list_on(&self, shard: usize) -> Option<ListIndex> {
         let list = self.slots[shard].list.load(Ordering::Relaxed);
         (list != NO_LIST).then_some(list)
@@ -111,6 +129,10 @@ impl StreamEntry {
     pub(crate) fn set_list(&self, shard: usize, list: Option<ListIndex>) {
         self.slots[shard].list.store(list.unwrap_or(NO_LIST), Ordering::Relaxed);
     }
+}
+
+fn bit(shard: usize) -> u64 {
+    u32::try_from(shard).ok().and_then(|shard| 1_u64.checked_shl(shard)).unwrap_or(0)
 }
 
 type Bucket = HashTable<Arc<StreamEntry>>;
@@ -203,6 +225,14 @@ impl Registry {
             && let Ok(found) = bucket.find_entry(hash, |other| Arc::ptr_eq(other, entry))
         {
             found.remove();
+        }
+    }
+
+    /// Calls `visit` with each stream that has followers.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&StreamEntry)) {
+        for bucket in &self.buckets {
+            let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.iter().for_each(|entry| visit(entry));
         }
     }
 

@@ -75,6 +75,9 @@ pub struct ChannelRules {
     identities: Identities,
 }
 
+/// How many built-in rules there are, at the end.
+const BUILT_IN: usize = 3;
+
 impl ChannelRules {
     /// The rules of the configuration, followed by the built-in ones.
     ///
@@ -95,6 +98,22 @@ impl ChannelRules {
             ..built_in("*", SubscribeRule::Anyone)
         });
         Self { rules, identities }
+    }
+
+    /// Puts rules between those of the configuration and the built-in ones.
+    #[must_use]
+    pub fn with_defaults(mut self, rules: Vec<ChannelRule>) -> Self {
+        let built_in = self.rules.len().saturating_sub(BUILT_IN);
+        self.rules.splice(built_in..built_in, rules);
+        self
+    }
+
+    /// The patterns of the rules that want history on disk.
+    pub fn durable(&self) -> impl Iterator<Item = &str> {
+        self.rules
+            .iter()
+            .filter(|rule| rule.history.is_some_and(|history| history.durable))
+            .map(|rule| rule.pattern.as_str())
     }
 
     fn matching<'s>(&'s self, stream: &'s str) -> impl Iterator<Item = &'s ChannelRule> {

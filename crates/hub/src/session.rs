@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use protocol::ChannelName;
-use protocol::channel::{ChannelNameError, MAX_CHANNEL_NAME};
-use protocol::channels::{self, ClientFrame, ErrorCode};
+use protocol::channel::{ALL, ChannelNameError, MAX_CHANNEL_NAME};
+use protocol::channels::{self, ClientFrame, ErrorCode, Positions, Watch};
 use protocol::timestamp::Timestamp;
 
 use crate::identity::Identity;
+use crate::inbox::Given;
 use crate::limits::Limits;
 use crate::rules::ChannelRules;
 
@@ -23,6 +24,10 @@ pub(crate) struct View<'a> {
     pub(crate) channels: usize,
     /// Whether it is subscribed to a channel.
     pub(crate) is_subscribed: &'a dyn Fn(&str) -> bool,
+    /// Whether it has asked for recovery.
+    pub(crate) is_recoverable: bool,
+    /// How many channels it watches.
+    pub(crate) watches: usize,
     /// The rules in force.
     pub(crate) rules: &'a ChannelRules,
     /// The bounds in force.
@@ -42,6 +47,42 @@ pub(crate) enum Step {
     Leave(String),
     /// Have this token verified; the answer comes later.
     Verify(String),
+    /// Give it the state that these channels have.
+    State(Vec<String>),
+    /// Tell it where it stands, and give it what it missed.
+    Recover {
+        /// The channels that its frame named and that are in force.
+        channels: Vec<String>,
+        /// Those of them that it did not follow before.
+        fresh: Vec<String>,
+        /// What it says that it has had.
+        given: Given,
+    },
+    /// Let it go on where another connection was.
+    Resume {
+        /// The token that it has for that.
+        token: String,
+        /// What it says that it has had.
+        given: Given,
+    },
+    /// Tell it a channel's last events.
+    History {
+        /// The channel.
+        channel: String,
+        /// How many at most.
+        limit: u32,
+        /// Only those with a smaller offset.
+        before: Option<u64>,
+    },
+    /// Tell it who is in a channel.
+    Presence {
+        /// The channel.
+        channel: ChannelName,
+        /// Whether to tell changes too.
+        watch: Watch,
+    },
+    /// So many events were shown.
+    Acked(usize),
 }
 
 /// Answers one message.
@@ -53,7 +94,11 @@ pub(crate) fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
     };
     match frame {
         Ok(ClientFrame::Ping { data }) => vec![Step::Reply(channels::pong(data, view.now))],
-        Ok(ClientFrame::Subscribe(names)) => subscribe(&names, view),
+        Ok(ClientFrame::Subscribe(wish)) => {
+            let wants_recovery = wish.recovery.is_some() || view.is_recoverable;
+            let given = wants_recovery.then(|| given(wish.recovery.unwrap_or_default()));
+            subscribe(&wish.channels, given, view)
+        }
         Ok(ClientFrame::Unsubscribe(names)) => unsubscribe(&names, view),
         Ok(ClientFrame::Refresh { token }) if view.identity.is_some() => {
             vec![Step::Verify(token.into_owned())]
@@ -66,6 +111,19 @@ pub(crate) fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
                 None,
             )]
         }
+        Ok(ClientFrame::Resume { .. }) if view.is_recoverable => {
+            let message = "resume comes first on a connection, before any recoverable subscribe";
+            vec![error(view, ErrorCode::InvalidFrame, message, None)]
+        }
+        Ok(ClientFrame::Resume { token, positions }) => {
+            vec![Step::Resume { token: token.into_owned(), given: given(positions) }]
+        }
+        Ok(ClientFrame::History { channel, limit, before }) => match readable(&channel, view) {
+            Ok(()) => vec![Step::History { channel: channel.into_owned(), limit, before }],
+            Err(refusal) => vec![refusal],
+        },
+        Ok(ClientFrame::Presence { channel, watch }) => presence(&channel, watch, view),
+        Ok(ClientFrame::Ack { ids }) => vec![Step::Acked(ids.len())],
         Err(fault) => vec![error(view, fault.code, &fault.message, None)],
     }
 }
@@ -110,9 +168,46 @@ fn left_over(view: &View<'_>, name: &str) -> Step {
     error(view, ErrorCode::TooManyChannels, &message, shown)
 }
 
-fn subscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
+fn given(positions: Positions<'_>) -> Given {
+    positions.into_iter().map(|(stream, position)| (stream.into_owned().into(), position)).collect()
+}
+
+/// Whether a client may read a stream's past; everyone follows that of everyone.
+fn readable(name: &str, view: &View<'_>) -> Result<(), Step> {
+    if name == ALL {
+        return Ok(());
+    }
+    ChannelName::check(name).map_err(|fault| invalid_channel(view, name, fault))?;
+    if view.rules.may_subscribe(view.identity, name) {
+        return Ok(());
+    }
+    Err(forbidden(view, name))
+}
+
+fn forbidden(view: &View<'_>, name: &str) -> Step {
+    error(view, ErrorCode::Forbidden, "the channel rules do not let you subscribe", Some(name))
+}
+
+fn presence(name: &str, watch: Watch, view: &View<'_>) -> Vec<Step> {
+    let channel = match ChannelName::new(name) {
+        Ok(channel) => channel,
+        Err(fault) => return vec![invalid_channel(view, name, fault)],
+    };
+    if !view.rules.may_subscribe(view.identity, name) {
+        return vec![forbidden(view, name)];
+    }
+    if watch == Watch::Begin && view.watches >= view.limits.channels {
+        let message = format!("a connection watches at most {} channels", view.limits.channels);
+        return vec![error(view, ErrorCode::TooManyChannels, &message, Some(name))];
+    }
+    vec![Step::Presence { channel, watch }]
+}
+
+/// `given` is there where the client wants recovery.
+fn subscribe(names: &[Cow<'_, str>], given: Option<Given>, view: &View<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut in_force = Vec::new();
+    let mut fresh = Vec::new();
     let mut channels = view.channels;
     let (names, mut rest) = distinct(names, view.limits);
     for &name in &names {
@@ -128,12 +223,7 @@ fn subscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
             }
         };
         if !view.rules.may_subscribe(view.identity, name) {
-            steps.push(error(
-                view,
-                ErrorCode::Forbidden,
-                "the channel rules do not let you subscribe",
-                Some(name),
-            ));
+            steps.push(forbidden(view, name));
             continue;
         }
         if channels >= view.limits.channels {
@@ -147,11 +237,20 @@ fn subscribe(names: &[Cow<'_, str>], view: &View<'_>) -> Vec<Step> {
         }
         channels += 1;
         in_force.push(name);
+        fresh.push(name.to_owned());
         steps.push(Step::Join(channel));
     }
     steps.extend(rest.map(|name| left_over(view, name)));
+    if let Some(given) = given {
+        let channels = in_force.into_iter().map(str::to_owned).collect();
+        steps.push(Step::Recover { channels, fresh, given });
+        return steps;
+    }
     if !in_force.is_empty() || names.is_empty() {
         steps.push(Step::Reply(channels::subscribed(&in_force, view.now)));
+    }
+    if !fresh.is_empty() {
+        steps.push(Step::State(fresh));
     }
     steps
 }

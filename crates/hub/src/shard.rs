@@ -8,6 +8,10 @@ mod connection;
 mod delivery;
 mod fanout;
 mod lists;
+mod presence;
+mod recovery;
+mod replay;
+mod resuming;
 mod subscriptions;
 mod sweep;
 
@@ -18,7 +22,7 @@ use bytes::Bytes;
 use hashbrown::HashTable;
 use protocol::channels;
 use protocol::timestamp::Timestamp;
-use protocol::websocket::{Incoming, ping_frame, pong_frame, text_frame};
+use protocol::websocket::{Incoming, ping_frame, pong_frame};
 use protocol::{ConnectionId, Disconnect};
 use slab::Slab;
 use smallvec::SmallVec;
@@ -26,7 +30,9 @@ use smallvec::SmallVec;
 use self::closing::Farewell;
 use self::connection::{Connection, Counts, Sent, State};
 use self::delivery::{Gather, Run};
-use self::lists::{Key, Lists};
+use self::lists::{Follow, Key, Lists};
+use self::replay::Answer;
+use crate::commit::WATCH_PREFIX;
 use crate::encoded::Wire;
 use crate::hub::{Admission, Hub};
 use crate::identity::{Identity, UserTypes};
@@ -57,6 +63,8 @@ pub struct Opening {
     pub admission: Admission,
     /// Close it at once, before any welcome.
     pub refusal: Option<Disconnect>,
+    /// What it says first, where it cannot send: a client of server-sent events says it all with its request.
+    pub first: Option<Box<str>>,
 }
 
 /// A token that a client wants to go on with; the caller has it verified and answers through
@@ -80,6 +88,15 @@ pub struct Ended {
 
 /// Messages of the inbox for which memory is kept; what a backlog needed beyond is given back.
 const SPARE_MESSAGES: usize = 1 << 12;
+
+/// The part of a turn's writes that replay has: one in so many. A piece of a replay is many events.
+const REPLAY_SHARE: usize = 8;
+
+/// Bytes of events in one page of history, by estimate: further ones are on the next.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// Users that one answer about presence lists; the count is of all.
+const PRESENT: usize = 10_000;
 
 /// The connections of one thread.
 #[derive(Debug)]
@@ -106,6 +123,12 @@ pub struct Shard<L> {
     user_types: UserTypes,
     /// The frames of a joint write, one after the other.
     scratch: Vec<u8>,
+    /// The number of the last publication whose delivery has begun.
+    begun: u64,
+    /// Connections whose replay goes on; each is here once.
+    replays: VecDeque<Key>,
+    /// The time of the last call that told it.
+    clock: Now,
 }
 
 impl<L: Link> Shard<L> {
@@ -130,6 +153,9 @@ impl<L: Link> Shard<L> {
             counts: Counts::default(),
             user_types: UserTypes::default(),
             scratch: Vec::new(),
+            begun: 0,
+            replays: VecDeque::new(),
+            clock: Now { ms: 0, wall: Timestamp::from_millis(0) },
         }
     }
 
@@ -183,7 +209,8 @@ impl<L: Link> Shard<L> {
 
     /// Takes a connection in: welcomes it, or closes it where it is refused.
     pub fn open(&mut self, link: L, opening: Opening, now: Now) -> Key {
-        let Opening { id, wire, mut identity, admission, refusal } = opening;
+        let Opening { id, wire, mut identity, admission, refusal, first } = opening;
+        self.clock = now;
         identity.iter_mut().for_each(|identity| self.user_types.share(identity));
         let key = self.next_key();
         let interval = to_ms(self.hub.limits().ping_interval);
@@ -198,11 +225,13 @@ impl<L: Link> Shard<L> {
             follows: SmallVec::new(),
             _admission: admission,
             heard_at: wrap(now.ms),
+            opened: u32::try_from(now.wall.as_millis() / 1000).unwrap_or(0),
             ping_due: wrap(now.ms + interval - phase),
             close_code: 1006,
             wire,
             state: State::Open,
             warned: false,
+            recovery: None,
         });
         let connections = &self.connections;
         self.by_id.insert_unique(hash(id), key, |&key| hash(connections[key as usize].id));
@@ -211,6 +240,11 @@ impl<L: Link> Shard<L> {
             self.close(key, &refusal, now);
         } else {
             self.reply(key, &channels::connected(id, now.wall), now);
+            match first {
+                // What it asks for brings the state of its own streams as well.
+                Some(first) => drop(self.on_message(key, first.as_bytes(), now)),
+                None => self.tell_own_state(key, now),
+            }
         }
         if let Some(farewell) = &mut self.farewell {
             let disconnect = farewell.next();
@@ -221,6 +255,7 @@ impl<L: Link> Shard<L> {
 
     /// Something came from the client.
     pub fn heard(&mut self, key: Key, now: Now) {
+        self.clock = now;
         if let Some(connection) = self.get_mut(key) {
             connection.heard_at = wrap(now.ms);
         }
@@ -257,6 +292,7 @@ impl<L: Link> Shard<L> {
     }
 
     fn on_message(&mut self, key: Key, message: &[u8], now: Now) -> Option<Verify> {
+        self.clock = now;
         self.hub.metrics().client_messages.inc();
         if !self.allow(key, now) {
             return None;
@@ -272,6 +308,8 @@ impl<L: Link> Shard<L> {
                 is_subscribed: &|name| {
                     subscribed().any(|follow| lists.get(follow.list()).entry.name() == name)
                 },
+                is_recoverable: connection.recovery.is_some(),
+                watches: connection.follows.iter().filter(|follow| is_watch(lists, **follow)).count(),
                 rules: self.hub.rules(),
                 limits: self.hub.limits(),
                 now: now.wall,
@@ -285,16 +323,46 @@ impl<L: Link> Shard<L> {
             }
             match step {
                 Step::Reply(text) => self.reply(key, &text, now),
-                Step::Join(channel) => self.subscribe(key, channel.as_str()),
+                Step::Join(channel) => self.subscribe(key, channel.as_str(), now),
                 Step::Leave(channel) => self.unsubscribe(key, &channel, now),
                 Step::Verify(token) => verify = Some(Verify { connection: id, token }),
+                Step::State(channels) => self.tell_state(key, &channels, now),
+                Step::Recover { channels, fresh, given } => {
+                    self.recover(key, &channels, &given, &Answer::Subscribed { fresh }, now);
+                }
+                Step::Resume { token, given } => self.resume(key, &token, given, now),
+                Step::History { channel, limit, before } => {
+                    self.tell_history(key, &channel, limit, before, now);
+                }
+                Step::Presence { channel, watch } => self.tell_presence(key, channel.as_str(), watch, now),
+                Step::Acked(count) => self.hub.metrics().acks.inc_by(count as u64),
             }
         }
         verify
     }
 
     fn reply(&mut self, key: Key, text: &[u8], now: Now) {
-        self.send(key, &text_frame(text), now);
+        let Some(connection) = self.get(key) else { return };
+        let frame = recovery::text(connection, text);
+        self.send(key, &frame, now);
+    }
+
+    /// Tells a page of a stream's past.
+    fn tell_history(&mut self, key: Key, name: &str, limit: u32, before: Option<u64>, now: Now) {
+        let page = self.hub.order().history.page(name, before, limit as usize, PAGE_BYTES, now.wall);
+        let text = match &page {
+            Some(page) => {
+                let more = if page.has_more { channels::Page::More } else { channels::Page::Last };
+                let events = page.events.iter().map(|(event, offset)| (event.publication(), *offset));
+                channels::history(name, page.key.epoch, events, more, now.wall)
+            }
+            // Nothing was ever published there, as far as anybody knows.
+            None => {
+                let (key, _) = self.hub.standing(name);
+                channels::history(name, key.epoch, [], channels::Page::Last, now.wall)
+            }
+        };
+        self.reply(key, &text, now);
     }
 
     /// Sends a frame that is no event.
@@ -315,6 +383,7 @@ impl<L: Link> Shard<L> {
 
     /// Takes what the hub has put into the inbox.
     pub fn take_inbox(&mut self, now: Now) {
+        self.clock = now;
         let mut messages = std::mem::take(&mut self.inbox);
         self.hub.inbox(self.index).take(&mut messages);
         for message in messages.drain(..) {
@@ -322,6 +391,12 @@ impl<L: Link> Shard<L> {
                 Message::Deliver(delivery) => self.queue.push_back(delivery),
                 Message::Verified(id, identity) => self.on_verified(id, identity, now),
                 Message::Drain(plan) => self.farewell = Some(Farewell::new(plan)),
+                Message::TakeOver(wish) => self.on_take_over(*wish, now),
+                Message::TakenOver(answer) => self.on_taken_over(*answer, now),
+                Message::Roll(roll) => self.on_roll(roll, now),
+                Message::Rolled(roll) => self.on_rolled(&roll, now),
+                Message::Connections(question) => self.on_question(&question),
+                Message::Disconnect(expulsion) => self.on_expulsion(&expulsion, now),
             }
         }
         messages.shrink_to(SPARE_MESSAGES);
@@ -330,13 +405,17 @@ impl<L: Link> Shard<L> {
 
     /// Writes to about `budget` connections. Returns whether more is to be done.
     pub fn step(&mut self, budget: usize, now: Now) -> bool {
+        self.replay(budget.div_ceil(REPLAY_SHARE), now);
         let left = self.fan_out(budget, now);
         if left > 0 {
             self.say_farewell(left, now);
         }
         self.bury();
         self.tell_metrics();
-        self.run.is_some() || !self.queue.is_empty() || self.farewell.as_ref().is_some_and(Farewell::is_due)
+        self.run.is_some()
+            || !self.queue.is_empty()
+            || !self.replays.is_empty()
+            || self.farewell.as_ref().is_some_and(Farewell::is_due)
     }
 
     fn tell_metrics(&mut self) {
@@ -354,6 +433,11 @@ impl<L: Link> Shard<L> {
             metrics.outboxes.add(counts.outboxes);
         }
     }
+}
+
+/// Whether a connection follows a stream to watch who is in a channel.
+fn is_watch(lists: &Lists, follow: Follow) -> bool {
+    lists.get(follow.list()).entry.name().starts_with(WATCH_PREFIX)
 }
 
 fn find<L>(by_id: &HashTable<Key>, connections: &Slab<Connection<L>>, id: ConnectionId) -> Option<Key> {

@@ -83,6 +83,10 @@ table! {
     PING_TIMEOUT = 4009 "ping_timeout" "Ping timeout" Reconnect::AtOnce;
     /// The client did not read as fast as it was sent to; it recovers by position.
     SLOW = 4010 "slow_consumer" "Slow consumer" Reconnect::AtOnce;
+    /// Another connection was resumed with the token of this one and goes on in its place.
+    TAKEN_OVER = 4011 "taken_over" "Resumed by another connection" Reconnect::Never;
+    /// An operator ended the connections of its user.
+    DISCONNECTED = 4012 "disconnected" "Disconnected by an operator" Reconnect::Never;
     /// The user has as many connections as `MAX_CONNECTIONS_PER_USER` allows.
     TOO_MANY_CONNECTIONS = 4029 "too_many_connections" "Too many connections" Reconnect::Backoff;
 }

@@ -52,6 +52,18 @@ impl PublicationId {
         Self(Uuid::from_u128(bits))
     }
 
+    /// Reads an id in any of UUID's usual spellings.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok().map(Self)
+    }
+
+    /// Its 128 bits.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
+
     /// Writes the 36 characters into `buffer`.
     pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
         self.0.hyphenated().encode_lower(buffer)
@@ -137,7 +149,8 @@ impl UserId {
     /// Says which rule the text breaks.
     pub fn from_number(text: &str) -> Result<Self, UserIdError> {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        let leading_zero = digits.len() > 1 && digits.starts_with('0');
+        if digits.is_empty() || leading_zero || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(UserIdError::NotAnId);
         }
         Ok(Self { spelling: Spelling::Number, ..Self::from_text(text)? })
@@ -214,6 +227,15 @@ mod tests {
     }
 
     #[test]
+    fn a_publications_id_is_read_back() {
+        let id = PublicationId::from_u128(0x019a_3f5e_7b00_7c31_9d0f_2f6f_3a1c_4e55);
+        assert_eq!(id.to_string(), "019a3f5e-7b00-7c31-9d0f-2f6f3a1c4e55");
+        assert_eq!(PublicationId::parse(&id.to_string()), Some(id));
+        assert_eq!(PublicationId::from_u128(id.as_u128()), id);
+        assert_eq!(PublicationId::parse("42"), None);
+    }
+
+    #[test]
     fn what_is_no_id_is_refused_by_cause() {
         for (raw, why) in [
             ("1.5", UserIdError::NotAnId),
@@ -225,6 +247,7 @@ mod tests {
         ] {
             assert_eq!(UserId::from_json(raw).expect_err(raw), why, "{raw}");
         }
+        assert_eq!(UserId::from_number("007").expect_err("no JSON"), UserIdError::NotAnId);
         assert_eq!(UserId::from_text(&"x".repeat(195)).expect_err("long"), UserIdError::TooLong);
     }
 }

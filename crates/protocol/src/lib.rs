@@ -8,8 +8,10 @@
 //! | [`channel`] | channel names, patterns over them, and the streams that publications go to |
 //! | [`channels`] | the dialect of `/ws`: what clients send and what they get |
 //! | [`close`] | every close code, its reason, and whether the client should come back |
+//! | [`events`] | server-sent events |
 //! | [`id`] | connection, user and publication ids |
 //! | [`json`] | nesting depth, without parsing |
+//! | [`position`] | epochs and offsets: where a client stands in a stream |
 //! | [`publication`] | the body of `POST /broadcast`, parsed once into a typed publication |
 //! | [`timestamp`] | the timestamps of the wire |
 //! | [`trace`] | `traceparent`: the trace that a request belongs to |
@@ -18,8 +20,10 @@
 pub mod channel;
 pub mod channels;
 pub mod close;
+pub mod events;
 pub mod id;
 pub mod json;
+pub mod position;
 pub mod publication;
 pub mod timestamp;
 pub mod trace;
@@ -28,4 +32,5 @@ pub mod websocket;
 pub use channel::{ChannelName, ChannelPattern, Stream};
 pub use close::{Disconnect, Reconnect};
 pub use id::{ConnectionId, PublicationId, UserId};
+pub use position::{Epoch, Position};
 pub use publication::{Publication, Target};

@@ -2,6 +2,8 @@
 //!
 //! Not here: who may publish, and what becomes of the publication.
 
+mod retain;
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -11,6 +13,8 @@ use crate::id::{ConnectionId, PublicationId, UserId, check_session};
 use crate::json;
 use crate::timestamp::Timestamp;
 use crate::trace::TraceContext;
+
+pub use retain::{DEFAULT_RETAIN, FINAL_RETAIN, MAX_RETAIN, MAX_RETAIN_KEY, Retain};
 
 /// The longest event type, in bytes: as long as a channel name.
 pub const MAX_TYPE: usize = 200;
@@ -103,6 +107,8 @@ pub struct PublishRequest {
     pub close_sessions: Option<Box<CloseSessions>>,
     /// The trace that it belongs to, where the request names a readable one.
     pub trace: Option<TraceContext>,
+    /// The key under which it is kept as the state of its streams. Boxed, since few requests have any.
+    pub retain: Option<Box<Retain>>,
     /// The key of a batch item.
     pub idempotency_key: Option<Box<str>>,
 }
@@ -160,6 +166,8 @@ struct Members<'a> {
     #[serde(borrow, default)]
     traceparent: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    retain: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     idempotency_key: Option<&'a RawValue>,
 }
 
@@ -195,11 +203,13 @@ impl PublishRequest {
                 RequestError::Malformed(error.to_string())
             }
         })?;
+        let target = target(&members)?;
         Ok(Self {
             event_type: event_type(members.event_type)?,
             data: members.data.map_or("{}", RawValue::get).into(),
             timestamp: members.timestamp.map(timestamp).transpose()?,
-            target: target(&members)?,
+            retain: members.retain.map(|raw| retain::retain(raw, &target)).transpose()?.map(Box::new),
+            target,
             except: members
                 .except_connection_id
                 .map(|raw| connection("except_connection_id", raw))
@@ -241,8 +251,8 @@ impl PublishRequest {
         Ok(items.into_iter().map(RawValue::get).collect())
     }
 
-    /// The publication, with an id, and with `now` where the publisher gave no time. Sessions to close and the trace
-    /// stay behind.
+    /// The publication, with an id, and with `now` where the publisher gave no time. Sessions to close, the trace
+    /// and what is retained stay behind.
     #[must_use]
     pub fn into_publication(
         self,

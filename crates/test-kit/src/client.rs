@@ -71,6 +71,16 @@ impl<'a> Dial<'a> {
         self
     }
 
+    /// Connects to a server that may be away, or go away meanwhile; `None` where it does not agree to a WebSocket.
+    ///
+    /// # Panics
+    /// When the address is none.
+    #[must_use]
+    #[track_caller]
+    pub fn try_connect(self) -> Option<Client> {
+        self.handshake().ok()?.ok()
+    }
+
     /// Connects; a refusal is an answer.
     ///
     /// # Errors
@@ -80,6 +90,12 @@ impl<'a> Dial<'a> {
     /// When the connection itself can't be made or breaks.
     #[track_caller]
     pub fn attempt(self) -> Result<Client, Refused> {
+        let url = self.url.clone();
+        self.handshake().unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    #[track_caller]
+    fn handshake(self) -> Result<Result<Client, Refused>, Error> {
         let mut request = match self.url.as_str().into_client_request() {
             Ok(request) => request,
             Err(error) => panic!("{}: {error}", self.url),
@@ -89,10 +105,7 @@ impl<'a> Dial<'a> {
             request.headers_mut().append(name, HeaderValue::from_str(value).expect("a header value"));
         }
         let address = address_of(request.uri().authority().map_or("", |authority| authority.as_str()));
-        let tcp = match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(tcp) => tcp,
-            Err(error) => panic!("{}: {error}", self.url),
-        };
+        let tcp = TcpStream::connect_timeout(&address, PATIENCE)?;
         let _ = tcp.set_nodelay(true);
         let stream = match self.trust {
             Some(trust) => trust.wrap(tcp),
@@ -104,20 +117,21 @@ impl<'a> Dial<'a> {
             Ok((socket, response)) => {
                 let chosen = response.headers().get("sec-websocket-protocol");
                 let subprotocol = chosen.and_then(|value| value.to_str().ok()).map(str::to_owned);
-                Ok(Client { socket, subprotocol, connection_id: None, barriers: 0, closed: None })
+                Ok(Ok(Client { socket, subprotocol, connection_id: None, barriers: 0, closed: None }))
             }
             Err(HandshakeError::Failure(Error::Http(response))) => {
                 let (head, body) = response.into_parts();
                 let field = |(name, value): (&HeaderName, &HeaderValue)| {
                     (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
                 };
-                Err(Refused {
+                Ok(Err(Refused {
                     status: head.status.as_u16(),
                     headers: head.headers.iter().map(field).collect(),
                     body: String::from_utf8_lossy(&body.unwrap_or_default()).into_owned(),
-                })
+                }))
             }
-            Err(error) => panic!("{}: {error}", self.url),
+            Err(HandshakeError::Failure(error)) => Err(error),
+            Err(HandshakeError::Interrupted(_)) => Err(Error::Io(io::ErrorKind::TimedOut.into())),
         }
     }
 
@@ -313,6 +327,23 @@ impl Client {
     #[track_caller]
     pub fn next_json_within(&mut self, patience: Duration) -> Value {
         parse(&self.next_message_within(patience))
+    }
+
+    /// The next text or binary frame as JSON; `None` where the connection ends before it.
+    ///
+    /// # Panics
+    /// When nothing happens within `patience`, or what comes is not JSON.
+    #[track_caller]
+    pub fn try_next_json(&mut self, patience: Duration) -> Option<Value> {
+        let end = Instant::now() + patience;
+        loop {
+            match self.read(end) {
+                Some(Event::Data(message)) => return Some(parse(&message)),
+                Some(Event::Pong(_)) => {}
+                Some(Event::Closed(..)) => return None,
+                None => panic!("no frame within {patience:?}"),
+            }
+        }
     }
 
     /// The next text or binary frame.

@@ -5,12 +5,14 @@
 //! | [`server`] | the real binary as a child process on a port of its own |
 //! | [`client`] | a well-behaved WebSocket client |
 //! | [`raw`] | a client that may send any bytes, well-formed or not |
+//! | [`follower`] | what a client that recovers knows, and its judgement of every event |
 //! | [`http`] | one HTTP/1.1 request and its answer |
 //! | [`postgres`] | a Postgres server of Debian's |
 //! | [`token`] | signers of JWTs, and their public keys as PEM and JWK |
 //! | [`tls`] | a certificate of its own, and trust in it |
 //! | [`fixture`] | an HTTP server that answers with what the test says, for JWK Sets |
 //! | [`wait`] | waiting for a condition |
+//! | [`directory`] | a directory that goes with its test |
 //! | [`limits`] | room for many sockets |
 //!
 //! Everything here blocks, so that a test reads from top to bottom and needs no runtime. Every wait has a deadline
@@ -21,7 +23,9 @@
 //! so what it checks is what a stranger's client would see.
 
 pub mod client;
+pub mod directory;
 pub mod fixture;
+pub mod follower;
 pub mod http;
 pub mod limits;
 pub mod postgres;
@@ -33,7 +37,9 @@ pub mod token;
 pub mod wait;
 
 pub use client::{Client, Dial, Refused};
+pub use directory::Directory;
 pub use fixture::Fixture;
+pub use follower::Follower;
 pub use postgres::Postgres;
 pub use raw::{Frame, RawClient};
 pub use server::{Finished, Launch, Server};

@@ -30,6 +30,8 @@ const CODES = new Map([
   [4008, ["Rate limit exceeded", "This connection sent more frames in 10 s than the server allows.", "backoff"]],
   [4009, ["Ping timeout", "Nothing came from this page for 60 s, not even an answer to a ping.", "atOnce"]],
   [4010, ["Slow consumer", "This page read more slowly than events came, and missed those that waited.", "atOnce"]],
+  [4011, ["Taken over", "Another connection was resumed with this one's token and goes on in its place.", "never"]],
+  [4012, ["Disconnected", "An operator ended the connections of this user.", "never"]],
   [4029, ["Too many connections", "This user has as many connections as the server allows, or sent too many frames.", "backoff"]],
 ]);
 

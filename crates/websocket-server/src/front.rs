@@ -17,7 +17,7 @@ use actix_web::{App, web};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::patience::Patience;
+use crate::patience::{Patience, give_up_after};
 use crate::server::{FrontPage, Routes};
 use crate::state::State;
 use crate::upgrade::upgrade;
@@ -56,6 +56,7 @@ pub(crate) fn front(
     workers: usize,
 ) -> anyhow::Result<actix_server::Server> {
     let (handshake, patience) = (config.limits.handshake, config.limits.request);
+    let silence = config.limits.ping_timeout;
     let builder = actix_server::Server::build()
         .workers(workers)
         .disable_signals()
@@ -79,6 +80,9 @@ pub(crate) fn front(
                         let _ = last_answers.wait_for(|&last| last).await;
                     }
                 })
+                .on_connect_ext(|io: &Patience<_>, connection| {
+                    connection.insert(io.bond());
+                })
                 .upgrade(fn_service(move |upgraded| upgrade(Arc::clone(&state), upgraded)))
                 .finish(map_config(
                     App::new()
@@ -98,6 +102,7 @@ pub(crate) fn front(
                 let peer = socket.peer_addr().ok();
                 // Only delays small answers, and only where it fails.
                 let _ = socket.set_nodelay(true);
+                give_up_after(&socket, Some(silence));
                 Ok::<_, DispatchError>((Patience::new(socket, patience), Protocol::Http1, peer))
             })
             .and_then(service!(Arc::clone(&state), pages.clone()))
@@ -115,8 +120,11 @@ pub(crate) fn front(
             let state = Arc::clone(state);
             builder.listen("https", main, move || {
                 let acceptor = acceptor.clone();
-                fn_service(move |socket| tls::accept(acceptor.clone(), socket, handshake, patience))
-                    .and_then(service!(Arc::clone(&state), pages.clone()))
+                fn_service(move |socket| {
+                    give_up_after(&socket, Some(silence));
+                    tls::accept(acceptor.clone(), socket, handshake, patience)
+                })
+                .and_then(service!(Arc::clone(&state), pages.clone()))
             })?
         }
     };

@@ -11,7 +11,7 @@ use service_kit::problem::Problem;
 
 use crate::server::FrontPage;
 use crate::state::State;
-use crate::{playground, publish};
+use crate::{events, operator, playground, publish};
 
 /// All routes but the one for what is not there, and `/` only where it is the playground's. A WebSocket upgrade never comes here: it leaves before routing.
 pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage) {
@@ -47,6 +47,35 @@ pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage) {
         .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
         .service(web::resource("/stats").route(web::get().to(stats)).default_service(only("GET")))
         .service(web::resource("/metrics").route(web::get().to(metrics)).default_service(only("GET")))
+        .service(
+            web::resource("/events")
+                .route(web::get().to(events::stream))
+                .route(web::head().to(events::stream))
+                .default_service(only("GET, HEAD")),
+        )
+        .service(
+            web::resource("/events/ticket")
+                .route(web::post().to(events::ticket))
+                .default_service(only("POST")),
+        )
+        .service(
+            web::resource("/channels").route(web::get().to(operator::channels)).default_service(only("GET")),
+        )
+        .service(
+            web::resource("/channels/{name:.*}")
+                .route(web::get().to(operator::channel))
+                .default_service(only("GET")),
+        )
+        .service(
+            web::resource("/users/{id}/connections")
+                .route(web::get().to(operator::connections))
+                .default_service(only("GET")),
+        )
+        .service(
+            web::resource("/users/{id}/disconnect")
+                .route(web::post().to(operator::disconnect))
+                .default_service(only("POST")),
+        )
         .service(web::resource(["/ws", "/echo"]).to(upgrade_required))
         .service(
             web::resource(playground.to_vec())

@@ -5,12 +5,15 @@
 //! by [`config::launch_with`]. The path of a message begins in `publish` (①) and ends in `socket` (⑥).
 
 pub mod access;
+mod clock;
 pub mod config;
 mod echo;
+mod events;
 mod front;
 mod http;
 mod memory;
 mod metrics;
+mod operator;
 mod patience;
 mod playground;
 mod publish;
@@ -18,6 +21,8 @@ mod reactor;
 mod server;
 mod socket;
 mod state;
+mod storage;
+mod tickets;
 mod tls;
 mod turn;
 mod upgrade;

@@ -5,13 +5,17 @@
 //! nobody reads; nor how many requests of one connection it has in memory. This stands between actix and the
 //! socket and bounds them all: what was read has to lead to an answer, and what is written has to be taken, within
 //! the request's time; and no more is read than a little at once, and nothing while an answer waits. A socket that
-//! becomes a WebSocket leaves it behind.
+//! becomes a WebSocket leaves it behind; one with an answer without an end may be silent, and tells the answer when its
+//! peer is gone.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use actix_rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -25,6 +29,41 @@ const GULP: usize = 4 * 1024;
 
 /// What a handler has left to tell its peer that the time is over, before the connection is cut.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// Has the kernel give up on a peer that acknowledges nothing of what it was sent for so long; `None`: after its own
+/// time, a quarter of an hour. Nothing else tells of a client of server-sent events that lost its network: it never
+/// answers. Where the system cannot be told so, that time it is.
+pub(crate) fn give_up_after(socket: &TcpStream, silence: Option<Duration>) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(socket).set_tcp_user_timeout(silence);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (socket, silence);
+}
+
+/// What the stream of an HTTP connection and an answer without an end on it tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Bond {
+    is_peer_gone: Cell<bool>,
+    is_endless: Cell<bool>,
+}
+
+impl Bond {
+    /// Whether the peer has said that it sends nothing more. The task that reads was woken for it.
+    #[must_use]
+    pub(crate) fn is_peer_gone(&self) -> bool {
+        self.is_peer_gone.get()
+    }
+
+    /// The peer has said that it sends nothing more.
+    pub(crate) fn tell_that_peer_is_gone(&self) {
+        self.is_peer_gone.set(true);
+    }
+
+    /// Whether an answer without an end is being given: then silence is no sign of anything.
+    pub(crate) fn answer_without_end(&self, is_endless: bool) {
+        self.is_endless.set(is_endless);
+    }
+}
 
 /// A stream that fails when its peer takes too long.
 #[derive(Debug)]
@@ -41,6 +80,7 @@ pub(crate) struct Patience<T> {
     stalled: bool,
     /// Set for the deadline or earlier.
     alarm: Option<Pin<Box<Sleep>>>,
+    bond: Rc<Bond>,
 }
 
 impl<T> Patience<T> {
@@ -54,7 +94,14 @@ impl<T> Patience<T> {
             gulp: 0,
             stalled: false,
             alarm: None,
+            bond: Rc::default(),
         }
+    }
+
+    /// What it tells an answer without an end, and the other way round.
+    #[must_use]
+    pub(crate) fn bond(&self) -> Rc<Bond> {
+        Rc::clone(&self.bond)
     }
 
     /// The stream, whose peer may from now on take its time.
@@ -99,8 +146,12 @@ impl<T> Patience<T> {
         }
         loop {
             ready!(alarm.as_mut().poll(cx));
-            if Instant::now() >= self.deadline {
-                return Poll::Ready(());
+            let now = Instant::now();
+            if now >= self.deadline {
+                if self.pressed || !self.bond.is_endless.get() {
+                    return Poll::Ready(());
+                }
+                self.deadline = now + SILENCE;
             }
             alarm.as_mut().reset(self.deadline);
         }
@@ -138,6 +189,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patience<T> {
                 return Poll::Ready(Err(too_slow()));
             }
             self.press();
+        } else if most > 0 {
+            self.bond.tell_that_peer_is_gone();
         }
         Poll::Ready(done)
     }

@@ -12,16 +12,16 @@ use actix_web::{HttpRequest, HttpResponse};
 use auth::{Publisher, RequestFacts};
 use futures_util::StreamExt;
 use hub::idempotency::{Answer, Begin, ScopedKey};
-use hub::{Outgoing, PublishError, Recipients};
+use hub::{Accepted, Fate, Outgoing, PublishError};
 use protocol::channel::ALL;
 use protocol::publication::{PublishRequest, RequestError, check_idempotency_key};
-use protocol::timestamp::Timestamp;
 use protocol::trace::{TRACEPARENT, TraceContext};
 use protocol::{PublicationId, Target};
 use service_kit::problem::Problem;
 use service_kit::telemetry::LogLimiter;
 use tracing::field;
 
+use crate::clock::time_of_day;
 use crate::state::{RETRY_AFTER, State};
 use crate::turn;
 
@@ -60,7 +60,7 @@ pub(crate) async fn broadcast(
         pace(&state).await;
         let mut parsed = PublishRequest::parse(&body).map_err(|error| problem_of(&error))?;
         parsed.trace = parsed.trace.or_else(|| header_trace(request.headers()));
-        publish(&state, &publisher, parsed, key).await
+        publish(&state, &publisher, parsed, key, None).await?.answer().await
     }
     .await
     .inspect_err(|problem| refused(&state, problem))?;
@@ -94,43 +94,45 @@ pub(crate) async fn batch(
 }
 
 /// Publishes the items in their order. Once one fails because the hub takes no more, all later ones do. `trace` is the
-/// trace of those that name none.
+/// trace of those that name none. No item waits for the disk before the next is handed over, so that they are written
+/// together.
 async fn publish_items(
     state: &State,
     publisher: &Publisher<'_>,
     items: Vec<&str>,
     trace: Option<TraceContext>,
 ) -> Vec<u8> {
-    let mut text = Vec::with_capacity(2 + items.len() * 96);
-    let mut stopped: Option<Problem> = None;
-    text.push(b'[');
+    let fate = Arc::new(Fate::default());
+    let mut handed = Vec::with_capacity(items.len());
     for (n, item) in items.into_iter().enumerate() {
-        if n > 0 {
-            text.push(b',');
-        }
         if n.is_multiple_of(PACE_ITEMS) {
             pace(state).await;
         }
-        let answer = match &stopped {
-            Some(problem) => Err(problem.clone()),
-            None => match PublishRequest::from_text(item) {
-                Ok(mut parsed) => {
-                    parsed.trace = parsed.trace.or(trace);
-                    let key = parsed.idempotency_key.clone();
-                    publish(state, publisher, parsed, key).await
-                }
-                Err(error) => Err(problem_of(&error)),
-            },
+        handed.push(match (fate.failure(), PublishRequest::from_text(item)) {
+            (Some(error), _) => Err(overload(error)),
+            (None, Ok(mut parsed)) => {
+                parsed.trace = parsed.trace.or(trace);
+                let key = parsed.idempotency_key.clone();
+                publish(state, publisher, parsed, key, Some(&fate)).await
+            }
+            (None, Err(error)) => Err(problem_of(&error)),
+        });
+    }
+    let mut text = Vec::with_capacity(2 + handed.len() * 96);
+    text.push(b'[');
+    for (n, handed) in handed.into_iter().enumerate() {
+        if n > 0 {
+            text.push(b',');
+        }
+        let answer = match handed {
+            Ok(handed) => handed.answer().await,
+            Err(problem) => Err(problem),
         };
         match answer {
             Ok(answer) => write_answer(&mut text, answer),
             Err(problem) => {
                 refused(state, &problem);
                 write_problem(&mut text, &problem);
-                let status = problem.status();
-                if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
-                    stopped = Some(problem);
-                }
             }
         }
     }
@@ -149,66 +151,110 @@ async fn pace(state: &State) {
     }
 }
 
-/// Publishes one, or finds the answer that its key had before.
-async fn publish(
-    state: &State,
-    publisher: &Publisher<'_>,
-    request: PublishRequest,
-    key: Option<Box<str>>,
-) -> Result<Answer, Problem> {
-    permit(state, publisher, &request)?;
-    let Some(key) = key else { return deliver(state, request).await };
-    let scope: Arc<str> = publisher.key_name().unwrap_or_default().into();
-    match state.idempotency.begin(ScopedKey { scope, key }).await {
-        Begin::Repeat(answer) => Ok(answer),
-        Begin::First(first) => {
-            let answer = deliver(state, request).await?;
-            first.answer(answer);
-            Ok(answer)
+/// A publication that is with the hub, or was before.
+enum Handed {
+    /// Its key's first call was answered so.
+    Repeat(Answer),
+    /// The hub has it.
+    Taken(Box<Taken>),
+}
+
+/// A publication that the hub has, and what its answer and the log need.
+struct Taken {
+    accepted: Accepted,
+    id: PublicationId,
+    only_connection: bool,
+    trace: Option<TraceContext>,
+    /// The type for the log, with the number of lines that were left out; none where this one is.
+    logged: Option<(Box<str>, u64)>,
+}
+
+impl Handed {
+    /// Waits until clients can have it: for the disk where it has to be there first, and for the count.
+    async fn answer(self) -> Result<Answer, Problem> {
+        let taken = match self {
+            Self::Repeat(answer) => return Ok(answer),
+            Self::Taken(taken) => *taken,
+        };
+        let Taken { accepted, id, only_connection, trace, logged } = taken;
+        let recipients = accepted.queued().await.map_err(overload)?.count().await;
+        if only_connection && recipients == 0 {
+            return Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "connection_not_found",
+                "no connection has this connection_id",
+            )
+            .member("connection_id"));
         }
+        if let Some((event_type, suppressed)) = logged {
+            let trace_id = trace.map(|trace| field::display(trace.trace_id()));
+            let span = tracing::info_span!("publication", %id, trace_id);
+            span.in_scope(|| {
+                tracing::info!(
+                    suppressed,
+                    "broadcasted '{}' to {recipients} clients",
+                    event_type.escape_debug()
+                )
+            });
+        }
+        Ok(Answer { id, recipients })
     }
 }
 
-async fn deliver(state: &State, mut request: PublishRequest) -> Result<Answer, Problem> {
+/// Hands one to the hub, or finds the answer that its key had before. The hub answers those who repeat it, even if
+/// this caller goes away.
+async fn publish(
+    state: &State,
+    publisher: &Publisher<'_>,
+    mut request: PublishRequest,
+    key: Option<Box<str>>,
+    fate: Option<&Arc<Fate>>,
+) -> Result<Handed, Problem> {
+    permit(state, publisher, &request)?;
+    let key = match key {
+        None => None,
+        Some(key) => {
+            let scope: Arc<str> = publisher.key_name().unwrap_or_default().into();
+            match state.idempotency.begin(ScopedKey { scope, key }).await {
+                Begin::Repeat(answer) => return Ok(Handed::Repeat(answer)),
+                Begin::First(first) => Some(first),
+            }
+        }
+    };
     let id = PublicationId::now();
-    let (close_sessions, trace) = (request.close_sessions.take(), request.trace);
-    let (publication, target, except) = request.into_publication(id, now());
+    let accepted = time_of_day();
+    let (close_sessions, trace, retain) =
+        (request.close_sessions.take(), request.trace, request.retain.take());
+    let (publication, target, except) = request.into_publication(id, accepted);
     let only_connection = matches!(
         &target,
         Target::Named(audience) if audience.streams.is_empty() && audience.connection.is_some()
     );
-    let event_type = BROADCASTS.allow().map(|suppressed| (publication.event_type.clone(), suppressed));
-    let recipients = match state.hub.publish(Outgoing { publication, target, except, close_sessions }) {
-        Ok(Recipients::Counted(count)) => count,
-        Ok(counting) => counting.count().await,
-        Err(error) => return Err(overload(error)),
+    let logged = BROADCASTS.allow().map(|suppressed| (publication.event_type.clone(), suppressed));
+    let outgoing = Outgoing {
+        except,
+        close_sessions,
+        retain,
+        key,
+        fate: fate.cloned(),
+        ..Outgoing::new(publication, target, accepted)
     };
-    if only_connection && recipients == 0 {
-        return Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "connection_not_found",
-            "no connection has this connection_id",
-        )
-        .member("connection_id"));
-    }
-    if let Some((event_type, suppressed)) = event_type {
-        let trace_id = trace.map(|trace| field::display(trace.trace_id()));
-        let span = tracing::info_span!("publication", %id, trace_id);
-        span.in_scope(|| {
-            tracing::info!(suppressed, "broadcasted '{}' to {recipients} clients", event_type.escape_debug())
-        });
-    }
-    Ok(Answer { id, recipients })
+    let accepted = state.hub.publish(outgoing).map_err(|error| {
+        if let Some(fate) = fate {
+            fate.fail(error);
+        }
+        overload(error)
+    })?;
+    Ok(Handed::Taken(Box::new(Taken { accepted, id, only_connection, trace, logged })))
 }
 
 fn overload(error: PublishError) -> Problem {
-    let code = match error {
-        PublishError::Overloaded => "overloaded",
-        PublishError::Draining => "draining",
-    };
+    let code = error.reason();
     let title = match error {
         PublishError::Overloaded => "The hub takes no more at the moment",
         PublishError::Draining => "The hub is shutting down",
+        PublishError::StorageFull => "The disk is full",
+        PublishError::StorageFailed => "The store cannot be written",
     };
     Problem::unavailable(code, error.to_string(), RETRY_AFTER).title(title)
 }
@@ -233,7 +279,11 @@ fn permit(state: &State, publisher: &Publisher<'_>, request: &PublishRequest) ->
     }
 }
 
-fn authorize<'s>(request: &HttpRequest, state: &'s State) -> Result<Publisher<'s>, Problem> {
+/// Who a request comes from, if it may publish or ask at all.
+///
+/// # Errors
+/// The problem that the caller is answered.
+pub(crate) fn authorize<'s>(request: &HttpRequest, state: &'s State) -> Result<Publisher<'s>, Problem> {
     let Some(peer) = request.peer_addr() else {
         return Err(Problem::new(StatusCode::FORBIDDEN, "not_local", "the connection has no peer address"));
     };
@@ -241,7 +291,8 @@ fn authorize<'s>(request: &HttpRequest, state: &'s State) -> Result<Publisher<'s
     state.publishers.authorize(&facts).map_err(|refusal| problem_of_refusal(&refusal))
 }
 
-fn problem_of_refusal(refusal: &auth::Refusal) -> Problem {
+/// A refusal as an answer.
+pub(crate) fn problem_of_refusal(refusal: &auth::Refusal) -> Problem {
     Problem::new(
         StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN),
         refusal.code(),
@@ -346,9 +397,4 @@ fn write_problem(out: &mut Vec<u8>, problem: &Problem) {
     );
     out.extend_from_slice(&problem.body());
     out.push(b'}');
-}
-
-fn now() -> Timestamp {
-    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX))
 }

@@ -7,17 +7,18 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hub::{Ended, Hub, Now, Opening, Shard, Verify, Wake};
 use mio::{Events, Interest, Poll, Token, Waker};
 use protocol::Disconnect;
-use protocol::timestamp::Timestamp;
 use protocol::websocket::{Decoder, Limits};
 use service_kit::telemetry::LogLimiter;
 use tokio::sync::mpsc;
 
+use crate::clock::Clock;
+use crate::events::queue::{Notice, Queue};
 use crate::socket::{Socket, Transport};
 use crate::turn;
 
@@ -65,6 +66,8 @@ pub(crate) struct Arrival {
 #[derive(Debug)]
 pub(crate) struct Handle {
     arrivals: Mutex<Vec<Arrival>>,
+    /// Queues that became empty, or that nobody reads any more; each is here once.
+    queues: Mutex<Vec<Arc<Queue>>>,
     stop: AtomicBool,
     /// Whether the loop waits, or is about to: only then is waking it worth a system call.
     asleep: AtomicBool,
@@ -76,6 +79,16 @@ impl Handle {
     pub(crate) fn open(&self, arrival: Arrival) {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
         self.wake();
+    }
+
+    /// Puts a queue before the shard that writes into it; it looks when it is woken.
+    pub(crate) fn look_at(&self, queue: Arc<Queue>) {
+        self.queues().push(queue);
+    }
+
+    /// The queues that are before the shard.
+    pub(crate) fn queues(&self) -> MutexGuard<'_, Vec<Arc<Queue>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the loop; connections that are still there are cut.
@@ -123,6 +136,7 @@ impl Prepared {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let handle = Arc::new(Handle {
             arrivals: Mutex::default(),
+            queues: Mutex::default(),
             stop: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             waker,
@@ -143,6 +157,7 @@ impl Prepared {
         hub: &Arc<Hub>,
         shard: usize,
         max_message: usize,
+        clock: Clock,
         verify: mpsc::Sender<(usize, Verify)>,
     ) -> Reactor {
         Reactor {
@@ -153,7 +168,7 @@ impl Prepared {
             shard: Shard::new(Arc::clone(hub), shard),
             buffer: vec![0; READ_BUFFER],
             unread: Vec::new(),
-            started: Instant::now(),
+            clock,
             max_message,
             verify,
         }
@@ -171,7 +186,7 @@ pub(crate) struct Reactor {
     buffer: Vec<u8>,
     /// Sockets that had more to read than one turn allows.
     unread: Vec<u32>,
-    started: Instant,
+    clock: Clock,
     max_message: usize,
     verify: mpsc::Sender<(usize, Verify)>,
 }
@@ -212,6 +227,7 @@ impl Reactor {
                 }
             }
             self.take_arrivals(now);
+            self.look_at_queues(now);
             self.shard.take_inbox(now);
             if let Some(patience) = self.shard.patience().filter(|_| !busy) {
                 std::thread::sleep(patience);
@@ -233,6 +249,7 @@ impl Reactor {
         fence(Ordering::SeqCst);
         let idle = self.hub.inbox(self.index).is_empty()
             && self.handle.arrivals.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+            && self.handle.queues().is_empty()
             && !self.handle.stop.load(Ordering::SeqCst);
         if !idle {
             self.handle.asleep.store(false, Ordering::SeqCst);
@@ -241,11 +258,7 @@ impl Reactor {
     }
 
     fn now(&self) -> Now {
-        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Now {
-            ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            wall: Timestamp::from_millis(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
-        }
+        self.clock.now()
     }
 
     fn on_writable(&mut self, key: u32) {
@@ -256,6 +269,26 @@ impl Reactor {
         }
     }
 
+    /// Goes on with connections whose queue has room again, and ends those whose reader is gone.
+    fn look_at_queues(&mut self, now: Now) {
+        let queues = std::mem::take(&mut *self.handle.queues());
+        for queue in queues {
+            // One without a place is found to be abandoned when its first bytes are written.
+            let Some((key, notice)) = queue.notice() else { continue };
+            if !self.shard.link_mut(key).is_some_and(|socket| socket.is_of(&queue)) {
+                continue;
+            }
+            match notice {
+                // Nobody answers here; that what was sent is taken is the sign of life.
+                Notice::Room => {
+                    self.shard.heard(key, now);
+                    self.shard.on_writable(key);
+                }
+                Notice::Abandoned => self.shard.end(key),
+            }
+        }
+    }
+
     fn take_arrivals(&mut self, now: Now) {
         let arrivals =
             std::mem::take(&mut *self.handle.arrivals.lock().unwrap_or_else(PoisonError::into_inner));
@@ -263,11 +296,11 @@ impl Reactor {
             let key = self.shard.next_key();
             let registered = Socket::new(transport, opening.wire.is_deflate()).and_then(|mut socket| {
                 let token = Token(key as usize);
-                self.poll.registry().register(
-                    socket.source(),
-                    token,
-                    Interest::READABLE | Interest::WRITABLE,
-                )?;
+                if let Some(source) = socket.source() {
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    self.poll.registry().register(source, token, both)?;
+                }
+                socket.place(key);
                 Ok(socket)
             });
             match registered {
@@ -299,6 +332,7 @@ impl Reactor {
         while let Some(socket) = self.shard.link_mut(key) {
             match socket.read(&mut buffer) {
                 Ok(0) => {
+                    self.shard.heard(key, now);
                     self.shard.end(key);
                     break;
                 }

@@ -1,6 +1,6 @@
 //! Starting and stopping: from a checked configuration to a server that answers, and back to nothing.
 //!
-//! Who owns what: each shard's loop runs on a thread of its own, joined at the end; actix's workers run inside
+//! Who owns what: each shard's loop runs on a thread of its own, joined at the end, as does the store; actix's workers run inside
 //! the server future; the tasks for tokens and for JWKS end with the runtime that `main` holds.
 
 use std::io;
@@ -21,12 +21,14 @@ use service_kit::arguments::Secret;
 use service_kit::shutdown::Token;
 use tokio::sync::{mpsc, watch};
 
+use crate::clock::Clock;
 use crate::config::{ADDRESS_NAMES, Config};
 use crate::front::{Listeners, Pages, front};
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Bell, Handle, Prepared};
 use crate::state::State;
-use crate::{access, memory};
+use crate::tickets::Tickets;
+use crate::{access, memory, storage};
 
 /// Tokens that wait for verification; one more is refused to its client, which keeps its old one.
 const VERIFICATIONS: usize = 1024;
@@ -73,6 +75,7 @@ pub struct Extension {
 pub struct Server {
     state: Arc<State>,
     reactors: Vec<JoinHandle<io::Result<()>>>,
+    committer: Option<JoinHandle<()>>,
     handles: Vec<Arc<Handle>>,
     front: actix_server::Server,
     drain: crate::config::Drain,
@@ -107,20 +110,25 @@ impl Server {
         let handles: Vec<Arc<Handle>> = prepared.iter().map(Prepared::handle).collect();
         let bells =
             handles.iter().map(|handle| Box::new(Bell(Arc::clone(handle))) as Box<dyn Wake>).collect();
-        let limits = config.limits.engine(connections);
-        let hub = Arc::new(Hub::new(config.rules.clone(), limits, metrics.clone(), bells));
+        let limits = config.limits.engine(connections, &config.storage, config.idempotency);
+        let keys = config.idempotency.keys.get();
+        let idempotency = Arc::new(IdempotencyKeys::new(config.idempotency.ttl, keys, metrics.clone()));
+        let (journal, beginning) = storage::open(config, &idempotency)?;
+        let hub = Arc::new(Hub::begin(config.rules.clone(), limits, metrics, bells, beginning));
         let main = match listener {
             Some(listener) => listener,
             None => service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?,
         };
         let address = main.local_addr()?;
+        let committer = journal.map(|journal| storage::committer(&hub, journal)).transpose()?;
+        let clock = Clock::start();
         let (verify, verifications) = mpsc::channel(VERIFICATIONS);
         let max_message = config.limits.message;
         let reactors = prepared
             .into_iter()
             .enumerate()
             .map(|(shard, prepared)| {
-                let reactor = prepared.into_reactor(&hub, shard, max_message, verify.clone());
+                let reactor = prepared.into_reactor(&hub, shard, max_message, clock, verify.clone());
                 std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || reactor.run())
             })
             .collect::<io::Result<Vec<_>>>()?;
@@ -132,7 +140,8 @@ impl Server {
             origins: access.origins,
             verifier: access.verifier,
             policy: config.auth.websocket,
-            idempotency: IdempotencyKeys::new(config.idempotency.ttl, config.idempotency.keys.get(), metrics),
+            tickets: Tickets::default(),
+            idempotency,
             max_body: config.limits.body,
             request_timeout: config.limits.request,
             protocol_test: config.protocol_test,
@@ -142,6 +151,7 @@ impl Server {
             last_answers: watch::Sender::new(false),
         });
         actix_rt::spawn(memory::give_back(Arc::clone(&state.hub)));
+        actix_rt::spawn(storage::keep_house(Arc::clone(&state.hub), clock));
         actix_rt::spawn(verify_tokens(Arc::clone(&state), verifications));
         if let Some(jwks) = state.verifier.jwks() {
             let jwks = Arc::clone(jwks);
@@ -150,7 +160,7 @@ impl Server {
         let listeners = Listeners { main, internal };
         let pages = Pages { routes, front_page };
         let front = front(&state, config, listeners, pages, config.threads.workers(cores).get())?;
-        Ok(Self { state, reactors, handles, front, drain: config.drain, last_work })
+        Ok(Self { state, reactors, committer, handles, front, drain: config.drain, last_work })
     }
 
     /// Where it listens.
@@ -170,7 +180,7 @@ impl Server {
     /// # Errors
     /// The listener or a shard's loop failed.
     pub async fn run(self, mut shutdown: Token) -> anyhow::Result<()> {
-        let Self { state, reactors, handles, front, drain, last_work } = self;
+        let Self { state, reactors, committer, handles, front, drain, last_work } = self;
         let stop = front.handle();
         let served = actix_rt::spawn(front);
         shutdown.begun().await;
@@ -183,6 +193,10 @@ impl Server {
         }
         for reactor in reactors {
             reactor.join().map_err(|_| anyhow::anyhow!("a shard's thread panicked"))??;
+        }
+        state.hub.stop_commits();
+        if let Some(committer) = committer {
+            committer.join().map_err(|_| anyhow::anyhow!("the thread of the store panicked"))?;
         }
         tracing::info!("stopped");
         Ok(())
@@ -201,7 +215,8 @@ async fn drain_all(
     let deadline = Instant::now() + timeout;
     tracing::info!(connections = state.hub.connections(), "draining");
     state.hub.drain(spread);
-    while (state.hub.connections() > 0 || state.hub.queued() > 0) && Instant::now() < deadline {
+    let is_busy = || state.hub.connections() > 0 || state.hub.queued() > 0 || state.hub.unwritten() > 0;
+    while is_busy() && Instant::now() < deadline {
         tokio::time::sleep(DRAIN_POLL).await;
     }
     let left = state.hub.connections();

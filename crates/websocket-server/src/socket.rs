@@ -1,13 +1,17 @@
-//! ⑥ A client's socket: read, framed, written and closed by the one shard thread that owns it.
+//! ⑥ A client's socket: read, framed, written and closed by the one shard thread that owns it. A client of server-sent
+//! events has a byte queue in place of it, which nothing is read from.
 //!
 //! The writing side is the engine's [`Link`]; the reading side gives whole messages to the shard. Not here:
 //! waiting for readiness (the reactor), and what a message means (the engine).
 
 use std::io::{self, IoSlice, Read, Write};
+use std::sync::Arc;
 
 use mio::net::TcpStream;
 use protocol::websocket::Decoder;
 use rustls::ServerConnection;
+
+use crate::events::queue::{Queue, Writer};
 
 /// Ciphertext that may wait inside a TLS session before it takes no more.
 const TLS_BUFFER: usize = 64 * 1024;
@@ -28,6 +32,7 @@ pub(crate) struct Socket {
 enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream>),
+    Queue(Writer),
 }
 
 /// A TLS session over a socket that never blocks.
@@ -37,13 +42,16 @@ struct TlsStream {
     session: ServerConnection,
 }
 
-/// What is behind a finished handshake: the socket, and the TLS session where there is one.
+/// What is behind a finished handshake: the socket, and the TLS session where there is one; or an HTTP answer that goes
+/// on.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// Plain TCP.
     Plain(std::net::TcpStream),
     /// TLS over TCP.
     Tls(std::net::TcpStream, Box<ServerConnection>),
+    /// Into an answer that actix gives.
+    Queue(Writer),
 }
 
 impl Socket {
@@ -62,16 +70,31 @@ impl Socket {
                 session.set_buffer_limit(Some(TLS_BUFFER));
                 Stream::Tls(Box::new(TlsStream { socket: own(socket)?, session: *session }))
             }
+            Transport::Queue(writer) => Stream::Queue(writer),
         };
         Ok(Self { stream, decoder: Decoder::default(), deflate, is_faulty: false })
     }
 
-    /// The socket, for registering it.
-    pub(crate) fn source(&mut self) -> &mut TcpStream {
+    /// The socket, for registering it; none where there is a queue, whose other end tells when to look.
+    pub(crate) fn source(&mut self) -> Option<&mut TcpStream> {
         match &mut self.stream {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(tls) => &mut tls.socket,
+            Stream::Plain(socket) => Some(socket),
+            Stream::Tls(tls) => Some(&mut tls.socket),
+            Stream::Queue(_) => None,
         }
+    }
+
+    /// It has this place in its shard.
+    pub(crate) fn place(&self, key: u32) {
+        if let Stream::Queue(writer) = &self.stream {
+            writer.place(key);
+        }
+    }
+
+    /// Whether it writes into this queue. Places are used again, so that one that was told of late may have another there.
+    #[must_use]
+    pub(crate) fn is_of(&self, queue: &Arc<Queue>) -> bool {
+        matches!(&self.stream, Stream::Queue(writer) if writer.is_of(queue))
     }
 
     /// Reads what is there, at most `buffer`.
@@ -82,13 +105,14 @@ impl Socket {
         match &mut self.stream {
             Stream::Plain(socket) => socket.read(buffer),
             Stream::Tls(tls) => tls.read(buffer),
+            Stream::Queue(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     /// Whether a read that did not fill the buffer means that nothing more is there.
     #[must_use]
     pub(crate) fn is_drained_by_a_short_read(&self) -> bool {
-        matches!(self.stream, Stream::Plain(_))
+        !matches!(self.stream, Stream::Tls(_))
     }
 
     /// Writes out what a TLS session holds back.
@@ -97,7 +121,7 @@ impl Socket {
     /// The connection is broken.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match &mut self.stream {
-            Stream::Plain(_) => Ok(()),
+            Stream::Plain(_) | Stream::Queue(_) => Ok(()),
             Stream::Tls(tls) => tls.flush(),
         }
     }
@@ -151,33 +175,41 @@ impl TlsStream {
     }
 }
 
+/// Writes pieces one after the other, as far as they are taken.
+fn write_each(
+    pieces: &[IoSlice<'_>],
+    mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut total = 0;
+    for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+        match write(piece) {
+            Ok(count) => {
+                total += count;
+                if count < piece.len() {
+                    break;
+                }
+            }
+            Err(_) if total > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
 impl hub::Link for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.stream {
             Stream::Plain(socket) => socket.write(bytes),
             Stream::Tls(tls) => tls.write(bytes),
+            Stream::Queue(writer) => writer.write(bytes),
         }
     }
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match &mut self.stream {
             Stream::Plain(socket) => socket.write_vectored(pieces),
-            Stream::Tls(tls) => {
-                let mut total = 0;
-                for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-                    match tls.write(piece) {
-                        Ok(count) => {
-                            total += count;
-                            if count < piece.len() {
-                                break;
-                            }
-                        }
-                        Err(_) if total > 0 => break,
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok(total)
-            }
+            Stream::Tls(tls) => write_each(pieces, |piece| tls.write(piece)),
+            Stream::Queue(writer) => write_each(pieces, |piece| writer.write(piece)),
         }
     }
 
@@ -185,6 +217,7 @@ impl hub::Link for Socket {
         match &self.stream {
             Stream::Plain(_) => true,
             Stream::Tls(tls) => !tls.session.wants_write(),
+            Stream::Queue(writer) => writer.is_empty(),
         }
     }
 
@@ -199,6 +232,7 @@ impl hub::Link for Socket {
                 let _ = tls.flush();
                 let _ = tls.socket.shutdown(std::net::Shutdown::Write);
             }
+            Stream::Queue(writer) => writer.end(),
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::config::{AuthPolicy, ProtocolTest};
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Arrival, Handle};
+use crate::tickets::Tickets;
 
 /// Told to publishers and handshakes that are refused for the moment.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -34,8 +35,10 @@ pub(crate) struct State {
     pub verifier: Verifier,
     /// What `/ws` wants.
     pub policy: AuthPolicy,
+    /// Tickets that stand for tokens on `/events`.
+    pub tickets: Tickets,
     /// Answers by idempotency key.
-    pub idempotency: IdempotencyKeys,
+    pub idempotency: Arc<IdempotencyKeys>,
     /// The largest body of a request.
     pub max_body: usize,
     /// How long a request may take to come whole.
@@ -53,9 +56,14 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The loop of the next shard in turn.
+    pub(crate) fn next_reactor(&self) -> &Arc<Handle> {
+        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
+        &self.reactors[turn % self.reactors.len()]
+    }
+
     /// Gives a socket to the next shard in turn.
     pub(crate) fn open(&self, arrival: Arrival) {
-        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
-        self.reactors[turn % self.reactors.len()].open(arrival);
+        self.next_reactor().open(arrival);
     }
 }

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
 
 use crate::config::{AuthPolicy, ProtocolTest};
-use crate::patience::Patience;
+use crate::patience::{Patience, give_up_after};
 use crate::reactor::Arrival;
 use crate::socket::Transport;
 use crate::state::{RETRY_AFTER, State};
@@ -48,6 +48,8 @@ pub(crate) trait IntoTransport: AsyncRead + AsyncWrite + Unpin + 'static {
 
 impl IntoTransport for TcpStream {
     fn into_transport(self) -> io::Result<Transport> {
+        // Pings and the outbox' bounds tell from here on.
+        give_up_after(&self, None);
         self.into_std().map(Transport::Plain)
     }
 }
@@ -55,6 +57,7 @@ impl IntoTransport for TcpStream {
 impl IntoTransport for TlsStream<TcpStream> {
     fn into_transport(self) -> io::Result<Transport> {
         let (socket, session) = self.into_inner();
+        give_up_after(&socket, None);
         Ok(Transport::Tls(socket.into_std()?, Box::new(session)))
     }
 }
@@ -211,9 +214,20 @@ fn query_token(query: &str) -> Option<String> {
     pairs.into_iter().find(|(name, value)| name == "token" && !value.is_empty()).map(|(_, value)| value)
 }
 
-fn bearer(authorization: &str) -> Option<String> {
+/// The token of an `Authorization` header.
+pub(crate) fn bearer(authorization: &str) -> Option<String> {
     let (scheme, token) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// An id that nobody can guess.
+///
+/// # Errors
+/// The system has no randomness.
+pub(crate) fn connection_id() -> io::Result<ConnectionId> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    Ok(ConnectionId::from_random(u128::from_ne_bytes(id)))
 }
 
 /// Whose connection it is; or why it is closed before its welcome.
@@ -263,10 +277,8 @@ async fn accept<T: IntoTransport>(
     io.write_all(response.as_bytes()).await?;
     io.flush().await?;
     let wire = if deflate.is_some() { Wire::ChannelsDeflate } else { Wire::Channels };
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(io::Error::other)?;
-    let id = ConnectionId::from_random(u128::from_ne_bytes(id));
-    let opening = Opening { id, wire, identity, admission, refusal };
+    let id = connection_id()?;
+    let opening = Opening { id, wire, identity, admission, refusal, first: None };
     state.open(Arrival { transport: io.into_transport()?, read_ahead, opening });
     Ok(())
 }

@@ -1,7 +1,13 @@
 import { defineConfig } from "tsdown";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", tabs: "src/tabs/index.ts", toast: "src/toast/index.ts" },
+  entry: {
+    index: "src/index.ts",
+    history: "src/history.ts",
+    presence: "src/presence.ts",
+    tabs: "src/tabs/index.ts",
+    toast: "src/toast/index.ts",
+  },
   format: "esm",
   platform: "neutral",
   target: "es2022",

@@ -5,7 +5,6 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
 
 use serde_json::Value;
 use test_kit::http;
@@ -19,8 +18,6 @@ pub(crate) struct Accepted {
     pub(crate) publication: String,
     pub(crate) event_type: String,
     pub(crate) data: Value,
-    /// When the hub's answer came.
-    pub(crate) at: Instant,
 }
 
 /// What the hub accepted, in the order of its answers.
@@ -97,7 +94,6 @@ impl Recorder {
                 publication: text(answer, "id"),
                 event_type: text(item, "type"),
                 data: item["data"].clone(),
-                at: Instant::now(),
             });
         }
     }

@@ -14,6 +14,10 @@ use test_kit::{Client, Launch, Server};
 /// The key by which services know each other in the tests.
 pub(crate) const SERVICE_KEY: &str = "service-key-of-the-tests";
 
+/// The hub's rules: what it accepts is on disk before it answers, and stays for longer than a test.
+const EVERYTHING_IS_KEPT: &str =
+    "[[channels]]\npattern = \"*\"\nhistory = { size = 1000000, age = \"24h\", durable = true }\n";
+
 /// Long enough for anything that ought to happen, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -111,7 +115,13 @@ impl Stack {
             }
             Slot::new(name, address, launch)
         };
+        let hub_data = directory();
+        std::fs::create_dir_all(&hub_data).expect("a directory");
+        let rules = hub_data.join("rules.toml");
+        std::fs::write(&rules, EVERYTHING_IS_KEPT).expect("a file");
         let hub_launch = Launch::of("websocket-server")
+            .env("FANFARE_DATA", &hub_data)
+            .env("FANFARE_CONFIG", &rules)
             .env("FANFARE_API_KEYS", format!("services:{SERVICE_KEY}:*|@all|user:*|+admin"))
             .env("JWKS_URL", format!("http://{users}/.well-known/jwks.json"));
         let stack = Self {

@@ -22,6 +22,8 @@ fn every_path_of_the_table_is_there() {
         ("/health", 200),
         ("/healthz", 200),
         ("/stats", 200),
+        ("/channels", 200),
+        ("/users/7/connections", 200),
         ("/metrics", 200),
         ("/.well-known/jwks.json", 200),
         ("/users/me", 401),

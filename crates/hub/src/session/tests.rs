@@ -1,3 +1,5 @@
+mod recovery;
+
 use protocol::{ChannelPattern, UserId};
 
 use super::*;
@@ -26,12 +28,15 @@ fn answer_bytes(identity: Option<&Identity>, subscribed: &[&str], message: &[u8]
     let view = View {
         identity,
         channels: subscribed.len(),
+        is_recoverable: false,
+        watches: 0,
         is_subscribed: &|name| subscribed.contains(&name),
         rules: &ChannelRules::new(vec![], Identities::Known),
         limits: &Limits::default(),
         now: now(),
     };
-    on_message(message, &view)
+    // That the state of what was joined is told is tested with the shard.
+    on_message(message, &view).into_iter().filter(|step| !matches!(step, Step::State(_))).collect()
 }
 
 fn join(name: &str) -> Step {

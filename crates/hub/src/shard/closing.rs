@@ -3,15 +3,18 @@
 //! Every end passes through `end` and `bury`: the first takes a connection out of everything, the second gives
 //! its place free, between two gathers at the earliest, because a gather names connections by their places.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use protocol::Disconnect;
 use protocol::channel::USER_PREFIX;
 use protocol::websocket::close_frame;
+use protocol::{Disconnect, events};
 
 use super::connection::{Behind, Sent, State};
 use super::delivery::Run;
 use super::lists::Key;
 use super::{Ended, Now, Shard, hash};
+use crate::encoded::Wire;
 use crate::identity::Identity;
 use crate::inbox::{Closing, DrainPlan};
 use crate::link::Link;
@@ -69,14 +72,23 @@ impl<L: Link> Shard<L> {
         self.leave_all(key);
         let Some(connection) = self.connections.get_mut(key as usize) else { return false };
         // A close without a code is an empty Close frame (RFC 6455, 5.5.1).
-        let frame = close.map_or(Bytes::from_static(&[0x88, 0]), |(code, reason)| close_frame(code, reason));
-        connection.state = State::Closing { agreed: false };
+        let is_events = connection.wire == Wire::Events;
+        let frame = match close {
+            Some((code, reason)) if is_events => {
+                events::close(code, reason, events_retry(code, reason)).into()
+            }
+            Some((code, reason)) => close_frame(code, reason),
+            None => Bytes::from_static(&[0x88, 0]),
+        };
+        // Nobody answers on the wire of server-sent events.
+        connection.state = State::Closing { agreed: is_events };
         connection.close_code = close.map_or(1005, |(code, _)| code);
         connection.rate = RateWindow::default();
         let sent = connection.send_close(&frame, behind, &mut self.counts);
         let id = connection.id;
+        let is_done = is_events && connection.is_flushed();
         self.closing.push_back((id, now.ms + LINGER_MS));
-        if sent == Sent::Broken {
+        if sent == Sent::Broken || is_done {
             self.end(key);
         }
         true
@@ -128,6 +140,8 @@ impl<L: Link> Shard<L> {
             || (connection.is_flushed() && connection.state == State::Closing { agreed: true })
         {
             self.end(key);
+        } else {
+            self.go_on(key);
         }
     }
 
@@ -172,7 +186,7 @@ impl<L: Link> Shard<L> {
             let Some(connection) = self.get(key) else { continue };
             // A client's own Close may have the same code, and waits for nobody.
             let is_told = connection.close_code == Disconnect::DRAINING.code
-                && connection.state == State::Closing { agreed: false };
+                && (connection.state == State::Closing { agreed: false } || connection.wire == Wire::Events);
             if is_told && !connection.is_flushed() {
                 self.closing.push_back((id, at.max(now.ms) + LINGER_MS));
             } else if matches!(connection.state, State::Closing { .. }) {
@@ -199,6 +213,13 @@ impl<L: Link> Shard<L> {
     }
 }
 
+/// When a client of server-sent events may come back, where the close says so: it has no other way to know.
+fn events_retry(code: u16, reason: &str) -> Option<Duration> {
+    let after =
+        reason.strip_prefix(&*Disconnect::DRAINING.reason).filter(|_| code == Disconnect::DRAINING.code)?;
+    after.trim().strip_suffix(" ms")?.parse().ok().map(Duration::from_millis)
+}
+
 /// The code as a label; what clients invent is one label.
 fn close_label(code: u16) -> &'static str {
     match code {
@@ -214,6 +235,8 @@ fn close_label(code: u16) -> &'static str {
         4008 => "4008",
         4009 => "4009",
         4010 => "4010",
+        4011 => "4011",
+        4012 => "4012",
         4029 => "4029",
         _ => "other",
     }

@@ -7,6 +7,7 @@ use protocol::ConnectionId;
 use smallvec::SmallVec;
 
 use super::lists::Follow;
+use super::recovery::Recovery;
 use crate::encoded::Wire;
 use crate::hub::Admission;
 use crate::identity::Identity;
@@ -42,6 +43,8 @@ pub(super) struct Connection<L> {
     pub(super) _admission: Admission,
     /// When something last came from the client; milliseconds of the shard's clock, wrapping.
     pub(super) heard_at: u32,
+    /// When it came, in seconds since 1970.
+    pub(super) opened: u32,
     /// When the next ping is due, likewise.
     pub(super) ping_due: u32,
     /// The close code that metrics get; 1006 until somebody closes.
@@ -50,6 +53,8 @@ pub(super) struct Connection<L> {
     pub(super) state: State,
     /// Whether the client was told that its token ends soon.
     pub(super) warned: bool,
+    /// What only a connection has that asked for recovery.
+    pub(super) recovery: Option<Box<Recovery>>,
 }
 
 /// What became of bytes that were sent.
@@ -148,6 +153,26 @@ impl<L: Link> Connection<L> {
         self.send(frame, std::iter::once(frame), limits, counts)
     }
 
+    /// Sends frames of retained state, which do not count towards the outbox's bounds.
+    pub(super) fn send_state(&mut self, frames: &[Bytes], limits: &Limits, counts: &mut Counts) -> Sent {
+        if frames.is_empty() {
+            return Sent::Written;
+        }
+        let is_first = self.outbox.is_none();
+        let outbox = self.outbox.get_or_insert_with(|| {
+            counts.outboxes += 1;
+            Box::default()
+        });
+        let before = outbox.bytes();
+        let fits = frames.iter().all(|frame| outbox.push_state(frame.clone(), limits).is_ok());
+        counts.outbox_bytes += outbox.bytes() as i64 - before as i64;
+        match fits {
+            false => Sent::Full,
+            true if is_first => self.flush(counts),
+            true => Sent::Queued,
+        }
+    }
+
     /// Sends the Close frame: behind all that waits, or right behind the half-written frame.
     pub(super) fn send_close(&mut self, frame: &Bytes, behind: Behind, counts: &mut Counts) -> Sent {
         if let Some(outbox) = &mut self.outbox {
@@ -207,6 +232,6 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         // A socket's link has 24 bytes.
-        assert!(size_of::<Connection<[u8; 24]>>() <= 136);
+        assert!(size_of::<Connection<[u8; 24]>>() <= 152);
     }
 }

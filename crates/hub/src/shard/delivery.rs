@@ -20,7 +20,7 @@ use bytes::Bytes;
 use protocol::ConnectionId;
 
 use super::lists::{Key, Lists};
-use crate::encoded::{Encoded, WIRES, Wire};
+use crate::encoded::{Encoded, SHARED, WIRES, Wire};
 use crate::inbox::{Delivery, To};
 use crate::metrics::Metrics;
 use crate::registry::{ListIndex, StreamEntry};
@@ -43,6 +43,7 @@ const SPARE_ENTRIES: usize = 1 << 12;
 
 /// What is being delivered.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once a slice")]
 pub(super) enum Run {
     Pass(Pass),
     Gather(Gather),
@@ -112,7 +113,7 @@ impl Pass {
 
     /// Takes a publication in; it is due after one round of `followers`.
     pub(super) fn take(&mut self, encoded: Arc<Encoded>, followers: usize, metrics: &Metrics) {
-        for (log, wire) in self.logs.iter_mut().zip([Wire::Channels, Wire::ChannelsDeflate]) {
+        for (log, wire) in self.logs.iter_mut().zip(SHARED) {
             if let Some(log) = log {
                 log.push(encoded.frame(wire, metrics));
             }
@@ -173,23 +174,42 @@ impl Pass {
         Some(on_way.encoded)
     }
 
-    /// What a follower that has had `seen` still gets: the bytes, and the frames that they consist of.
+    /// How many of the publications on the way a follower is not given: those that it has had, and those numbered up
+    /// to `after`.
+    pub(super) fn skip(&self, seen: u32, after: u64) -> usize {
+        let had = (seen.wrapping_add(1).wrapping_sub(self.first) as usize).min(self.on_way.len());
+        if self.on_way.get(had).is_none_or(|on_way| on_way.encoded.seq() > after) {
+            return had;
+        }
+        had.max(self.on_way.partition_point(|on_way| on_way.encoded.seq() <= after))
+    }
+
+    /// Whether the stream of the pass keeps its events; none where they are in no stream.
+    pub(super) fn is_kept(&self) -> Option<bool> {
+        self.on_way.front().and_then(|on_way| on_way.encoded.places().first()).map(|place| place.is_kept)
+    }
+
+    /// The publications behind the first `skip`.
+    pub(super) fn behind(&self, skip: usize) -> impl Iterator<Item = &Arc<Encoded>> {
+        self.on_way.range(skip.min(self.on_way.len())..).map(|on_way| &on_way.encoded)
+    }
+
+    /// What a follower gets of the publications behind the first `skip`: the bytes, and the frames that they consist of.
     pub(super) fn rest(
         &mut self,
-        seen: u32,
+        skip: usize,
         wire: Wire,
         metrics: &Metrics,
     ) -> (&[u8], vec_deque::Iter<'_, Bytes>) {
-        let log = self.logs[wire.index()].get_or_insert_with(|| {
+        let log = self.logs[wire.index().unwrap_or_default()].get_or_insert_with(|| {
             let mut log = Log::default();
             for on_way in &self.on_way {
                 log.push(on_way.encoded.frame(wire, metrics));
             }
             log
         });
-        let skip = (seen.wrapping_add(1).wrapping_sub(self.first) as usize).min(log.frames.len());
         let start = log.start + log.frames.iter().take(skip).map(Bytes::len).sum::<usize>();
-        (&log.bytes[start..], log.frames.range(skip..))
+        (&log.bytes[start..], log.frames.range(skip.min(log.frames.len())..))
     }
 }
 

@@ -5,11 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::connection::{Connection, Counts, Sent};
 use super::delivery::{Gather, PASS_MIN, Pass, Run};
 use super::lists::{Follower, Key};
+use super::recovery::{placed_frame, seen, send_frames};
 use super::{Now, Shard, find};
 use crate::encoded::Encoded;
 use crate::hub::Hub;
@@ -71,6 +73,9 @@ impl<L: Link> Shard<L> {
             gather.fill(&mut self.queue, &self.lists, self.index, |id| {
                 find(by_id, connections, id).filter(|&key| connections[key as usize].is_open())
             });
+            if let Some(last) = gather.items.last() {
+                self.begun = self.begun.max(last.encoded.seq());
+            }
             self.run = Some(Run::Gather(gather));
         }
         true
@@ -83,6 +88,7 @@ impl<L: Link> Shard<L> {
         while pass.has_room() && self.queue.front().is_some_and(|delivery| is_for(delivery, &list.entry)) {
             if let Some(delivery) = self.queue.pop_front() {
                 list.head = list.head.wrapping_add(1);
+                self.begun = self.begun.max(delivery.encoded.seq());
                 pass.take(delivery.encoded, list.followers.len(), metrics);
             }
         }
@@ -167,6 +173,27 @@ impl<L: Link> Shard<L> {
         };
         let (limits, metrics) = (self.hub.limits(), self.hub.metrics());
         let wire = connection.wire;
+        if let Some(recovery) = &connection.recovery {
+            let mut frames: SmallVec<[Bytes; 8]> = SmallVec::new();
+            let (floor, began) = (recovery.floor, recovery.began);
+            for &(_, item) in entries {
+                let encoded = &*items[item as usize].encoded;
+                let seen = seen(connection, &self.lists, encoded);
+                // What is in none of its streams can't be given again, so it is never too early or too late.
+                let after = if seen.is_empty() {
+                    0
+                } else if encoded.is_kept_in(&seen) {
+                    floor
+                } else {
+                    began
+                };
+                if encoded.seq() > after {
+                    frames.push(placed_frame(connection, encoded, &seen, metrics));
+                }
+            }
+            self.counts.deliveries += frames.len() as u64;
+            return send_frames(connection, &frames, &mut self.scratch, limits, &mut self.counts);
+        }
         let frame = |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire, metrics);
         self.counts.deliveries += entries.len() as u64;
         if let [entry] = entries {
@@ -222,7 +249,27 @@ fn send_rest<L: Link>(
     counts: &mut Counts,
 ) -> Sent {
     let seen = std::mem::replace(&mut follower.seen, head);
-    let (bytes, frames) = pass.rest(seen, connection.wire, hub.metrics());
+    let after = match (&connection.recovery, pass.is_kept()) {
+        (Some(recovery), Some(true)) => recovery.floor,
+        (Some(recovery), Some(false)) => recovery.began,
+        _ => 0,
+    };
+    let skip = pass.skip(seen, after);
+    if connection.wire.index().is_none() {
+        let frames: SmallVec<[Bytes; 8]> = pass
+            .behind(skip)
+            .map(|encoded| {
+                let seen = (0..encoded.places().len()).collect();
+                placed_frame(connection, encoded, &seen, hub.metrics())
+            })
+            .collect();
+        counts.deliveries += frames.len() as u64;
+        return send_frames(connection, &frames, &mut Vec::new(), hub.limits(), counts);
+    }
+    let (bytes, frames) = pass.rest(skip, connection.wire, hub.metrics());
+    if frames.len() == 0 {
+        return Sent::Written;
+    }
     counts.deliveries += frames.len() as u64;
     connection.send(bytes, frames, hub.limits(), counts)
 }

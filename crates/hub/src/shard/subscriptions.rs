@@ -11,8 +11,10 @@ use protocol::{ConnectionId, Disconnect};
 use super::delivery::{Pass, Run};
 use super::lists::{Follow, Key, mend};
 use super::{Now, Shard};
+use crate::commit::WATCH_PREFIX;
 use crate::identity::Identity;
 use crate::link::Link;
+use crate::presence::Leaving;
 use crate::registry::{ListIndex, Membership};
 use crate::session;
 
@@ -36,18 +38,31 @@ impl<L: Link> Shard<L> {
 
     /// Makes the connection a follower of a stream that it does not follow. Returns how many connections have
     /// the stream as their own.
-    fn join(&mut self, key: Key, name: &str, how: Membership) -> u32 {
+    pub(super) fn join(&mut self, key: Key, name: &str, how: Membership) -> u32 {
         let Some(connection) = self.connections.get_mut(key as usize) else { return 0 };
         let (follow, owners) = self.lists.join(self.hub.registry(), self.index, name, key, how);
         connection.follows.push(follow);
+        let list = self.lists.get(follow.list());
+        if list.followers.len() == 1 && self.hub.presence().is_watched(name) {
+            list.entry.track_on(self.index);
+        }
         if let Some(pass) = pass_of(&mut self.run, follow.list()) {
             pass.lengthen();
         }
         owners
     }
 
+    /// Gives a new connection the state of the streams that it follows unasked.
+    pub(super) fn tell_own_state(&mut self, key: Key, now: Now) {
+        let Some(connection) = self.get(key) else { return };
+        let own =
+            connection.identity.as_ref().map(|identity| format!("{USER_PREFIX}{}", identity.user.as_str()));
+        let streams: Vec<String> = own.into_iter().chain([ALL.to_owned()]).collect();
+        self.tell_state(key, &streams, now);
+    }
+
     /// Subscribes the connection to a channel.
-    pub(super) fn subscribe(&mut self, key: Key, name: &str) {
+    pub(super) fn subscribe(&mut self, key: Key, name: &str, now: Now) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let lists = &self.lists;
         let known =
@@ -63,6 +78,17 @@ impl<L: Link> Shard<L> {
             }
         }
         self.hub.metrics().subscriptions.inc();
+        let Some(connection) = self.get(key) else { return };
+        let lists = &self.lists;
+        let entry = |follow: &Follow| &lists.get(follow.list()).entry;
+        let is_tracked = connection
+            .follows
+            .iter()
+            .map(entry)
+            .any(|entry| entry.name() == name && entry.is_tracked_on(self.index));
+        if let Some(identity) = connection.identity.as_ref().filter(|_| is_tracked) {
+            self.hub.presence().join(name, &identity.user, now);
+        }
     }
 
     /// Ends a subscription; a stream that is the connection's own goes on.
@@ -77,16 +103,26 @@ impl<L: Link> Shard<L> {
         };
         self.hub.metrics().subscriptions.dec();
         let follow = &mut connection.follows[place];
+        let is_tracked = lists.get(follow.list()).entry.is_tracked_on(self.index);
+        if let Some(identity) = connection.identity.as_ref().filter(|_| is_tracked) {
+            self.hub.presence().leave(name, &identity.user, Leaving::Now, now);
+        }
         if follow.membership().is_implied() {
             follow.set_membership(Membership::Implied);
             self.hub.registry().mark(&lists.get(follow.list()).entry, self.index, Membership::Implied);
         } else {
             let follow = connection.follows.swap_remove(place);
+            if let Some(recovery) = &mut connection.recovery {
+                recovery.leave(name);
+            }
             self.leave(follow);
         }
     }
 
-    fn leave(&mut self, follow: Follow) {
+    pub(super) fn leave(&mut self, follow: Follow) {
+        if let Some(channel) = self.lists.get(follow.list()).entry.name().strip_prefix(WATCH_PREFIX) {
+            self.hub.presence().unwatch(channel);
+        }
         let pass = pass_of(&mut self.run, follow.list());
         let is_passing = pass.is_some();
         for moved in self.lists.leave(self.hub.registry(), self.index, follow, pass) {
@@ -102,10 +138,17 @@ impl<L: Link> Shard<L> {
 
     /// Takes the connection out of all its streams.
     pub(super) fn leave_all(&mut self, key: Key) {
+        let now = self.clock;
+        self.park_connection(key, now);
         let Some(connection) = self.get_mut(key) else { return };
+        let user = connection.identity.as_ref().map(|identity| identity.user.clone());
         for follow in std::mem::take(&mut connection.follows) {
             if follow.membership().is_subscribed() {
                 self.hub.metrics().subscriptions.dec();
+                let entry = &self.lists.get(follow.list()).entry;
+                if let Some(user) = user.as_ref().filter(|_| entry.is_tracked_on(self.index)) {
+                    self.hub.presence().leave(entry.name(), user, Leaving::WithGrace, now);
+                }
             }
             self.leave(follow);
         }
@@ -141,6 +184,16 @@ impl<L: Link> Shard<L> {
             .filter(|name| !self.hub.rules().may_subscribe(identity, name))
             .map(str::to_owned)
             .collect();
+        let unseen: Vec<String> = connection
+            .follows
+            .iter()
+            .filter_map(|follow| self.lists.get(follow.list()).entry.name().strip_prefix(WATCH_PREFIX))
+            .filter(|channel| !self.hub.rules().may_subscribe(identity, channel))
+            .map(str::to_owned)
+            .collect();
+        for channel in unseen {
+            self.unwatch(key, &channel);
+        }
         for channel in lost {
             self.unsubscribe(key, &channel, now);
             let text = "the new token no longer lets you follow this channel; it is unsubscribed";

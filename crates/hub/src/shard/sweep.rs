@@ -1,11 +1,12 @@
 //! What time does to connections: pings, silence, tokens that end, closes that linger.
 
 use protocol::timestamp::Timestamp;
-use protocol::{Disconnect, channels};
+use protocol::{Disconnect, channels, events};
 
 use super::connection::Connection;
 use super::lists::Key;
 use super::{Now, Shard, to_ms, wrap};
+use crate::encoded::Wire;
 use crate::link::Link;
 
 /// How long before its token ends a client is told (contract: channels, Server → client).
@@ -15,6 +16,7 @@ impl<L: Link> Shard<L> {
     /// Cuts what was closed long enough ago, pings, and ends the silent and the expired. To be called about
     /// every half second.
     pub fn tick(&mut self, now: Now) {
+        self.clock = now;
         self.cut_lingering(now);
         self.sweep(now);
         self.bury();
@@ -32,6 +34,10 @@ impl<L: Link> Shard<L> {
                 continue;
             }
             connection.rate.forget(present, window);
+            if connection.wire == Wire::Events && connection.is_flushed() {
+                // Its client can't answer; that it takes what it is sent is the sign of life.
+                connection.heard_at = present;
+            }
             let what = if present.wrapping_sub(connection.heard_at) >= timeout {
                 Due::Silent
             } else if let Some(what) = token_due(connection, now) {
@@ -52,7 +58,8 @@ impl<L: Link> Shard<L> {
                 // A socket that takes nothing would get the ping too late to mean anything.
                 Due::Ping if self.get(key).is_some_and(|connection| connection.outbox.is_some()) => {}
                 Due::Ping => {
-                    let ping = self.ping.clone();
+                    let is_events = self.get(key).is_some_and(|connection| connection.wire == Wire::Events);
+                    let ping = if is_events { events::ping().into() } else { self.ping.clone() };
                     self.send(key, &ping, now);
                 }
             }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hub::{Hub, Identity, Limits, Now, Opening, Outgoing, Recipients, Shard, Wire};
+use hub::{Accepted, Hub, Identity, Limits, Now, Opening, Outgoing, Recipients, Shard, Wire};
 use protocol::publication::{Audience, CloseSessions};
 use protocol::timestamp::Timestamp;
 use protocol::websocket::Incoming;
@@ -40,7 +40,7 @@ impl Bench {
         let id = ConnectionId::from_random(self.opened << 64 | self.opened.wrapping_mul(0x9E37_79B9));
         let admission = self.hub.admit().expect("room");
         let (link, pipe) = pipe();
-        let opening = Opening { id, wire, identity, admission, refusal: None };
+        let opening = Opening { id, wire, identity, admission, refusal: None, first: None };
         (self.shards[shard].open(link, opening, self.now), pipe)
     }
 
@@ -60,7 +60,10 @@ impl Bench {
         close_sessions: Option<Box<CloseSessions>>,
     ) -> Recipients {
         let outgoing = self.outgoing(target, size, close_sessions);
-        self.hub.publish(outgoing).expect("room")
+        match self.hub.publish(outgoing).expect("room") {
+            Accepted::Now(recipients) => recipients,
+            Accepted::Waiting(_) => panic!("there is no disk to wait for"),
+        }
     }
 
     pub(crate) fn outgoing(
@@ -75,7 +78,7 @@ impl Bench {
             data: format!("\"{}\"", "x".repeat(size)).into(),
             timestamp: self.now.wall,
         };
-        Outgoing { publication, target, except: None, close_sessions }
+        Outgoing { close_sessions, ..Outgoing::new(publication, target, self.now.wall) }
     }
 
     pub(crate) fn deliver(&mut self) {

@@ -7,6 +7,8 @@ mod endings;
 mod heap;
 mod link;
 mod random;
+mod recovering;
+mod recovery;
 mod sessions;
 mod simulation;
 mod wire;

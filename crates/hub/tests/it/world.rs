@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use hub::rules::{ChannelRules, Identities};
 use hub::{
-    Hub, Identity, Limits, Metrics, Now, Opening, Outgoing, PublishError, Recipients, Shard, Wake, Wire,
+    Accepted, Hub, Identity, Limits, Metrics, Now, Opening, Outgoing, PublishError, Recipients, Shard, Wake,
+    Wire,
 };
 use protocol::publication::{Audience as Targets, ConnectionTarget};
 use protocol::timestamp::Timestamp;
@@ -145,7 +146,7 @@ impl World {
             identity = Some(self.identity(&client));
         }
         let wire = if self.random.percent(30) { Wire::ChannelsDeflate } else { Wire::Channels };
-        let opening = Opening { id, wire, identity, admission, refusal: None };
+        let opening = Opening { id, wire, identity, admission, refusal: None, first: None };
         let now = self.now;
         assert_eq!(self.shards[shard].open(link, opening, now), key, "the key was foretold");
         self.clients.push(client);
@@ -296,15 +297,19 @@ impl World {
         let close_sessions = self.sessions_to_close(&audience);
         let is_closing = close_sessions.is_some();
         let doomed = self.doomed(close_sessions.as_deref());
-        let taken =
-            self.hub.publish(Outgoing { publication, target, except: audience.except, close_sessions });
+        let taken = self.hub.publish(Outgoing {
+            except: audience.except,
+            close_sessions,
+            ..Outgoing::new(publication, target, self.now.wall)
+        });
         let recipients = match taken {
-            Ok(recipients) => recipients,
+            Ok(Accepted::Now(recipients)) => recipients,
+            Ok(Accepted::Waiting(_)) => panic!("there is no disk to wait for"),
             Err(PublishError::Overloaded) => {
                 assert!(self.hub.queued() > 100, "only a full queue refuses");
                 return;
             }
-            Err(PublishError::Draining) => panic!("the hub does not drain yet"),
+            Err(other) => panic!("the hub does not drain yet and has no disk: {other}"),
         };
         let mut expected = 0;
         for index in self.open_clients() {
@@ -522,7 +527,7 @@ impl World {
             data: "{}".into(),
             timestamp: self.now.wall,
         };
-        let refused = self.hub.publish(Outgoing { publication, target, except: None, close_sessions: None });
+        let refused = self.hub.publish(Outgoing::new(publication, target, self.now.wall));
         assert_eq!(refused.err(), Some(PublishError::Draining));
         let owed: Vec<BTreeSet<usize>> = open.iter().map(|&index| self.clients[index].owed.clone()).collect();
         self.settle();

@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
 use super::*;
 
 fn parse(body: &str) -> Result<PublishRequest, RequestError> {
@@ -163,5 +167,84 @@ fn a_trace_that_cannot_be_read_is_none_and_no_error() {
     );
     for wrong in ["null", "1", "{}", r#""""#, r#""00-x""#] {
         assert_eq!(trace(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_retained_has_a_key_and_a_time() {
+    let retained = |value: &str, target: &str| {
+        let body = format!(r#"{{"type":"t"{target},"retain":{value}}}"#);
+        parse(&body).expect(&body).retain.map(|retain| *retain)
+    };
+    let hour = Retain { key: "oracle_upload:602".into(), keep: Duration::from_secs(3_600), is_final: false };
+    assert_eq!(retained(r#"{"key":"oracle_upload:602"}"#, ""), Some(hour.clone()));
+    assert_eq!(
+        retained(r#"{"key":"oracle_upload:602","ttl_s":null,"final":false,"more":1}"#, ""),
+        Some(hour.clone())
+    );
+    assert_eq!(retained("null", ""), None);
+    assert_eq!(parse(r#"{"type":"t"}"#).expect("valid").retain, None);
+    let keep = |value: &str| retained(value, r#","user_id":7"#).map(|retain| (retain.keep, retain.is_final));
+    assert_eq!(keep(r#"{"key":"k","ttl_s":1}"#), Some((Duration::from_secs(1), false)));
+    assert_eq!(keep(r#"{"key":"k","ttl_s":604800}"#), Some((MAX_RETAIN, false)));
+    assert_eq!(keep(r#"{"key":"k","final":true}"#), Some((FINAL_RETAIN, true)));
+    assert_eq!(keep(r#"{"key":"k","ttl_s":7200,"final":true}"#), Some((FINAL_RETAIN, true)));
+    let long = "é".repeat(MAX_RETAIN_KEY / 2);
+    assert_eq!(retained(&format!(r#"{{"key":"{long}"}}"#), "").map(|retain| retain.key), Some(long.into()));
+    for target in [
+        r#","channel":"jobs","connection_id":"x""#,
+        r#","queue_id":1"#,
+        r#","user_ids":[null]"#,
+        r#","channels":[]"#,
+    ] {
+        assert!(retained(r#"{"key":"k"}"#, target).is_some(), "{target}");
+    }
+}
+
+#[test]
+fn a_wish_to_retain_that_is_wrong_names_the_member_and_echoes_nothing() {
+    let huge = format!(r#"{{"key":"{}"}}"#, "k".repeat(1024 * 1024));
+    let long = format!(r#"{{"key":"{}"}}"#, "k".repeat(MAX_RETAIN_KEY + 1));
+    for (retain, target) in [
+        ("7", ""),
+        (r#""k""#, ""),
+        (r#"["k",60]"#, ""),
+        ("{}", ""),
+        (r#"{"key":null}"#, ""),
+        (r#"{"key":7}"#, ""),
+        (r#"{"key":""}"#, ""),
+        (r#"{"key":"a\nb"}"#, ""),
+        (r#"{"key":"a\u0085b"}"#, ""),
+        (&*long, ""),
+        (&*huge, ""),
+        (r#"{"key":"k","key":"k"}"#, ""),
+        (r#"{"key":"k","ttl_s":0}"#, ""),
+        (r#"{"key":"k","ttl_s":-1}"#, ""),
+        (r#"{"key":"k","ttl_s":1.5}"#, ""),
+        (r#"{"key":"k","ttl_s":"60"}"#, ""),
+        (r#"{"key":"k","ttl_s":604801}"#, ""),
+        (r#"{"key":"k","ttl_s":99999999999999999999}"#, ""),
+        (r#"{"key":"k","ttl_s":604801,"final":true}"#, ""),
+        (r#"{"key":"k","final":"yes"}"#, ""),
+        (r#"{"key":"k"}"#, r#","namespace":"/chat""#),
+        (r#"{"key":"k"}"#, r#","connection_id":"6f1c1d3e-0000-4000-8000-000000000001""#),
+        (r#"{"key":"k"}"#, r#","connection_id":"nope","user_ids":[null]"#),
+    ] {
+        let body = format!(r#"{{"type":"t"{target},"retain":{retain}}}"#);
+        let shown = &retain[..retain.len().min(60)];
+        let Err(RequestError::Invalid { member, message }) = parse(&body) else {
+            panic!("{shown} {target} is accepted")
+        };
+        assert_eq!(member, "retain", "{shown}");
+        assert!(message.len() < 100, "{message}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_body_is_read_without_a_panic(body in any::<String>(), retain in any::<String>()) {
+        let _ = parse(&body);
+        let _ = parse(&format!(r#"{{"type":"t","retain":{retain}}}"#));
+        let _ = parse(&format!(r#"{{"type":"t","retain":{{"key":{}}}}}"#, serde_json::json!(retain)));
     }
 }

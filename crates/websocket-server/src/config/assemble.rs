@@ -14,7 +14,7 @@ use super::flags::{AccessFlags, Flags, LimitFlags, ListenFlags, ProcessFlags};
 use super::values::{AuthPolicy, OriginList};
 use super::{
     Auth, Browsers, Config, Drain, Environment, Idempotency, Jwt, Limits, Listen, Logging, Origins,
-    ProtocolTest, Threads, TlsFiles, Warning, file, keys,
+    ProtocolTest, Storage, Threads, TlsFiles, Warning, file, keys,
 };
 
 /// The least length of a shared secret that is safe, in bytes: that of the hash (RFC 7518 §3.2).
@@ -22,7 +22,7 @@ const SECRET_BYTES: usize = 32;
 
 /// Checks what goes together. `unused` are variables that are set and have no effect.
 pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, SettingsError> {
-    let Flags { listen, access, limits, process } = flags;
+    let Flags { listen, access, limits, storage, process } = flags;
     let environment = process.environment;
     let mut warnings = Vec::new();
     let threads = Threads { shards: listen.shards, workers: listen.workers };
@@ -31,6 +31,13 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
     let File { rules, api_keys } = configuration_file(&process)?;
     let auth = auth(access, api_keys, environment, &mut warnings)?;
     check_rules(&rules, &auth, &mut warnings);
+    let storage = Storage {
+        directory: storage.fanfare_data,
+        history_bytes: storage.history_max_bytes,
+        history_streams: storage.history_max_streams,
+        retained_bytes: storage.retained_max_bytes,
+        presence_grace: storage.presence_grace,
+    };
     let rules = ChannelRules::new(rules, auth.identities());
     let idempotency = Idempotency { ttl: limits.idempotency_ttl, keys: limits.idempotency_keys };
     let limits = bounds(&limits, &mut warnings)?;
@@ -45,6 +52,7 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         rules,
         limits,
         idempotency,
+        storage,
         drain: Drain { spread: process.drain_spread, timeout: process.drain_timeout },
         logging: Logging { filter: process.logging.rust_log, format: process.logging.log_format },
         protocol_test,
@@ -149,9 +157,6 @@ fn check_rules(rules: &[ChannelRule], auth: &Auth, warnings: &mut Vec<Warning>) 
         if let Some(PublishRule::Keys(names)) = &rule.publish {
             let unknown = names.iter().filter(|name| !auth.api_keys.iter().any(|key| key.name == **name));
             warnings.extend(unknown.map(|key| Warning::UnknownKey { pattern: pattern(), key: key.clone() }));
-        }
-        if rule.history.is_some_and(|history| history.durable) {
-            warnings.push(Warning::HistoryInMemory { pattern: pattern() });
         }
     }
 }

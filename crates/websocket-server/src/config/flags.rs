@@ -57,6 +57,8 @@ pub(super) struct Flags {
     #[command(flatten)]
     pub(super) limits: LimitFlags,
     #[command(flatten)]
+    pub(super) storage: StorageFlags,
+    #[command(flatten)]
     pub(super) process: ProcessFlags,
 }
 
@@ -183,7 +185,7 @@ pub(super) struct AccessFlags {
     #[arg(long, env, value_name = "AUDIENCES")]
     pub(super) jwt_audience: Option<List<Word>>,
 
-    /// Whether /ws wants a token. Without a JWT key it is off, whatever is set.
+    /// Whether /ws and /events want a token. Without a JWT key it is off, whatever is set.
     ///
     /// Values: off, optional or required.
     ///
@@ -347,6 +349,58 @@ pub(super) struct LimitFlags {
     /// Source: chosen, with QUEUE_MAX_BYTES.
     #[arg(long, env, value_name = "COUNT", default_value = "65536", value_parser = values::count(MANY))]
     pub(super) queue_max_publications: NonZeroUsize,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Storage")]
+pub(super) struct StorageFlags {
+    /// Directory of what outlives the process; made where it is missing.
+    ///
+    /// Durable streams, retained state, idempotency keys and resume tokens are there. One process at a time uses it.
+    ///
+    /// Values: a path.
+    ///
+    /// Unset: `fanfare up` takes fanfare-data; for websocket-server alone all of that ends with the process, and a channel
+    /// rule may not say `durable = true`.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "DIRECTORY", value_parser = super::values::directory)]
+    pub(super) fanfare_data: Option<PathBuf>,
+
+    /// Bytes of events that all streams keep together, by estimate; beyond, the oldest event of all streams goes first.
+    ///
+    /// They are in memory, those of durable streams on disk as well.
+    ///
+    /// Values: a size from 64KiB to 1GiB.
+    ///
+    /// Source: chosen; about 100,000 events of the usual size.
+    #[arg(long, env, value_name = "BYTES", default_value = "128MiB", value_parser = values::size(64 << 10, GIB))]
+    pub(super) history_max_bytes: usize,
+
+    /// Streams whose offsets are known; beyond, those without followers and events are forgotten, the longest idle first.
+    ///
+    /// Values: a whole number from 1 to 100000000.
+    ///
+    /// Source: chosen; an idle stream takes about 250 bytes.
+    #[arg(long, env, value_name = "COUNT", default_value = "100000", value_parser = values::count(MANY))]
+    pub(super) history_max_streams: NonZeroUsize,
+
+    /// Bytes of retained state, by estimate; beyond, what ends first goes first.
+    ///
+    /// Values: a size from 4KiB to 1GiB.
+    ///
+    /// Source: chosen.
+    #[arg(long, env, value_name = "BYTES", default_value = "16MiB", value_parser = values::size(4 << 10, GIB))]
+    pub(super) retained_max_bytes: usize,
+
+    /// How long a user is still present after the last connection ended, so that a reload does not show.
+    ///
+    /// Values: a duration from 0s to 10m.
+    ///
+    /// Source: chosen; a page is back within a second or two.
+    #[arg(long, env, value_name = "DURATION", default_value = "5s", value_parser = values::duration(Duration::ZERO, 600 * SECOND))]
+    pub(super) presence_grace: Duration,
 }
 
 #[derive(Debug, clap::Args)]

@@ -92,7 +92,7 @@ pub fn launch(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Launch, SettingsError> {
-    launch_with(&Program::HUB, args, env, |config, Nothing {}| Ok(config))
+    launch_with(&Program::HUB, args, env, |config, Nothing {}| config.with_durable_rules_on_disk())
 }
 
 /// [`launch`] for a program that has the settings `E` beside the hub's. A subcommand is taken out of `args` before, and
@@ -162,6 +162,8 @@ pub struct Config {
     pub limits: Limits,
     /// How repeated publications are recognised.
     pub idempotency: Idempotency,
+    /// What is kept, and where.
+    pub storage: Storage,
     /// How the server stops.
     pub drain: Drain,
     /// What is logged, and how.
@@ -173,6 +175,21 @@ pub struct Config {
 }
 
 impl Config {
+    /// Itself, where what has to outlive the process has a place to be. For a program that may choose that place.
+    ///
+    /// # Errors
+    /// A channel rule says `durable`, and there is no directory.
+    pub fn with_durable_rules_on_disk(self) -> Result<Self, SettingsError> {
+        if self.storage.directory.is_none()
+            && let Some(pattern) = self.rules.durable().next()
+        {
+            return Err(SettingsError::new(format!(
+                "FANFARE_CONFIG: the rule for {pattern} says durable = true; name a directory in FANFARE_DATA for that"
+            )));
+        }
+        Ok(self)
+    }
+
     /// [`launch`] for those who want to serve.
     ///
     /// # Errors
@@ -338,7 +355,12 @@ impl Limits {
 
     /// The engine's part of the limits, with as many connections as [`Limits::connections`] says.
     #[must_use]
-    pub fn engine(&self, connections: NonZeroUsize) -> hub::Limits {
+    pub fn engine(
+        &self,
+        connections: NonZeroUsize,
+        storage: &Storage,
+        idempotency: Idempotency,
+    ) -> hub::Limits {
         hub::Limits {
             rate: self.rate.map(NonZeroU32::get),
             channels: self.channels.get(),
@@ -351,6 +373,13 @@ impl Limits {
             queue_publications: self.queue_publications.get(),
             queue_bytes: self.queue_bytes,
             deflate_min: self.deflate_from,
+            history: hub::HistoryLimits {
+                bytes: storage.history_bytes,
+                streams: storage.history_streams.get(),
+            },
+            retained_bytes: storage.retained_bytes,
+            presence_grace: storage.presence_grace,
+            idempotency: idempotency.ttl,
             ..hub::Limits::default()
         }
     }
@@ -363,6 +392,21 @@ pub struct Idempotency {
     pub ttl: Duration,
     /// Keys at once; beyond them the oldest is forgotten.
     pub keys: NonZeroUsize,
+}
+
+/// What is kept of publications and users, and where.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// The directory of what outlives the process; none: nothing does, and no rule is durable.
+    pub directory: Option<PathBuf>,
+    /// Bytes of publications that streams keep together.
+    pub history_bytes: usize,
+    /// Streams whose offsets are known.
+    pub history_streams: NonZeroUsize,
+    /// Bytes of retained state.
+    pub retained_bytes: usize,
+    /// How long a user whose last connection ended is still present.
+    pub presence_grace: Duration,
 }
 
 /// How the server stops.

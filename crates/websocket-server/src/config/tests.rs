@@ -78,6 +78,10 @@ fn defaults_are_those_of_the_protocol() {
     assert_eq!(limits.deflate_from, Some(1_024));
     assert_eq!((limits.queue_bytes, limits.queue_publications.get()), (64 << 20, 65_536));
     assert_eq!((config.idempotency.ttl.as_secs(), config.idempotency.keys.get()), (600, 100_000));
+    let storage = &config.storage;
+    assert_eq!((storage.history_bytes, storage.history_streams.get()), (128 << 20, 100_000));
+    assert_eq!((storage.retained_bytes, storage.presence_grace.as_secs()), (16 << 20, 5));
+    assert_eq!(storage.directory, None);
     assert_eq!((config.drain.spread.as_secs(), config.drain.timeout.as_secs()), (2, 30));
     assert_eq!(
         (config.logging.filter.to_string().as_str(), config.logging.format),
@@ -90,7 +94,7 @@ fn defaults_are_those_of_the_protocol() {
 }
 
 /// A value that each variable refuses, for all that refuse any, and a word of the line that must come.
-const WRONG: [(&str, &str, &str); 33] = [
+const WRONG: [(&str, &str, &str); 38] = [
     ("HOST", "example.com", "IP address"),
     ("PORT", "65536", "0 to 65535"),
     ("TLS_CERT_FILE", "/no/such/file", "no such file"),
@@ -122,6 +126,11 @@ const WRONG: [(&str, &str, &str); 33] = [
     ("IDEMPOTENCY_KEYS", "x", "whole number"),
     ("QUEUE_MAX_BYTES", "0", "below 1B"),
     ("QUEUE_MAX_PUBLICATIONS", "0", "below 1"),
+    ("FANFARE_DATA", "/dev/null", "not a directory"),
+    ("HISTORY_MAX_BYTES", "1KiB", "below 64KiB"),
+    ("HISTORY_MAX_STREAMS", "0", "below 1"),
+    ("RETAINED_MAX_BYTES", "0", "below 4KiB"),
+    ("PRESENCE_GRACE", "1h", "above 10m"),
     ("DRAIN_SPREAD", "1s", "2s to 1h"),
     ("DRAIN_TIMEOUT", "1d", "above 1h"),
 ];
@@ -358,13 +367,15 @@ fn connections_leave_files_for_everything_else() {
 
 #[test]
 fn the_engine_gets_its_own_defaults_from_ours() {
-    let engine = load(&[], &[]).limits.engine(NonZeroUsize::MAX);
+    let engine =
+        |config: &Config, connections| config.limits.engine(connections, &config.storage, config.idempotency);
+    let unchanged = engine(&load(&[], &[]), NonZeroUsize::MAX);
     assert_eq!(
-        format!("{engine:?}"),
+        format!("{unchanged:?}"),
         format!("{:?}", hub::Limits::default()),
         "one number, told in two places"
     );
-    let changed = load(&["--max-channels=3", "--deflate-min-size=off"], &[]).limits.engine(NonZeroUsize::MIN);
+    let changed = engine(&load(&["--max-channels=3", "--deflate-min-size=off"], &[]), NonZeroUsize::MIN);
     assert_eq!((changed.channels, changed.deflate_min, changed.connections), (3, None, 1));
 }
 
@@ -374,7 +385,8 @@ fn the_file_gives_rules_and_keys_beside_the_variable() {
         "[[channels]]\npattern = \"orders:*\"\npublish = { keys = [\"shop\", \"ghost\"] }\nhistory = { durable = true }\n\
          [[api_keys]]\nname = \"shop\"\nsecret = \"k3y-of-shop\"\n",
     );
-    let config = load(&["--config", &file.path], &[("FANFARE_API_KEYS", "ops:0ther-k3y:+admin")]);
+    let env = [("FANFARE_API_KEYS", "ops:0ther-k3y:+admin"), ("FANFARE_DATA", "data")];
+    let config = load(&["--config", &file.path], &env);
     let names: Vec<(&str, bool)> =
         config.auth.api_keys.iter().map(|key| (key.name.as_str(), key.admin)).collect();
     assert_eq!(names, [("ops", true), ("shop", false)]);
@@ -385,7 +397,9 @@ fn the_file_gives_rules_and_keys_beside_the_variable() {
     assert!(config.rules.may_publish(Some("ops"), "jobs"), "the built-in rules stand behind");
     let pattern = || "orders:*".to_owned();
     assert!(config.warnings.contains(&Warning::UnknownKey { pattern: pattern(), key: "ghost".to_owned() }));
-    assert!(config.warnings.contains(&Warning::HistoryInMemory { pattern: pattern() }));
+    assert_eq!(config.storage.directory, Some("data".into()));
+    let nowhere = line(&["--config", &file.path], &[]);
+    assert!(nowhere.starts_with("FANFARE_CONFIG: the rule for orders:* says durable"), "{nowhere}");
     let twice = line(&["--config", &file.path], &[("FANFARE_API_KEYS", "shop:0ther-k3y")]);
     assert!(twice.starts_with("FANFARE_CONFIG: two API keys are named shop"), "{twice}");
 }

@@ -4,6 +4,7 @@
 //! made. Numbers, durations, sizes and lists are every program's (`service_kit::settings::values`).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use service_kit::settings::values::{Reason, choice, items};
@@ -127,5 +128,13 @@ impl FromStr for HostName {
         let valid =
             bracketed.map_or_else(|| is_name(host), |host| host.parse::<std::net::Ipv6Addr>().is_ok());
         if valid { Ok(Self(host.to_ascii_lowercase())) } else { Err(format!("{text} is no host")) }
+    }
+}
+
+/// A directory, or a path where one can be made.
+pub(super) fn directory(text: &str) -> Result<PathBuf, Reason> {
+    match std::fs::metadata(text) {
+        Ok(found) if !found.is_dir() => Err(Reason::from("it is a file, not a directory")),
+        _ => Ok(PathBuf::from(text)),
     }
 }

@@ -48,14 +48,6 @@ pub enum Warning {
         /// The name without a key.
         key: String,
     },
-    /// A rule asks for more than this build does.
-    #[error(
-        "FANFARE_CONFIG: the rule for {pattern} wants durable history; this build keeps history in memory alone"
-    )]
-    HistoryInMemory {
-        /// The rule's pattern.
-        pattern: String,
-    },
     /// The conformance endpoint is open.
     #[error(
         "--protocol-test is on: /echo sends back up to 64 MiB to anyone; never run it where others can reach it"

@@ -126,7 +126,7 @@ fn a_wrong_shape_is_422_and_names_the_member() {
 fn members_that_the_hub_does_not_know_are_ignored() {
     let server = server();
     let mut client = Client::welcomed(&server.ws());
-    server.broadcast(&json!({ "type": "x", "retain": false, "priority": [1], "data": { "a": 1 } }));
+    server.broadcast(&json!({ "type": "x", "keep": false, "priority": [1], "data": { "a": 1 } }));
     assert_eq!(client.expect_type("x")["data"], json!({ "a": 1 }));
 }
 

@@ -5,7 +5,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { type ReactNode, Suspense, useState } from "react";
 import { HashRouter, Navigate, Outlet, Route, Routes, useLocation } from "react-router";
 import { createQueryClient } from "./api/queries";
-import { JobsPage } from "./jobs/index";
+import { JobsPage, preloadPosting } from "./jobs/index";
 import { Live } from "./live/live";
 import type { Accounts } from "./session/accounts";
 import { AccountsProvider, SessionProvider, useEntrance } from "./session/session";
@@ -23,6 +23,7 @@ const WalletPage = part(() => import("./wallet/wallet-page").then((wallet) => wa
 /** What somebody who is signed in may need next. */
 function preload() {
   preloadDialog();
+  preloadPosting();
   WalletPage.preload();
   SignInPage.preload();
 }

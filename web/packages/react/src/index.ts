@@ -3,6 +3,7 @@
 export { useChannel } from "./channels.js";
 export { useEventBatch } from "./event-batch.js";
 export { type EventHandler, type EventOfTypes, useEvent } from "./events.js";
+export { useGap } from "./gap.js";
 export { ConnectionIndicator, type ConnectionIndicatorProps, type IndicatorLabels } from "./indicator.js";
 export { FanfareProvider, type FanfareProviderProps, useFanfare } from "./provider.js";
 export { useConnectionState } from "./state.js";

@@ -21,7 +21,7 @@ async function open() {
     send() {}
     close() {}
   }
-  const client = createClient({ url: "ws://hub/ws", WebSocket: Socket });
+  const client = createClient({ url: "ws://hub/ws", WebSocket: Socket, recovery: false });
   await act(() => vi.advanceTimersByTimeAsync(1));
   const hear = (type: string, data: unknown) =>
     socket?.onmessage?.({ data: JSON.stringify({ type, data, timestamp: "" }) });

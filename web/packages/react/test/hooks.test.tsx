@@ -3,7 +3,7 @@
 import { cleanup, render, renderHook, screen } from "@testing-library/react";
 import { StrictMode, useEffect, useState } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { useChannel, useConnectionState, useEvent, useWebSocket } from "../src/index.js";
+import { useChannel, useConnectionState, useEvent, useGap, useWebSocket } from "../src/index.js";
 import { createHub } from "./hub.js";
 
 afterEach(cleanup);
@@ -155,6 +155,28 @@ describe("useEvent", () => {
     rerender({ type: "b" });
     await hub.events(["a", 1], ["b", 2]);
     expect(handler.mock.calls.map(([data]) => data)).toEqual([2]);
+  });
+});
+
+describe("useGap", () => {
+  it("tells the latest handler what is missing while the component is mounted, and renders nothing", async () => {
+    const hub = createHub();
+    const told: string[] = [];
+    let renders = 0;
+    const { rerender, unmount } = renderHook(
+      ({ name }) => {
+        renders += 1;
+        useGap(({ streams }) => told.push(`${name}: ${streams.join(" ")}`));
+      },
+      { wrapper: hub.wrapper, initialProps: { name: "first" } },
+    );
+    await hub.gap("@all", "jobs");
+    rerender({ name: "second" });
+    await hub.gap("user:7");
+    unmount();
+    await hub.gap("jobs");
+    expect(told).toEqual(["first: @all jobs", "second: user:7"]);
+    expect(renders).toBe(2);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   type Client,
   type ConnectionState,
   createClient,
+  type FanfareEvent,
   type Reason,
   type ReasonCode,
   type TransportListener,
@@ -25,6 +26,10 @@ export interface Hub {
   become(state: ConnectionState): Promise<void>;
   open(since?: number): Promise<void>;
   event(type: string, data: unknown): Promise<void>;
+  /** Events were missed for good in these streams. */
+  gap(...streams: string[]): Promise<void>;
+  /** A frame as it is. */
+  frame(frame: FanfareEvent): Promise<void>;
   /** Several events in one turn. */
   events(...list: [type: string, data: unknown][]): Promise<void>;
 }
@@ -79,6 +84,8 @@ export function createHub(): Hub {
     errors,
     become,
     open: (since = Date.now()) => become({ status: "open", connectionId: "c-1", since, reason: null }),
+    gap: (...streams) => act(async () => listener?.gap(streams)),
+    frame: (frame) => act(async () => listener?.frame(frame)),
     event: (type, data) => events([type, data]),
     events,
   };

@@ -85,6 +85,23 @@ describe("a toast", () => {
     expect(texts()).toEqual([]);
   });
 
+  it("comes once for an event that comes twice, and for one that was missed and comes later", async () => {
+    start();
+    const event = (id: string, number: number) => {
+      const [type, data] = job(number);
+      return { type, data, timestamp: "2025-11-01T12:00:00.000Z", id };
+    };
+    await hub.frame(event("a", 1));
+    await advance(5_500);
+    expect(texts()).toEqual([]);
+    await hub.frame(event("a", 1));
+    await advance();
+    expect(texts()).toEqual([]);
+    await hub.frame(event("b", 2));
+    await advance();
+    expect(texts()).toEqual(["New job | $450.00 · Job 2"]);
+  });
+
   it("is text, whatever the title holds", async () => {
     start();
     const title = '<img src=x onerror="window.hurt = true"><b>bold</b>';

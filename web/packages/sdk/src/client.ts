@@ -2,10 +2,11 @@
 // transport's part (`connection.ts`, or another tab).
 
 import { platformEnvironment } from "./browser.js";
-import { socketTransport } from "./connection.js";
 import { member } from "./frames.js";
 import { type Handlers, handlers } from "./handlers.js";
+import { isServerFrame } from "./recovery.js";
 import { MOST_CHANNELS, subscriptions } from "./subscriptions.js";
+import { socketTransport } from "./transport.js";
 import type {
   Client,
   ClientOptions,
@@ -13,19 +14,12 @@ import type {
   EventTypes,
   FanfareError,
   FanfareEvent,
+  Gap,
   Remove,
 } from "./types.js";
 
-/** What the server says of itself and of requests: no events, so nothing for `onAny`. */
-const SERVER_TYPES: ReadonlySet<string> = new Set([
-  "connected",
-  "subscribed",
-  "unsubscribed",
-  "pong",
-  "error",
-  "token_expiring",
-  "refreshed",
-]);
+/** The most ids in one `ack`. */
+const PER_ACK = 1_000;
 
 /**
  * Makes a client, which connects in the same turn (`autoConnect`). Never throws: a wrong address is the state `closed`.
@@ -47,6 +41,7 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
     report({ code: "handler_failed", message: "A handler threw an error.", cause });
   const stateListeners = handlers<[ConnectionState]>(threw);
   const channelListeners = handlers<[string]>(threw);
+  const gapListeners = handlers<[Gap]>(threw);
   const anyHandlers = handlers<[FanfareEvent]>(threw);
   const byType = new Map<string, Handlers<[unknown, FanfareEvent]>>();
 
@@ -64,8 +59,6 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
 
   const transport = (options.transport ?? socketTransport)(options, {
     state(state) {
-      // The place between the welcome and live. A client that recovers by positions says here what it has had, in place of the
-      // plain subscriptions, and lets no event pass before the answer.
       if (state.status === "open") channels.opened();
       else channels.lost();
       // A listener may change the state again; then all have heard of that already.
@@ -76,9 +69,10 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
       if (type === "subscribed") channels.confirmed(member(data, "channels"));
       if (type === "error") refused(data);
       byType.get(type)?.call([data, frame]);
-      if (!SERVER_TYPES.has(type)) anyHandlers.call([frame]);
+      if (!isServerFrame(frame)) anyHandlers.call([frame]);
     },
     error: report,
+    gap: (streams) => gapListeners.call([{ streams }]),
   });
 
   function refused(data: unknown) {
@@ -118,6 +112,7 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
     },
     onAny: anyHandlers.add as Client["onAny"],
     onError: errorListeners.add,
+    onGap: gapListeners.add,
     subscribe(names) {
       let followed = listOf(names).filter((name) => {
         if (channels.add(name)) return true;
@@ -137,6 +132,14 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
     channel: channels.state,
     onChannel: channelListeners.add,
     send: (type, data) => transport.send(JSON.stringify({ type, data })),
+    ack(given) {
+      const ids = listOf(given);
+      let sent = transport.state.status === "open";
+      for (let at = 0; sent && at < ids.length; at += PER_ACK) {
+        sent = transport.send(JSON.stringify({ type: "ack", ids: ids.slice(at, at + PER_ACK) }));
+      }
+      return sent;
+    },
     connect: () => transport.start(),
     close: () => transport.stop(),
   };

@@ -26,6 +26,8 @@ export const CLOSE_CODES: Readonly<Record<number, readonly [ReasonCode, Reconnec
   4008: ["rate_limited", "backoff", "This client sent more than the server allows."],
   4009: ["ping_timeout", "at_once", "The server heard nothing from this client for too long."],
   4010: ["slow_consumer", "at_once", "This client did not read as fast as events came."],
+  4011: ["taken_over", "never", "Another connection went on from this one."],
+  4012: ["disconnected", "never", "An operator ended the connection."],
   4029: ["too_many_connections", "backoff", "This user has too many open connections."],
 };
 

@@ -1,5 +1,6 @@
-// One connection to a hub that comes back by itself: the default transport. It makes sockets one after the other, decides
-// when, keeps their token fresh and notices when they die. It knows nothing of channels and handlers (`client.ts`).
+// One connection to a hub that comes back by itself. It makes sockets one after the other, decides
+// when, keeps their token fresh and notices when they die. It knows nothing of channels and handlers (`client.ts`), nor of what was
+// missed (`recovery.ts`).
 //
 // The states, and what moves them:
 //
@@ -41,7 +42,7 @@ const LASTED = 5_000;
 const ignore = () => {};
 
 /** Makes a connection with a socket of its own. Nothing happens before `start()`. */
-export const socketTransport: TransportFactory = (
+export const socketConnection: TransportFactory = (
   options: ClientOptions,
   listener: TransportListener,
 ): Transport => {

@@ -2,5 +2,5 @@
 
 export { platformEnvironment } from "./browser.js";
 export { createClient } from "./client.js";
-export { socketTransport } from "./connection.js";
+export { socketTransport } from "./transport.js";
 export type * from "./types.js";

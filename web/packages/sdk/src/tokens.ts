@@ -44,6 +44,19 @@ export function askToken(
   return stop;
 }
 
+/** Whose token it is, by its claims; undefined if it does not tell. Nothing is verified: that is the server's part. */
+export function userOf(token: string | null): string | undefined {
+  try {
+    const claims: unknown = JSON.parse(
+      atob((token?.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/")),
+    );
+    const user = member(claims, "user_id") ?? member(claims, "sub");
+    return user === undefined ? user : String(user);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What was thrown, as text. */
 export function textOf(error: unknown): string {
   return String(member(error, "message") || error);

@@ -9,6 +9,32 @@ export interface FanfareEvent<Type extends string = string, Data = unknown> {
   readonly data: Data;
   /** When it was published: UTC, milliseconds, `Z`; empty if the server did not say. */
   readonly timestamp: string;
+  /** What it is known by everywhere, a UUID. This and what follows: only where the server offers recovery. */
+  readonly id?: string;
+  /** A stream that it is in, and that this client follows: a channel, `user:<id>`, `@all`, or `@connection`. */
+  readonly channel?: string;
+  /** Its number in that stream, and the stream's epoch: an offset in an epoch is one event for ever. */
+  readonly offset?: number;
+  readonly epoch?: string;
+  /** Its offsets in further streams that this client follows. */
+  readonly also?: Readonly<Record<string, number>>;
+}
+
+/** Events that this client will never get. */
+export interface Gap {
+  /**
+   * The streams that they are missing in: channels, `user:<id>` for those of the user, `@all` for those to everyone. Where the
+   * server offers no recovery: `@all`, the user's if the token tells who it is, and the channels that are followed.
+   */
+  readonly streams: readonly string[];
+}
+
+/** Where a stream stands, as the server tells it. */
+export interface StreamPosition {
+  readonly epoch: string;
+  readonly offset: number;
+  /** Whether the server goes on from the position that the client gave. */
+  readonly recovered?: boolean;
 }
 
 /** Any event of a map: a union that its `type` tells apart. */
@@ -18,13 +44,31 @@ export type AnyEventOf<Events> = { [T in keyof Events & string]: FanfareEvent<T,
 /** The server's own frames: the shape of `data` of each. Handlers get them by type, as they get events. */
 export interface ServerFrames {
   connected: { connection_id: string };
-  subscribed: { channels: string[] };
+  subscribed: { channels: string[]; positions?: Record<string, StreamPosition> };
+  resumed: { channels: string[]; positions?: Record<string, StreamPosition> };
   unsubscribed: { channels: string[] };
   pong: unknown;
   error: { code: string; message: string; channel?: string };
   /** Times: UTC, milliseconds, `Z`. */
   token_expiring: { expires_at: string };
   refreshed: { expires_at: string };
+  /** Answers to `history()` of `@fanfare/client/history`, and to `presence()` of `@fanfare/client/presence`. */
+  history: { channel: string; epoch: string; events: FanfareEvent[]; more: boolean };
+  presence: { channel: string; users: PresentUser[]; count: number; truncated?: boolean };
+  presence_changed: {
+    channel: string;
+    joined: PresentUser[];
+    left: { user_id: string | number }[];
+    count: number;
+    truncated?: boolean;
+  };
+}
+
+/** A user who follows a channel. */
+export interface PresentUser {
+  readonly user_id: string | number;
+  /** Since when: UTC, milliseconds, `Z`. */
+  readonly since: string;
 }
 
 /** The types that a handler may name: those of the map, and the server's own. */
@@ -50,6 +94,8 @@ export type Handler<Events, T extends keyof Events & string> = (
  * | `silent` | the server did not answer a ping or send its welcome in time |
  * | `offline` | the browser says that it has no network |
  * | `draining` | the server restarts and said when to come back |
+ * | `taken_over` | another connection resumed this one |
+ * | `disconnected` | an operator ended it |
  * | `unauthorized` | the token is missing, wrong or expired, and no better one was given |
  * | `token` | `getToken` failed |
  * | `rate_limited`, `too_many_connections`, `slow_consumer`, `ping_timeout`, `server_error`, `protocol_error`, `too_large` | the server's close code |
@@ -64,6 +110,8 @@ export type ReasonCode =
   | "silent"
   | "offline"
   | "draining"
+  | "taken_over"
+  | "disconnected"
   | "unauthorized"
   | "token"
   | "rate_limited"
@@ -183,6 +231,11 @@ export interface ClientOptions {
   getToken?: (request: TokenRequest) => string | null | Promise<string | null>;
   /** Whether the client connects by itself right after it was made (default), or waits for `connect()`. */
   autoConnect?: boolean;
+  /**
+   * Whether to ask for what was missed after a reconnect (default), where the server offers it. What can't be had is told to
+   * `onGap`; without recovery that is everything, after each reconnect.
+   */
+  recovery?: boolean;
   /** Failed attempts in a row until it gives up; 0 makes no second one. Default: never. */
   maxAttempts?: number;
   /** The first and the longest pause before a reconnect, before jitter. Defaults: 1,000 and 30,000 ms. */
@@ -216,6 +269,11 @@ export interface Client<Events = EventTypes> {
   /** Calls `listener` with what went wrong beside the connection. Without a listener it goes to `console.warn`. */
   onError(listener: (error: FanfareError) => void): Remove;
   /**
+   * Calls `listener` when events were missed that the server does not have any more: what was fetched must be fetched again. At
+   * most once for each connection and each answer to a subscription, and before any later event.
+   */
+  onGap(listener: (gap: Gap) => void): Remove;
+  /**
    * Follows channels, now and after every reconnect, until the returned function is called (or `unsubscribe`). Counted: what is
    * subscribed twice is one subscription of the server, and ends when both are gone. What is subscribed and taken back in one turn
    * is one frame or none. At most 10,000 names are kept; one more, and what is no name, is refused and goes to `onError`.
@@ -233,6 +291,10 @@ export interface Client<Events = EventTypes> {
    * @throws TypeError if `data` cannot be JSON: a BigInt, a circle.
    */
   send(type: string, data?: unknown): boolean;
+  /**
+   * Tells the server that the events with these ids were shown. False, and nothing kept for later, if the connection is not open.
+   */
+  ack(ids: string | readonly string[]): boolean;
   /**
    * Connects, if `autoConnect` is false or the state is `closed`; ends the pause before the next attempt, also one for the network:
    * a person who says so is believed more than the platform. Otherwise does nothing.
@@ -256,6 +318,8 @@ export interface TransportListener {
   state(state: ConnectionState): void;
   frame(frame: FanfareEvent): void;
   error(error: FanfareError): void;
+  /** Events were missed for good, in these streams. */
+  gap(streams: readonly string[]): void;
 }
 
 /** Makes a transport for a client with these options. */

@@ -149,7 +149,7 @@ export interface Scene {
   readonly errors: FanfareError[];
 }
 
-/** A client in a fake world, which has connected already. */
+/** A client in a fake world, which has connected already. It recovers nothing unless told to: `test/recovery` is about that. */
 export async function scene(options: Partial<ClientOptions> = {}): Promise<Scene> {
   const env = new FakeEnvironment();
   const sockets: FakeSocket[] = [];
@@ -159,7 +159,13 @@ export async function scene(options: Partial<ClientOptions> = {}): Promise<Scene
       sockets.push(this);
     }
   }
-  const client = createClient({ url: "ws://hub.test/ws", environment: env, WebSocket: Socket, ...options });
+  const client = createClient({
+    url: "ws://hub.test/ws",
+    environment: env,
+    WebSocket: Socket,
+    recovery: false,
+    ...options,
+  });
   const states: ConnectionState[] = [];
   const errors: FanfareError[] = [];
   client.onState((state) => states.push(state));

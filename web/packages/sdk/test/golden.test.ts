@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { CLOSE_CODES, endingOf } from "../src/close-codes.js";
+import { history } from "../src/history.js";
+import { presence, watchPresence } from "../src/presence.js";
 import { openScene, scene, settle } from "./fakes.js";
 
 function fixture<T>(name: string): T {
@@ -99,6 +101,47 @@ describe("frames from the client", () => {
     s.client.send("ping", { n: 1 });
     s.client.send("ping");
     for (const sent of s.socket.sent) expect(accepted).toContain(shapeOf(sent));
+  });
+
+  test("so has what it sends to recover, to ask, and to acknowledge", async () => {
+    const s = await openScene({ recovery: true });
+    s.client.subscribe("jobs");
+    await settle();
+    const answer = (type: string, offset: number) =>
+      s.socket.say({
+        type,
+        data: { channels: ["jobs"], positions: { jobs: { epoch: "3q2-7wAB", offset } }, resume: "t" },
+      });
+    await answer("subscribed", 0);
+    const events = [];
+    for (const name of ["event_placed", "event_placed_also", "event_placed_own"]) {
+      await s.socket.say(frame(name));
+      events.push(JSON.parse(frame(name)).id);
+    }
+    s.client.ack(events.slice(0, 1));
+    const asked = [history(s.client, "jobs", { limit: 1, before: 0 }), presence(s.client, "jobs")];
+    const end = watchPresence(s.client, "jobs", () => undefined);
+    end();
+    await settle();
+    await s.socket.say(frame("history"));
+    await s.socket.say(frame("presence"));
+    expect(await Promise.all(asked)).toMatchObject([{ more: true }, { count: 2 }]);
+    const first = s.socket.sent;
+    await s.socket.end();
+    await s.env.pass(1_000);
+    await s.socket.welcome();
+    await s.socket.say({ type: "error", data: { code: "not_found", message: "no such token" } });
+    const all = [...first, ...s.socket.sent].filter(
+      (text) => !text.includes('"presence","data":{"channel":"jobs"}}'),
+    );
+    expect(
+      all
+        .map((text) => JSON.parse(text).type)
+        .sort()
+        .join(),
+    ).toBe("ack,history,presence,presence,resume,subscribe,subscribe,subscribe");
+    for (const sent of all) if (!sent.includes('"channels":[]')) expect(accepted).toContain(shapeOf(sent));
+    expect(JSON.parse(all.at(-2) ?? "").positions).toEqual({ jobs: { epoch: "3q2-7wAB", offset: 18 } });
   });
 
   function frame(name: string): string {

@@ -44,7 +44,7 @@ async function play(seed: number): Promise<void> {
         if (type === "subscribe") this.followed.add(name);
         else this.followed.delete(name);
       }
-      if (channels.length)
+      if (type === "subscribe" || channels.length)
         void Promise.resolve().then(() => this.say({ type: `${type}d`, data: { channels } }));
     }
   }

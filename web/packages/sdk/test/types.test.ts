@@ -3,6 +3,7 @@
 import type { EventMap, JobCreated } from "@fanfare/events";
 import { describe, expectTypeOf, test } from "vitest";
 import type { WebSocket as NodeWebSocket } from "ws";
+import { type HistoryPage, history } from "../src/history.js";
 import {
   type Client,
   createClient,
@@ -10,6 +11,7 @@ import {
   type FanfareEvent,
   type SocketConstructor,
 } from "../src/index.js";
+import { type Presence, presence, watchPresence } from "../src/presence.js";
 
 const idle = { url: "ws://hub.test/ws", autoConnect: false } as const;
 
@@ -95,6 +97,21 @@ describe("options", () => {
     // @ts-expect-error a number is no token
     createClient({ ...idle, getToken: () => 7 });
   });
+});
+
+test("a gap, an event's place and answers about channels have their shapes", () => {
+  const client = createClient<EventMap>(idle);
+  client.onGap(({ streams }) => expectTypeOf(streams).toEqualTypeOf<readonly string[]>());
+  client.onAny((event) => {
+    expectTypeOf(event.id).toEqualTypeOf<string | undefined>();
+    expectTypeOf(event.also).toEqualTypeOf<Readonly<Record<string, number>> | undefined>();
+  });
+  expectTypeOf(client.ack).parameter(0).toEqualTypeOf<string | readonly string[]>();
+  expectTypeOf(history<EventMap>).returns.resolves.toEqualTypeOf<HistoryPage>();
+  expectTypeOf(presence<EventMap>).returns.resolves.toEqualTypeOf<Presence>();
+  expectTypeOf(watchPresence<EventMap>)
+    .parameter(0)
+    .toEqualTypeOf<Client<EventMap>>();
 });
 
 test("a state is told apart by its status", () => {

@@ -305,7 +305,8 @@ fn what_publishers_send_makes_no_lines_of_its_own_in_the_log() {
 
 #[test]
 fn long_lists_of_targets_are_read_or_refused_quickly() {
-    let mut scene = Scene::new();
+    let launch = launch().env("HISTORY_MAX_BYTES", "1MiB").env("HISTORY_MAX_STREAMS", "1000");
+    let mut scene = Scene::of(&launch);
     let many = |count: usize| (0..count).map(|n| format!("c{n}")).collect::<Vec<_>>();
     for (member, names) in [("channels", many(100_000)), ("channels", vec!["a".to_owned(); 200_000])] {
         let started = Instant::now();
@@ -313,7 +314,7 @@ fn long_lists_of_targets_are_read_or_refused_quickly() {
         assert!(matches!(answer.status, 200 | 413 | 422), "{}", answer.text());
         assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     }
-    // Names that nobody follows are not kept.
+    // Of names that nobody follows only so much is kept as the bounds of history say.
     let memory = scene.server.memory();
     for first in 0..50 {
         let items: Vec<Value> =

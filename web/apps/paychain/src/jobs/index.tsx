@@ -1,10 +1,20 @@
 // The jobs' page: the list at the left, the open job at the right; on a phone one of them at a time. The address says
 // which job is open (`#/jobs/12`) and what the list shows (`?show=mine&type=design`).
 
-import { useCallback, useEffect, useRef, useState } from "react";
+import { Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { useLocation, useNavigate, useParams } from "react-router";
 import { useSession } from "../session";
-import { Button, PageHeading, PHONE, PlusIcon, useMediaQuery, usePageTitle } from "../ui";
+import {
+  Button,
+  FailureBoundary,
+  NotOpened,
+  PageHeading,
+  PHONE,
+  PlusIcon,
+  part,
+  useMediaQuery,
+  usePageTitle,
+} from "../ui";
 import type { EmptyAction } from "./empty-words";
 import { filterFromSearch, type JobFilter, searchOfFilter } from "./filter";
 import styles from "./index.module.css";
@@ -12,11 +22,16 @@ import { IntentKeys } from "./intent-keys";
 import type { Job } from "./job";
 import { JobDetail } from "./job-detail";
 import { JobList, type Place } from "./job-list";
-import { PostJobDialog } from "./post-job-dialog";
 import { useJob, useListedJob } from "./queries";
 import { UnderWay } from "./under-way";
 import { IntentKeysContext } from "./use-job-action";
 import { useJobList } from "./use-job-list";
+
+// Its form is loaded when it is needed, ahead of time if there is time.
+const PostJobDialog = part(() => import("./post-job-dialog").then((dialog) => dialog.PostJobDialog));
+
+/** Loads what an employer may need next. */
+export const preloadPosting: () => void = PostJobDialog.preload;
 
 /** The page of `#/jobs` and `#/jobs/:id`. */
 export function JobsPage() {
@@ -24,7 +39,8 @@ export function JobsPage() {
   const navigate = useNavigate();
   const phone = useMediaQuery(PHONE);
   const [keys] = useState(() => new IntentKeys());
-  const [posting, setPosting] = useState(false);
+  /** Undefined before the first time: from then on what was typed is kept. */
+  const [posting, setPosting] = useState<boolean>();
   const detailHeading = useRef<HTMLHeadingElement>(null);
 
   const place = useRef<Place>({ top: 0, row: null });
@@ -125,8 +141,12 @@ export function JobsPage() {
           !phone && <UnderWay viewer={viewer} search={search} />
         )}
       </div>
-      {role === "employer" && (
-        <PostJobDialog open={posting} onClose={() => setPosting(false)} onPosted={onPosted} />
+      {role === "employer" && posting !== undefined && (
+        <FailureBoundary fallback={posting && <NotOpened />}>
+          <Suspense>
+            <PostJobDialog open={posting} onClose={() => setPosting(false)} onPosted={onPosted} />
+          </Suspense>
+        </FailureBoundary>
       )}
     </IntentKeysContext>
   );

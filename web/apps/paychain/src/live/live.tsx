@@ -2,7 +2,7 @@
 // they make, and what happens when the sign-in ends elsewhere. The indicator is in the top bar.
 
 import type { EventMap } from "@fanfare/events";
-import { createHooks, FanfareProvider, useChannel } from "@fanfare/react";
+import { FanfareProvider, useChannel, useEvent } from "@fanfare/react";
 import { type InvalidationMap, useQueryInvalidation } from "@fanfare/react/query";
 import { type ReactNode, Suspense, useEffect, useState } from "react";
 import { KEYS } from "../api/queries";
@@ -13,8 +13,6 @@ import { createOwn, OwnContext } from "./own";
 
 // Toasts come behind the first page.
 const EventToasts = part(() => import("./toasts").then((toasts) => toasts.EventToasts));
-
-const { useEvent } = createHooks<EventMap>();
 
 /** What each event makes stale for a user. A key covers all that begin with it. */
 function staleFor(userId: number): InvalidationMap<EventMap> {
@@ -32,6 +30,9 @@ function staleFor(userId: number): InvalidationMap<EventMap> {
   };
 }
 
+/** That a sign-in of the user's has ended. */
+const ENDED = ["user_logged_out", "session_revoked"] as const;
+
 /** What the events of jobs and payments have in common. */
 interface Parties {
   readonly job_id: number;
@@ -39,7 +40,7 @@ interface Parties {
   readonly worker_id: number | null;
 }
 
-/** What may have changed while there was no connection. */
+/** What may have changed without an event. */
 const MISSED = [KEYS.jobs, ["job"], KEYS.wallet, KEYS.payments];
 
 /** Connects, for as long as the account of this window stays. */
@@ -76,8 +77,8 @@ export function Live({ children }: { children: ReactNode }) {
 function Followed() {
   const { user, tokens } = useSession();
   useChannel("jobs");
-  useQueryInvalidation<EventMap>(staleFor(user.user_id), { onReconnect: MISSED });
-  useEvent(["user_logged_out", "session_revoked"], ({ user_id }) => {
+  useQueryInvalidation<EventMap>(staleFor(user.user_id), { onGap: MISSED });
+  useEvent<EventMap, "user_logged_out" | "session_revoked">(ENDED, ({ user_id }) => {
     if (user_id !== user.user_id) return;
     // They do not say which of the user's sign-ins ended. If it was this one, its refresh token is refused, and that signs
     // out and says why.

@@ -13,7 +13,7 @@ export {
 } from "./button";
 export { Dialog, type DialogProps, preloadDialog } from "./dialog";
 export { EmptyState, type EmptyStateProps } from "./empty-state";
-export { FailureBoundary } from "./failure";
+export { FailureBoundary, NotOpened } from "./failure";
 export { focusFirstError } from "./field";
 export * from "./icons";
 export { PHONE, useMediaQuery } from "./media-query";

@@ -1,5 +1,5 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
-import { describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Job } from "../../src/jobs/job";
 import { type Answer, openPage, problem } from "./backend";
 import { EMPLOYER, jobsDown, sampleJob, WORKER } from "./sample";
@@ -117,6 +117,12 @@ describe("completing a job", () => {
     expect(backend.asked.map(({ path }) => path)).toEqual(["/jobs/41/complete", "/jobs/41/cancel"]);
     expect(backend.asked[0]?.key).not.toBe(backend.asked[1]?.key);
   });
+});
+
+// Parts that are loaded later: a test does not wait for their first time.
+beforeAll(async () => {
+  await import("../../src/jobs/post-job-dialog");
+  await import("../../src/ui/dialog-panel");
 });
 
 describe("posting a job", () => {

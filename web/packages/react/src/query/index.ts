@@ -1,7 +1,7 @@
 // Live queries: events make TanStack Query fetch again. What is fetched, and how, stays the app's.
 // The public door of `@fanfare/react/query`.
 
-import type { EventTypes, FanfareEvent } from "@fanfare/client";
+import type { EventTypes, FanfareEvent, ServerFrames } from "@fanfare/client";
 import { type QueryClient, type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useInsertionEffect, useRef } from "react";
 import { useSameList } from "../names.js";
@@ -23,8 +23,10 @@ export type InvalidationMap<Events = EventTypes> = {
 export interface QueryInvalidationOptions {
   /** The shortest time between two rounds, in milliseconds; the first event of a burst does not wait. Default: 500. */
   readonly interval?: number;
-  /** Further keys to invalidate after a reconnect, for the functions of the map, which only an event can ask. */
-  readonly onReconnect?: readonly QueryKey[];
+  /** Further keys to invalidate after a gap, for the functions of the map, which only an event can ask. */
+  readonly onGap?: readonly QueryKey[];
+  /** The streams that the map's events are published in: a gap in others is none. Default: a gap in any. */
+  readonly streams?: readonly string[];
   /** Another client than that of the nearest `QueryClientProvider`. */
   readonly queryClient?: QueryClient;
 }
@@ -45,8 +47,9 @@ const INTERVAL = 500;
  * A burst is collected: its first event takes effect at once, the rest at most every `interval`, each key once. A key covers
  * those that begin with it.
  *
- * What was published while there was no connection is not sent again. So when the connection is back, all keys of the map are
- * invalidated, and `onReconnect`; and when it is open for the first time, those of their queries that were fetched before it.
+ * Events that were missed while there was no connection come after it, and take effect like any others. Where they can't be had
+ * (a gap), all keys of the map are invalidated, and `onGap`. When the server follows for the first time, those of their queries are
+ * fetched again that were fetched before, or are being fetched: what happened between the two was told to nobody.
  * Another map at each render is fine; the latest counts.
  */
 export function useQueryInvalidation<Events = EventTypes>(
@@ -73,20 +76,24 @@ export function useQueryInvalidation<Events = EventTypes>(
       }),
     );
 
-    let before = client.state.status;
+    const keys = () => everyKey(latest.current.map, latest.current.options.onGap);
     removals.push(
-      client.onState((state) => {
-        const first = before === "connecting";
-        before = state.status;
-        if (state.status !== "open") return;
-        const keys = everyKey(latest.current.map, latest.current.options.onReconnect);
-        if (!first) return batch.add(keys);
-        for (const queryKey of keys) {
-          void queries.invalidateQueries({
-            queryKey,
-            predicate: ({ state: query }) => query.dataUpdatedAt > 0 && query.dataUpdatedAt < state.since,
-          });
-        }
+      client.onGap(({ streams }) => {
+        const { streams: ours } = latest.current.options;
+        if (!ours || streams.some((stream) => ours.includes(stream))) batch.add(keys());
+      }),
+    );
+
+    // The answer for what goes to everyone, and the first one for channels: where tabs share a connection these are two.
+    let begun = client.state.status === "open";
+    let named = begun;
+    removals.push(
+      client.on("subscribed", (data) => {
+        const names = Boolean((data as Partial<ServerFrames["subscribed"]> | null)?.channels?.length);
+        if (begun && (named || !names)) return;
+        begun = true;
+        named ||= names;
+        fetchAgain(queries, keys());
       }),
     );
 
@@ -95,6 +102,23 @@ export function useQueryInvalidation<Events = EventTypes>(
       for (const remove of removals) remove();
     };
   }, [client, queries, types]);
+}
+
+/** Fetches again what was fetched before now, or whose answer may be from before. */
+function fetchAgain(queries: QueryClient, keys: readonly QueryKey[]) {
+  const now = Date.now();
+  for (const queryKey of keys) {
+    // A first fetch is not begun anew while it runs: it is followed by another.
+    for (const query of queries.getQueryCache().findAll({ queryKey, fetchStatus: "fetching" })) {
+      if (query.state.data !== undefined) continue;
+      const again = () => queries.invalidateQueries({ queryKey: query.queryKey, exact: true });
+      query.promise?.then(again, () => undefined);
+    }
+    void queries.invalidateQueries({
+      queryKey,
+      predicate: ({ state: { data, dataUpdatedAt } }) => data !== undefined && dataUpdatedAt <= now,
+    });
+  }
 }
 
 /** All keys of a map that can be named without an event. */

@@ -62,9 +62,14 @@ const PARTS: NonNullable<ToasterProps["toastOptions"]> = {
   },
 };
 
+/** So many ids of events are remembered; beyond, the oldest is forgotten. */
+const MOST_IDS = 1_000;
+
 /**
  * Shows toasts for events that concern the viewer: at most three, what comes in a burst beyond them counted in one. Stands once
  * in an app, below the provider; it follows no channel by itself. Import `@fanfare/react/styles.css` for its looks.
+ *
+ * An event that was missed and comes after a reconnect has its toast then; none has two.
  *
  * Escape closes the toast that has the focus, Alt+T goes to the list. Other toasts of the app's need a `Toaster` of their own.
  */
@@ -72,6 +77,7 @@ export function EventToasts(props: EventToastsProps): ReactNode {
   const client = useFanfare();
   const toaster = useId();
   const region = useRef<HTMLElement>(null);
+  const shown = useRef(new Set<string>());
   const latest = useRef(props);
   useInsertionEffect(() => {
     latest.current = props;
@@ -106,7 +112,7 @@ export function EventToasts(props: EventToastsProps): ReactNode {
     const unwatch = watchAttention(section, stack);
     const remove = client.onAny((event) => {
       const { viewer: who, describe = describeEvent, suppress, own } = latest.current;
-      if (who === null || suppress?.(event) === true) return;
+      if (who === null || isKnown(shown.current, event.id) || suppress?.(event) === true) return;
       const toast = describe(event, who);
       if (toast === null) return;
       if (own === undefined) stack.add(toast);
@@ -137,6 +143,16 @@ export function EventToasts(props: EventToastsProps): ReactNode {
       {...(mobileOffset === undefined ? {} : { mobileOffset })}
     />
   );
+}
+
+/** Whether the id was there before; notes it. */
+function isKnown(ids: Set<string>, id: string | undefined): boolean {
+  if (id === undefined) return false;
+  if (ids.has(id)) return true;
+  ids.add(id);
+  const [oldest] = ids;
+  if (ids.size > MOST_IDS && oldest !== undefined) ids.delete(oldest);
+  return false;
 }
 
 function Title({ id, text }: { id: string; text: ToastText }): ReactNode {

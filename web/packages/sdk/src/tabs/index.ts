@@ -2,7 +2,8 @@
 // all tabs in union.ts, what they say to each other in messages.ts.
 
 import { addressOf } from "../address.js";
-import { socketTransport } from "../connection.js";
+import { socketConnection } from "../connection.js";
+import { socketTransport } from "../transport.js";
 import type { ClientOptions, Reason, TransportFactory } from "../types.js";
 import { browserPlatform } from "./platform.js";
 import { tab } from "./tab.js";
@@ -24,14 +25,14 @@ export interface SharedTabsOptions {
  * ```
  *
  * One tab leads: it holds the connection, asks its own `getToken`, and passes on what it gets. When it is closed or left, the next
- * one takes over, connects and subscribes anew; all tabs are `reconnecting` until then. A tab that was frozen and does not answer for
+ * one takes over, connects, subscribes anew and recovers what all have missed; all tabs are `reconnecting` until then. A tab that was frozen and does not answer for
  * 10 s loses the lead to one that is visible. Nothing is delivered twice to a tab. Where the browser has no Web Locks or no
  * `BroadcastChannel` (a page over plain http that is not on localhost, Node), each client has a connection of its own.
  *
  * What differs from a connection of one's own:
  *
- * - An event does not tell its channel. A tab also gets events of channels that only another tab follows.
- * - What is published while the lead changes is missed, as in any reconnect.
+ * - A tab also gets events of channels that only another tab follows, and hears of their gaps.
+ * - A tab that was left or frozen and comes back to a connection that went on has missed what went over it: it is told a gap.
  * - `connectionId` is that of all tabs, and `except_connection_id` leaves all of them out. The server's limits (100 channels, 100
  *   frames in 10 s) are for all tabs together.
  * - Answers go to the tab that asked for a channel. A `pong`, and an `error` about no channel, go to all tabs.
@@ -44,7 +45,7 @@ export function sharedTabs(options: SharedTabsOptions = {}): TransportFactory {
   return (client, listener) => {
     const platform = browserPlatform();
     if (!platform) return socketTransport(client, listener);
-    return tab(options.name ?? defaultName(client), platform, socketTransport, client, listener);
+    return tab(options.name ?? defaultName(client), platform, socketConnection, client, listener);
   };
 }
 

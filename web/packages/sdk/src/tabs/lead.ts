@@ -4,6 +4,8 @@
 // A leader may have been frozen. Before it passes on what has gathered in its socket meanwhile, it makes sure that it still leads:
 // another tab may have delivered that already.
 
+import type { Places, Positions } from "../positions.js";
+import type { Sharing } from "../recovery.js";
 import type { ConnectionState, Environment, FanfareEvent, Transport, TransportListener } from "../types.js";
 import type { Message, ToLeader } from "./messages.js";
 import type { TabsPlatform } from "./platform.js";
@@ -25,7 +27,13 @@ export interface LeadHost {
   readonly share: string;
   lockOf(tab: string): string;
   /** Makes the connection. */
-  connect(listener: TransportListener): Transport;
+  connect(listener: TransportListener, sharing: Sharing): Transport;
+  /** What the tabs have had: behind what the connection has read while this one makes sure that it leads. */
+  positions(): Positions;
+  /** Whether the tabs had a connection before. */
+  readonly again: boolean;
+  /** The server told this. */
+  told(places: Places, missing: readonly string[]): void;
   /** Tells the other tabs. */
   post(message: Message): void;
   /** The tab's own client. */
@@ -63,21 +71,33 @@ export function leader(host: LeadHost): Lead {
   let held: (() => void)[] | undefined;
   let ended = false;
 
-  const inner = host.connect({
-    state: (next) => act(() => became(next)),
-    frame: (frame) =>
-      act(() => {
-        if (frame.type === "connected") welcome = frame;
-        channels.received(frame);
-      }),
-    error: (error) =>
-      act(() => {
-        // What was thrown may be something that cannot be copied.
-        const { cause: _, ...told } = error;
-        post({ kind: "error", term, error: told });
-        listener.error(error);
-      }),
-  });
+  const inner = host.connect(
+    {
+      state: (next) => act(() => became(next)),
+      frame: (frame) =>
+        act(() => {
+          if (frame.type === "connected") welcome = frame;
+          channels.received(frame);
+        }),
+      error: (error) =>
+        act(() => {
+          // What was thrown may be something that cannot be copied.
+          const { cause: _, ...told } = error;
+          post({ kind: "error", term, error: told });
+          listener.error(error);
+        }),
+      gap: listener.gap,
+    },
+    {
+      places: host.positions().all(),
+      again: host.again,
+      told: (places, missing) =>
+        act(() => {
+          post({ kind: "told", term, places, missing });
+          host.told(places, missing);
+        }),
+    },
+  );
 
   const channels = union({
     env,
@@ -85,6 +105,7 @@ export function leader(host: LeadHost): Lead {
     deliver(frame, to) {
       if (ended) return;
       if (to !== id) post({ kind: "frame", term, frame, ...(to === undefined ? {} : { to }) });
+      host.positions().had(frame);
       if (to === undefined || to === id) listener.frame(frame);
     },
   });
@@ -154,7 +175,14 @@ export function leader(host: LeadHost): Lead {
     switch (kind) {
       case "hello":
         if (message.start && host.state().status === "closed") inner.start();
-        post({ kind: "state", term, to: from, state: told(), ...(welcome ? { welcome } : {}) });
+        post({
+          kind: "state",
+          term,
+          to: from,
+          state: told(),
+          ...(welcome ? { welcome } : {}),
+          places: host.positions().all(),
+        });
         return;
       case "start":
         inner.start();

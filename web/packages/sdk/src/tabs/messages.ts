@@ -1,10 +1,11 @@
 // What the tabs of one name say to each other, over a BroadcastChannel of the page's own origin. All of it is code of the same
 // package: the version in the name of the channel keeps tabs with other messages apart.
 
+import type { Places } from "../positions.js";
 import type { ConnectionState, FanfareError, FanfareEvent } from "../types.js";
 
 /** Grows with every change of the messages or locks. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** To the tab that leads. */
 export type ToLeader =
@@ -23,8 +24,15 @@ export type FromLeader = { readonly term: number; readonly to?: string } & (
   | { readonly kind: "lead" }
   | { readonly kind: "gone" }
   | { readonly kind: "alive" }
-  /** The connection's state; for a tab that came later with the welcome of the connection that is open. */
-  | { readonly kind: "state"; readonly state: ConnectionState; readonly welcome?: FanfareEvent }
+  /** The connection's state; for a tab that came later with the welcome of the connection that is open, and where it stands. */
+  | {
+      readonly kind: "state";
+      readonly state: ConnectionState;
+      readonly welcome?: FanfareEvent;
+      readonly places?: Places;
+    }
+  /** The server told where the connection stands, and in which streams events are missing. */
+  | { readonly kind: "told"; readonly places: Places; readonly missing: readonly string[] }
   | { readonly kind: "frame"; readonly frame: FanfareEvent }
   | { readonly kind: "error"; readonly error: FanfareError }
 );

@@ -11,6 +11,8 @@
 // after 10 s of silence. Terms number the leaders; a message of an earlier one is not heard. What a leader does is in lead.ts.
 
 import { platformEnvironment } from "../browser.js";
+import { createPositions, type Places } from "../positions.js";
+import { recovering } from "../recovery.js";
 import type {
   ClientOptions,
   ConnectionState,
@@ -22,6 +24,7 @@ import type {
 } from "../types.js";
 import { type Lead, leader } from "./lead.js";
 import { type FromLeader, type Message, readMessage, VERSION } from "./messages.js";
+import { joined } from "./places.js";
 import type { Channel, TabsPlatform } from "./platform.js";
 
 /** A visible follower looks so often whether it heard of its leader, milliseconds, and asks if not. */
@@ -54,6 +57,8 @@ export function tab(
   let state: ConnectionState = { status: "connecting", attempt: 0, since: env.now(), reason: null };
   /** Whether there was a connection or an attempt at one that failed: a new one is a reconnect then. */
   let wasUp = false;
+  /** What this tab has had; what its leader tells and passes on moves it, and a lead of its own goes on from it. */
+  let positions = createPositions();
   /** A connection of this tab's own, where sharing turned out to be impossible. */
   let alone: Transport | undefined;
 
@@ -152,7 +157,7 @@ export function tab(
     part();
     unwatch?.();
     unwatch = undefined;
-    alone = connect(options, listener);
+    alone = recovering(connect)(options, listener);
     alone.start();
   }
 
@@ -244,14 +249,27 @@ export function tab(
       case "state":
         synced = true;
         if (show(message.state) && message.welcome) listener.frame(message.welcome);
+        if (message.places) told(message.places, []);
+        return;
+      case "told":
+        if (synced) told(message.places, message.missing);
         return;
       case "frame":
-        if (synced) listener.frame(message.frame);
+        // A new leader asks for what it has not had itself; this tab may have.
+        if (synced && !positions.had(message.frame)) listener.frame(message.frame);
         return;
       case "error":
         if (synced) listener.error(message.error);
         return;
     }
+  }
+
+  /** What the connection has had beyond this tab, this tab will not get any more. */
+  function told(places: Places, missing: readonly string[]) {
+    const now = joined(positions.all(), places);
+    positions = createPositions(now.places);
+    const streams = new Set([...missing, ...now.missing]);
+    if (streams.size) listener.gap([...streams]);
   }
 
   /** Begins to look after the leader, if somebody looks at this tab. */
@@ -294,7 +312,10 @@ export function tab(
       term,
       share,
       lockOf,
-      connect: (heard) => connect(options, heard),
+      connect: (heard, sharing) => recovering(connect, sharing)(options, heard),
+      positions: () => positions,
+      again: wasUp,
+      told,
       post,
       listener,
       state: () => state,

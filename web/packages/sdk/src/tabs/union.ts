@@ -5,8 +5,10 @@
 // answered from here. What one turn changes goes out in one frame, and never so many frames that the server's limit is near.
 
 import { member } from "../frames.js";
-import { frameBudget, isChannelName, PER_FRAME } from "../limits.js";
+import { frameBudget, PER_FRAME } from "../limits.js";
+import { requestOf } from "../requests.js";
 import type { Environment, FanfareEvent } from "../types.js";
+import { asks } from "./asks.js";
 
 interface Channel {
   /** Who follows it. */
@@ -44,6 +46,7 @@ export interface Union {
 /** Makes an empty union. */
 export function union({ env, send, deliver }: UnionHost): Union {
   const channels = new Map<string, Channel>();
+  const questions = asks();
   /** What the next flush looks at. */
   const touched = new Set<string>();
   let planned = false;
@@ -98,7 +101,7 @@ export function union({ env, send, deliver }: UnionHost): Union {
   }
 
   /** In a turn of its own: who asks does not expect the answer while it still asks. */
-  function answer(type: "subscribed" | "unsubscribed", names: string[], tab: string) {
+  function answer(type: "subscribed" | "unsubscribed", names: readonly string[], tab: string) {
     const mine = round;
     Promise.resolve().then(() => {
       if (mine === round) deliver({ type, data: { channels: names }, timestamp: stamp() }, tab);
@@ -182,7 +185,7 @@ export function union({ env, send, deliver }: UnionHost): Union {
   return {
     send(tab, text) {
       const request = requestOf(text);
-      if (!request) return send(text);
+      if (!request) return questions.sent(tab, text) || send(text);
       if (request.type === "subscribe") follow(tab, request.names);
       else {
         drop(tab, request.names);
@@ -198,37 +201,18 @@ export function union({ env, send, deliver }: UnionHost): Union {
       // The tabs had theirs when they asked.
       if (type === "unsubscribed") return;
       if (type === "error" && typeof channel === "string" && refused(frame, channel)) return;
-      deliver(frame);
+      deliver(frame, questions.answered(frame));
     },
     forget(tab) {
       drop(tab, channels.keys());
+      for (const text of questions.forget(tab)) send(text);
     },
     lost() {
       round++;
       budget.reset();
       channels.clear();
+      questions.lost();
       touched.clear();
     },
   };
-}
-
-/** A request about channels, as the server would read it; undefined for all else, also if a name is none. */
-function requestOf(text: string): { type: "subscribe" | "unsubscribe"; names: string[] } | undefined {
-  if (!text.includes("subscribe")) return undefined;
-  try {
-    const frame: unknown = JSON.parse(text);
-    const type = member(frame, "type");
-    if (type !== "subscribe" && type !== "unsubscribe") return undefined;
-    const data = member(frame, "data");
-    const given =
-      member(frame, "channels") ??
-      member(frame, "channel") ??
-      member(data, "channels") ??
-      member(data, "channel");
-    const names: unknown[] = Array.isArray(given) ? given : [given];
-    if (!names.length || !names.every(isChannelName)) return undefined;
-    return { type, names: [...new Set(names)] };
-  } catch {
-    return undefined;
-  }
 }

@@ -522,7 +522,7 @@ describe("where sharing is not possible", () => {
   }
 
   it("sharedTabs() gives the ordinary connection, as in Node", () => {
-    const listener = { state: vi.fn(), frame: vi.fn(), error: vi.fn() };
+    const listener = { state: vi.fn(), frame: vi.fn(), error: vi.fn(), gap: vi.fn() };
     const transport = sharedTabs({ name: "app" })({ url: "not an address" }, listener);
     transport.start();
     return Promise.resolve().then(() => {

@@ -163,6 +163,13 @@ export class World {
     );
   }
 
+  /** What waits for a page is gone, as with a channel that overflowed. */
+  forget(page: Page): void {
+    for (let at = this.#tasks.length - 1; at >= 0; at -= 1) {
+      if (this.#tasks[at]?.[0] === page) this.#tasks.splice(at, 1);
+    }
+  }
+
   /** What the browser does when a page dies. */
   bury(page: Page): void {
     for (const [name, lock] of this.#locks) {
@@ -240,6 +247,7 @@ export class Page {
       transport: (given, listener) =>
         tab(name, this.#platform(), this.world.hub.factory(this), given, listener),
       autoConnect: false,
+      recovery: false,
       ...options,
     });
     this.#client.onState((state) => this.states.push(state));
@@ -310,7 +318,14 @@ export class Hub {
   readonly connections: Connection[] = [];
   readonly refused = new Map<string, string>();
   /** All frames that arrived. */
-  readonly log: { type: string; channels?: string[] }[] = [];
+  readonly log: Asked[] = [];
+  /** Whether it tells positions; then where its streams stand, in one epoch, and those whose history is gone. */
+  recovers = false;
+  epoch = "AAAAAAAA";
+  readonly ends = new Map<string, number>();
+  readonly lost = new Set<string>();
+  /** What was followed by token. */
+  readonly tokens = new Map<string, string[]>();
   down = false;
   /** What comes from a socket goes before what comes from elsewhere; browsers promise no order. */
   first = false;
@@ -343,6 +358,16 @@ export class Hub {
     for (const connection of this.open) connection.say(type, {});
   }
 
+  /** An event with its places, to all connections that recover; the first is its `channel`. */
+  place(type: string, places: Record<string, number>): void {
+    const [[channel = "", offset = 0] = [], ...others] = Object.entries(places);
+    for (const [name, at] of Object.entries(places))
+      this.ends.set(name, Math.max(at, this.ends.get(name) ?? 0));
+    const also = others.length > 0 ? { also: Object.fromEntries(others) } : {};
+    const more = { id: type, channel, offset, epoch: this.epoch, ...also };
+    for (const connection of this.open) connection.say(type, {}, more);
+  }
+
   factory(page: Page) {
     return (_options: ClientOptions, listener: TransportListener): Transport => {
       const connection = new Connection(this, page, listener);
@@ -361,11 +386,22 @@ export class Hub {
   }
 }
 
+/** A frame of a tab. */
+interface Asked {
+  readonly type: string;
+  readonly channels?: string[];
+  readonly data?: { channels?: string[] };
+  readonly token?: string;
+  readonly recoverable?: boolean;
+  readonly positions?: Record<string, { epoch: string; offset: number }>;
+}
+
 /** A transport and its end at the hub. What the hub says reaches the page as a task. */
 export class Connection implements Transport {
   state: ConnectionState;
   isOpen = false;
   started = 0;
+  readonly followed = new Set<string>();
 
   constructor(
     readonly hub: Hub,
@@ -390,9 +426,10 @@ export class Connection implements Transport {
 
   send(text: string): boolean {
     if (this.state.status !== "open") return false;
-    const frame = JSON.parse(text) as { type: string; channels?: string[]; data?: { channels?: string[] } };
+    const frame = JSON.parse(text) as Asked;
     this.hub.log.push(frame);
-    if (this.hub.answers) this.answer(frame.type, frame.channels ?? frame.data?.channels ?? []);
+    if (this.hub.recovers && (frame.recoverable || frame.type === "resume")) this.#recover(frame);
+    else if (this.hub.answers) this.answer(frame.type, frame.channels ?? frame.data?.channels ?? []);
     return true;
   }
 
@@ -409,7 +446,32 @@ export class Connection implements Transport {
       if (code === "too_many_channels") break;
       if (!code) inForce.push(channel);
     }
-    if (inForce.length > 0) this.say(`${type}d`, { channels: inForce });
+    if (inForce.length > 0 || !names.length) this.say(`${type}d`, { channels: inForce });
+  }
+
+  #recover({ type, channels = [], token = "", positions = {} }: Asked): void {
+    const { hub } = this;
+    if (type === "resume") {
+      const before = hub.tokens.get(token);
+      hub.tokens.delete(token);
+      if (!before) {
+        this.say("error", { code: "not_found", message: "no such token" });
+        return;
+      }
+      channels.push(...before);
+      this.followed.clear();
+    }
+    for (const name of channels) this.followed.add(name);
+    const told = ["@all", ...this.followed].map((name) => {
+      const { epoch, offset } = positions[name] ?? {};
+      const recovered = epoch === hub.epoch && !hub.lost.has(name);
+      const end = hub.lost.has(name) ? 99 : (hub.ends.get(name) ?? 0);
+      return [name, { epoch: hub.epoch, offset: end, ...(offset === undefined ? {} : { recovered }) }];
+    });
+    const resume = `token-${hub.nextId()}`;
+    hub.tokens.set(resume, [...this.followed]);
+    const answer = type === "resume" ? "resumed" : "subscribed";
+    this.say(answer, { channels, positions: Object.fromEntries(told), resume });
   }
 
   welcome(): void {
@@ -427,8 +489,8 @@ export class Connection implements Transport {
     });
   }
 
-  say(type: string, data: unknown): void {
-    const frame: FanfareEvent = { type, data, timestamp: TIMESTAMP };
+  say(type: string, data: unknown, more: Partial<FanfareEvent> = {}): void {
+    const frame: FanfareEvent = { type, data, timestamp: TIMESTAMP, ...more };
     const tell = () => {
       if (this.state.status === "open") this.listener.frame(frame);
     };

@@ -1,0 +1,341 @@
+//! The hub's one order: what is guarded by its lock. Streams with their offsets, retained state, publications that wait
+//! for the disk, and what the next group on disk has to say beside them.
+//!
+//! Not here: how a publication goes through (`hub`), and how groups are formed and released (`commit`).
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use protocol::publication::Retain;
+use protocol::timestamp::Timestamp;
+use protocol::{ConnectionId, Epoch, Publication};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use crate::commit::expiry;
+use crate::compact::{LiveGroup, stored_weight};
+use crate::encoded::{Encoded, Ordered, StreamKey};
+use crate::history::{History, StreamIndex, next_life};
+use crate::inbox::DrainPlan;
+use crate::journal::{Entry, Group, ResumeChange, RetainedChange, Stored, StreamEnd};
+use crate::limits::Limits;
+use crate::outgoing::{Outgoing, PublishError, Recipients};
+use crate::resume::Resumes;
+use crate::retained::{Forgotten, Retained};
+use crate::rules::ChannelRules;
+
+/// Connections of which something new is not on disk yet, at most: as many as a node has.
+const MOST_RESUMES: usize = 32_768;
+
+/// The streams of a publication: mostly one.
+pub(crate) type Streams = SmallVec<[StreamIndex; 1]>;
+
+/// A publication that waits for the disk, or behind one that does.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) streams: Streams,
+    pub(crate) disk: Disk,
+    pub(crate) reply: oneshot::Sender<Result<Recipients, PublishError>>,
+}
+
+/// Whether a publication is written to disk before it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// It is.
+    Needed,
+    /// It only keeps its place in the order.
+    Behind,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// The number of the last publication that has one.
+    pub(crate) seq: u64,
+    /// The number of the last publication that was released to the shards.
+    pub(crate) released: u64,
+    pub(crate) history: History,
+    pub(crate) retained: Retained<Encoded>,
+    pub(crate) pending: VecDeque<Pending>,
+    pub(crate) pending_bytes: usize,
+    /// Whether a group is being written.
+    pub(crate) is_writing: bool,
+    /// Publications of the group that is being written.
+    pub(crate) writing: usize,
+    /// Told to the shards once nothing waits for the disk any longer.
+    pub(crate) drain: Option<Vec<DrainPlan>>,
+    /// The groups on disk with entries that are kept, oldest first.
+    pub(crate) groups: BTreeMap<u64, LiveGroup>,
+    /// Bytes of all entries in these groups, and of those that are kept.
+    pub(crate) disk_bytes: usize,
+    pub(crate) live_bytes: usize,
+    /// What an earlier group that failed had to say.
+    pub(crate) unwritten: Group,
+    /// What is new of connections that can be resumed: of each the last.
+    pub(crate) resumes: HashMap<ConnectionId, ResumeChange>,
+    pub(crate) forgotten_state: Vec<RetainedChange>,
+    pub(crate) resets: u64,
+    /// When keys were last forgotten on disk.
+    pub(crate) keys_swept: Option<Timestamp>,
+    pub(crate) is_stopped: bool,
+}
+
+impl Order {
+    /// Whether something waits for the disk, so that what comes now waits behind it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_writing || !self.pending.is_empty()
+    }
+
+    /// Gives a publication its number and its places.
+    pub(crate) fn place(&mut self, streams: &[StreamIndex], group: u64) -> Ordered {
+        self.seq += 1;
+        let places = streams.iter().map(|&stream| self.history.assign(stream)).collect();
+        let is_kept = streams.iter().any(|&stream| self.history.keeps(stream));
+        Ordered { seq: self.seq, places, is_kept, group }
+    }
+
+    /// Whether the disk has something to be told beside publications.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.resumes.is_empty()
+            || !self.forgotten_state.is_empty()
+            || self.history.has_dropped()
+            || !self.unwritten.is_empty()
+            || self.resets != self.history.resets()
+    }
+
+    /// Notes what is new of a connection. While the disk takes nothing, so many at most; a connection more has a token
+    /// that is good until the process ends.
+    pub(crate) fn note_resume(&mut self, change: ResumeChange) {
+        let connection = match &change {
+            ResumeChange::Set(entry) => entry.connection,
+            ResumeChange::Forget(connection) => *connection,
+        };
+        if self.resumes.len() < MOST_RESUMES || self.resumes.contains_key(&connection) {
+            self.resumes.insert(connection, change);
+        }
+    }
+
+    /// Counts an entry of a group.
+    pub(crate) fn note_entry(&mut self, number: u64, event: &Arc<Encoded>, streams: Vec<Arc<StreamKey>>) {
+        let weight = stored_weight(event);
+        let group = self.groups.entry(number).or_default();
+        group.bytes += weight;
+        self.disk_bytes += weight;
+        group.streams.extend(streams);
+        if event.is_kept() {
+            group.live += 1;
+            self.live_bytes += weight;
+            group.entries.push(Arc::downgrade(event));
+        }
+    }
+
+    /// Keeps an event as the state under a key of each of its streams.
+    pub(crate) fn retain(&mut self, retain: &Retain, encoded: &Arc<Encoded>) {
+        let expires = expiry(encoded.accepted(), retain.keep);
+        for place in encoded.places() {
+            self.set_state(&place.stream.name.as_str().into(), &retain.key, encoded, expires);
+        }
+    }
+
+    fn set_state(&mut self, stream: &Arc<str>, key: &str, encoded: &Arc<Encoded>, expires: Timestamp) {
+        // A change that was not written yet speaks of the state before this one.
+        self.forgotten_state.retain(|change| {
+            !matches!(change, RetainedChange::Forget { stream: of, key: under } if of == stream && **under == *key)
+        });
+        let weight = encoded.kept_weight();
+        let gone = self.retained.set(stream, key, Arc::clone(encoded), weight, unsigned(expires));
+        self.forget_state(gone);
+    }
+
+    /// Forgets streams, where there are too many: none that is followed, and none that an event names which is kept, is the
+    /// state of something, or is on disk together with what is kept.
+    pub(crate) fn forget_some(&mut self, is_followed: impl Fn(&str) -> bool) {
+        if !self.history.is_crowded() {
+            return;
+        }
+        let mut named: HashSet<CompactString> = HashSet::new();
+        let mut note = |event: &Arc<Encoded>| {
+            named.extend(event.places().iter().map(|place| place.stream.name.clone()));
+        };
+        self.retained.for_each(&mut note);
+        self.history.for_each_event(&mut |event| {
+            // The only stream of an event that is kept is not idle.
+            if event.places().len() > 1 {
+                note(event);
+            }
+        });
+        named.extend(self.groups.values().flat_map(|group| &group.streams).map(|key| key.name.clone()));
+        self.history.forget_idle(|name| named.contains(name) || is_followed(name));
+    }
+
+    /// Forgets state whose time is over.
+    pub(crate) fn expire_state(&mut self, now: Timestamp) {
+        let gone = self.retained.expire(unsigned(now));
+        self.forget_state(gone);
+    }
+
+    fn forget_state(&mut self, gone: Vec<Forgotten>) {
+        self.forgotten_state
+            .extend(gone.into_iter().map(|Forgotten { stream, key }| RetainedChange::Forget { stream, key }));
+    }
+
+    /// What a hub begins with.
+    pub(crate) fn restore(
+        rules: &ChannelRules,
+        limits: &Limits,
+        random: &[u8; 32],
+        stored: Option<Stored>,
+        now: Option<Timestamp>,
+        resumes: &Resumes,
+    ) -> Self {
+        let stored = stored.unwrap_or_default();
+        // Events that are kept as state alone have numbers too.
+        let states = stored.retained.iter().filter_map(|change| match change {
+            RetainedChange::Set { entry, .. } => Some(entry.seq),
+            RetainedChange::Forget { .. } => None,
+        });
+        let last_seq = states.fold(stored.last_seq, u64::max);
+        let resets = stored.resets + u64::from(stored.is_damaged);
+        let history = History::new(limits.history, bits(random), bits(&stored.secret), resets);
+        let mut order = Self {
+            seq: last_seq,
+            released: last_seq,
+            history,
+            retained: Retained::new(limits.retained_bytes),
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            is_writing: false,
+            writing: 0,
+            drain: None,
+            groups: BTreeMap::new(),
+            disk_bytes: 0,
+            live_bytes: 0,
+            unwritten: Group::default(),
+            resumes: HashMap::new(),
+            forgotten_state: Vec::new(),
+            resets: stored.resets,
+            keys_swept: None,
+            is_stopped: false,
+        };
+        let rule = |name: &str| rules.history(name);
+        let mut ends = stored.ends;
+        if stored.is_damaged {
+            // What streams had is not known: they all begin anew, and what is left of them is removed.
+            order.unwritten.forget_streams = ends.drain(..).map(|end| end.stream).collect();
+        }
+        // What a stream's end says of its life holds: entries of others are of earlier ones.
+        let mut lives: HashMap<Arc<str>, Epoch> = HashMap::new();
+        // Streams that were durable once and are no longer.
+        let mut former: BTreeMap<Arc<str>, Epoch> = BTreeMap::new();
+        for end in ends {
+            let index = order.history.restore(&end.stream, end.epoch, end.offset, || rule(&end.stream));
+            if !order.history.is_durable(index) && end.offset > 0 {
+                former.insert(Arc::clone(&end.stream), end.epoch);
+            }
+            lives.insert(end.stream, end.epoch);
+        }
+        let mut events: HashMap<u64, Arc<Encoded>> = HashMap::new();
+        // What was moved into a later group stands behind what came after it.
+        let mut entries: Vec<(u64, Arc<Entry>)> = Vec::new();
+        for (number, of_group) in stored.groups {
+            order.groups.insert(number, LiveGroup::default());
+            entries.extend(of_group.into_iter().map(|entry| (number, entry)));
+        }
+        entries.sort_by_key(|(_, entry)| entry.seq);
+        {
+            for (number, entry) in entries {
+                if stored.is_damaged {
+                    continue;
+                }
+                let mut keys = Vec::new();
+                let mut places = SmallVec::new();
+                let mut streams = Streams::new();
+                for place in &entry.places {
+                    // As long as it is on disk its stream is not forgotten.
+                    let earlier = || Arc::new(StreamKey { name: (*place.stream).into(), epoch: place.epoch });
+                    if lives.get(&place.stream).is_some_and(|life| *life != place.epoch) {
+                        keys.push(earlier());
+                        continue;
+                    }
+                    let index = order.history.restore(&place.stream, place.epoch, 0, || rule(&place.stream));
+                    if !order.history.is_durable(index) {
+                        former.insert(Arc::clone(&place.stream), place.epoch);
+                        keys.push(earlier());
+                        continue;
+                    }
+                    let (key, end) = order.history.end(index);
+                    places.push(order.history.place(index, place.offset));
+                    // The others are told with what is kept elsewhere.
+                    if place.offset > end.offset {
+                        streams.push(index);
+                        keys.push(key);
+                    }
+                }
+                let is_kept = !streams.is_empty();
+                let ordered = Ordered { seq: entry.seq, places, is_kept, group: number };
+                let encoded = Arc::new(encoded(&entry, ordered, limits));
+                order.history.append_to(&encoded, &streams);
+                order.note_entry(number, &encoded, keys);
+                events.insert(entry.seq, encoded);
+            }
+        }
+        let dead: Vec<u64> =
+            order.groups.iter().filter(|(_, group)| group.live == 0).map(|(&number, _)| number).collect();
+        let mut unwritten = std::mem::take(&mut order.unwritten);
+        dead.into_iter().for_each(|number| order.retire(number, &mut unwritten));
+        order.unwritten = unwritten;
+        // Should one of them be durable again, it begins another life: what it has meanwhile is not on disk.
+        let begin = |(stream, before)| StreamEnd { stream, epoch: next_life(before), offset: 0 };
+        order.unwritten.ends.extend(former.into_iter().map(begin));
+        let mut states = stored.retained;
+        states.sort_by_key(|change| match change {
+            RetainedChange::Set { entry, .. } => entry.seq,
+            RetainedChange::Forget { .. } => 0,
+        });
+        for change in states {
+            if let RetainedChange::Set { stream, key, expires, entry } = change {
+                let history = &order.history;
+                let event = events.entry(entry.seq).or_insert_with(|| {
+                    let places =
+                        entry.places.iter().filter_map(|place| history.restored_place(place)).collect();
+                    Arc::new(encoded(
+                        &entry,
+                        Ordered { seq: entry.seq, places, is_kept: false, group: 0 },
+                        limits,
+                    ))
+                });
+                order.set_state(&stream, &key, &Arc::clone(event), expires);
+            }
+        }
+        if let Some(now) = now {
+            for mut entry in stored.resumes {
+                // Those that were open when the process died dropped then.
+                entry.dropped = Some(entry.dropped.unwrap_or(now));
+                let forgotten = resumes.park(entry, now);
+                forgotten.into_iter().for_each(|one| order.note_resume(ResumeChange::Forget(one)));
+            }
+        }
+        order
+    }
+}
+
+fn encoded(entry: &Entry, ordered: Ordered, limits: &Limits) -> Encoded {
+    let publication = Arc::new(Publication {
+        id: entry.id,
+        event_type: entry.event_type.clone(),
+        data: entry.data.clone(),
+        timestamp: entry.timestamp,
+    });
+    Encoded::new(publication, entry.except, ordered, entry.accepted, limits.deflate_min)
+}
+
+fn bits(random: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = random;
+    u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])
+}
+
+fn unsigned(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millis()).unwrap_or(0)
+}

@@ -1,0 +1,499 @@
+//! What a client missed: found by its positions, told in the hub's order, at the pace at which it reads.
+//!
+//! The connection is given what is on its way to it first; then, under the lock of the hub's order, its positions are
+//! looked up and the line is drawn behind which events are live. A replay holds no events: it reads the next ones from
+//! history whenever the socket has taken the last. What history drops meanwhile is a gap that the client must know
+//! of, so it is closed as a slow consumer and comes back with its positions.
+//!
+//! Not here: resume tokens (`resume`), and which streams keep what (the history).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::channels::{self, StreamPosition};
+use protocol::{ConnectionId, Disconnect, Position};
+use smallvec::SmallVec;
+
+use super::lists::Key;
+use super::recovery::{Details, REPLAYING, Recovery, Trail, placed_frame, seen, send_frames};
+use super::{Now, Shard};
+use crate::commit::WATCH_PREFIX;
+use crate::encoded::{Encoded, StreamKey, Wire};
+use crate::history::{Cursor, History, Located, Read, StreamIndex};
+use crate::inbox::{Delivery, Given};
+use crate::journal::{ResumeChange, ResumeEntry};
+use crate::limits::Limits;
+use crate::link::Link;
+use crate::metrics::Metrics;
+use crate::order::Order;
+
+/// What is read from history at once for one connection, in bytes: what a socket takes in about one write.
+const CHUNK: usize = 64 << 10;
+
+/// What a client still has to be told of the past.
+#[derive(Debug)]
+pub(super) struct Replay {
+    cursors: Vec<Cursor>,
+    /// The connection from which it took over: what was not for that is not for this.
+    former: Option<ConnectionId>,
+    /// Whether it is in the shard's list of those to be served.
+    is_due: bool,
+}
+
+/// What a client is answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// `subscribed`, to a subscribe.
+    Subscribed {
+        /// Channels that it did not follow before.
+        fresh: Vec<String>,
+    },
+    /// `resumed`.
+    Resumed {
+        /// The connection from which it took over.
+        former: ConnectionId,
+    },
+}
+
+impl Replay {
+    /// The client has left a stream: nothing more is read of it.
+    pub(super) fn leave(&mut self, stream: &str) {
+        for cursor in self.cursors.iter_mut().filter(|cursor| cursor.key.name == stream) {
+            cursor.is_read = false;
+        }
+    }
+}
+
+/// A stream in an answer.
+struct Standing {
+    name: String,
+    position: Position,
+    recovered: Option<bool>,
+    /// Whether the client followed it before, on this connection, and goes on.
+    is_live: bool,
+    /// Whether it followed it before, and misses something now.
+    is_behind_gap: bool,
+}
+
+/// How far a connection has had a stream that it follows already.
+struct Reached {
+    /// None where that can no longer be told.
+    offset: Option<u64>,
+    had_to: u64,
+    since: u64,
+}
+
+/// Where a connection begins or goes on.
+struct Start {
+    standings: Vec<Standing>,
+    /// What was on its way to it of streams that keep nothing.
+    late: Vec<Arc<Encoded>>,
+    state: Vec<Arc<Encoded>>,
+    token: String,
+    /// Something was dropped that it has not had yet, and of which it will not be told.
+    is_lost: bool,
+}
+
+impl<L: Link> Shard<L> {
+    /// Makes a connection one that recovers, tells it where it stands in all its streams, and begins to give it
+    /// what it missed.
+    pub(super) fn recover(
+        &mut self,
+        key: Key,
+        channels: &[String],
+        given: &Given,
+        answer: &Answer,
+        now: Now,
+    ) {
+        self.catch_up(key, now);
+        // What is told may end the connection, and its end takes the lock: so it is told behind it.
+        let Some(start) = self.start(key, given, answer, now) else { return };
+        if start.is_lost {
+            self.close(key, &Disconnect::SLOW, now);
+            return;
+        }
+        self.send_events(key, &start.late, now);
+        let channels: Vec<&str> = channels.iter().map(String::as_str).collect();
+        let positions = start.standings.iter().map(|standing| StreamPosition {
+            stream: &standing.name,
+            position: standing.position,
+            recovered: standing.recovered,
+        });
+        let Some(connection) = self.get(key) else { return };
+        // Nobody resumes server-sent events: their ids are positions.
+        let token = (connection.wire != Wire::Events).then_some(&*start.token);
+        let text = match answer {
+            Answer::Subscribed { .. } => {
+                channels::subscribed_recoverable(&channels, token, positions, now.wall)
+            }
+            Answer::Resumed { .. } => channels::resumed(&channels, token, positions, now.wall),
+        };
+        self.reply(key, &text, now);
+        self.send_state(key, &start.state, now);
+        self.replay_one(key, now);
+    }
+
+    /// Looks up where a connection stands, and draws the line behind which events are live for it.
+    fn start(&mut self, key: Key, given: &Given, answer: &Answer, now: Now) -> Option<Start> {
+        let hub = Arc::clone(&self.hub);
+        let connection = self.connections.get_mut(key as usize).filter(|c| c.is_open())?;
+        let id = connection.id;
+        let (former, fresh) = match answer {
+            Answer::Subscribed { fresh } => (None, &fresh[..]),
+            Answer::Resumed { former } => (Some(*former), &[][..]),
+        };
+        let before = connection.recovery.take();
+        // What it has had so far: all that the shard has begun to deliver, and what replay told beyond.
+        let had = before.as_ref().map(|recovery| match recovery.floor {
+            REPLAYING => self.begun,
+            floor => self.begun.max(floor),
+        });
+        let mut order = hub.order();
+        let order = &mut *order;
+        let released = order.released;
+        let mut cursors: Vec<Cursor> = Vec::with_capacity(connection.follows.len());
+        let mut standings: Vec<Standing> = Vec::with_capacity(connection.follows.len());
+        let mut is_lost = false;
+        for follow in &connection.follows {
+            let name = self.lists.get(follow.list()).entry.name();
+            if name.starts_with(WATCH_PREFIX) {
+                continue;
+            }
+            let stream = order.history.open(name, || hub.keeps(name));
+            let (stream_key, end) = order.history.end(stream);
+            let position = given.iter().find(|(given, _)| **given == *name).map(|(_, position)| *position);
+            let reached = had.filter(|_| !fresh.iter().any(|fresh| fresh == name)).map(|had| {
+                let before = before.as_deref();
+                reached(before, &order.history, (stream, &stream_key), had)
+            });
+            let was_live = reached.is_some();
+            let (cursor, recovered) = match (position, reached) {
+                (Some(position), reached) => {
+                    let is_here = order.history.locate(stream, position, now.wall) == Located::Here;
+                    let outcome = if is_here { "recovered" } else { "lost" };
+                    hub.metrics().recoveries.with_label_values(&[outcome]).inc();
+                    let is_of_this_life = position.epoch == Some(end.epoch) && position.offset <= end.offset;
+                    let had_to = if is_of_this_life { position.offset } else { 0 };
+                    let next = order.history.seq_behind(stream, position.offset);
+                    // What this connection was given since it said so is not given again.
+                    let goes_on = reached.filter(|reached| next.is_none_or(|next| next > reached.since));
+                    let cursor = match (is_here, goes_on) {
+                        (true, Some(Reached { offset, had_to: earlier, since })) => {
+                            let offset = offset.map_or(position.offset, |offset| offset.max(position.offset));
+                            (offset, had_to.max(earlier), since)
+                        }
+                        (true, None) => (position.offset, had_to, 0),
+                        (false, _) => (end.offset, had_to, released),
+                    };
+                    (cursor, Some(is_here))
+                }
+                (None, Some(Reached { offset, had_to, since })) => {
+                    is_lost |= offset.is_none();
+                    ((offset.unwrap_or(end.offset), had_to, since), None)
+                }
+                (None, None) => ((end.offset, 0, released), former.map(|_| false)),
+            };
+            let (offset, had_to, since) = cursor;
+            let told = if recovered == Some(true) { end.offset } else { offset };
+            let position = Position { epoch: end.epoch, offset: told };
+            standings.push(Standing {
+                name: name.to_owned(),
+                position,
+                recovered,
+                is_live: was_live && recovered != Some(false),
+                is_behind_gap: was_live && recovered == Some(false),
+            });
+            let is_read = order.history.keeps(stream);
+            let until = if is_read { u64::MAX } else { had.unwrap_or(0) };
+            cursors.push(Cursor { stream, key: stream_key, offset, had_to, since, until, is_read });
+        }
+        let gaps: Vec<&Arc<StreamKey>> = standings
+            .iter()
+            .zip(&cursors)
+            .filter(|(standing, _)| standing.is_behind_gap)
+            .map(|(_, cursor)| &cursor.key)
+            .collect();
+        let mut late = Vec::new();
+        if let Some(before) = &before
+            && cursors.iter().any(|cursor| !cursor.is_read)
+        {
+            let lives = |name: &&str| !fresh.iter().any(|fresh| fresh == name);
+            let follows =
+                || connection.follows.iter().map(|follow| self.lists.get(follow.list()).entry.name());
+            let mut look = |delivery: &Delivery| {
+                let encoded = &delivery.encoded;
+                let seen = encoded.seen_by(follows().filter(lives));
+                let is_for_it = encoded.seq() > before.began && delivery.except != Some(id);
+                let is_told = cursors.iter().filter(|cursor| cursor.is_read).any(|cursor| {
+                    let offset = encoded.offset_in(&cursor.key);
+                    offset.is_some_and(|at| at > cursor.offset || cursor.has_had(at, encoded.seq()))
+                });
+                if is_for_it && encoded.is_unkept_in(&seen) && !is_told {
+                    // Told with its place behind a gap that the client is yet to be told of.
+                    is_lost |= gaps.iter().any(|stream| encoded.offset_in(stream).is_some());
+                    late.push(Arc::clone(encoded));
+                }
+            };
+            self.queue.iter().for_each(&mut look);
+            hub.inbox(self.index).for_each(&mut look);
+        }
+        let wants =
+            |event: &Encoded| event.except().is_none_or(|except| except != id && Some(except) != former);
+        let state = state(order, &standings, &cursors, wants, now);
+        let generation = before.as_ref().map_or(0, |recovery| recovery.generation) + 1;
+        let since = before.as_ref().map_or_else(
+            || if standings.iter().any(|standing| standing.recovered == Some(true)) { 0 } else { released },
+            |recovery| recovery.since,
+        );
+        let details = Details {
+            trail: (connection.wire == Wire::Events).then(|| {
+                let mut trail = Trail::default();
+                for cursor in &cursors {
+                    trail.put(&cursor.key.name, Position { epoch: cursor.key.epoch, offset: cursor.offset });
+                }
+                trail
+            }),
+            since: cursors
+                .iter()
+                .filter(|cursor| cursor.since != since)
+                .map(|cursor| (Arc::clone(&cursor.key), cursor.since))
+                .collect(),
+        };
+        let has_details = details.trail.is_some() || !details.since.is_empty();
+        let has_missed =
+            |cursor: &Cursor| cursor.is_read && cursor.offset < order.history.end(cursor.stream).1.offset;
+        let replay = cursors.iter().any(has_missed).then(|| {
+            let former = former.or(before_former(before.as_deref()));
+            Box::new(Replay { cursors, former, is_due: false })
+        });
+        let was_replaying = before.as_ref().is_some_and(|recovery| recovery.replay.is_some());
+        hub.metrics().replays.add(i64::from(replay.is_some()) - i64::from(was_replaying));
+        connection.recovery = Some(Box::new(Recovery {
+            floor: if replay.is_some() { REPLAYING } else { released },
+            began: released,
+            since,
+            generation,
+            own: before.as_ref().map_or(0, |recovery| recovery.own),
+            replay,
+            details: has_details.then(|| Box::new(details)),
+        }));
+        connection.wire = connection.wire.placed();
+        let token = hub.resumes().token(id, generation, self.index);
+        if hub.has_journal && connection.wire != Wire::Events {
+            let entry = entry(connection, &self.lists, None);
+            if let Some(entry) = entry {
+                order.note_resume(ResumeChange::Set(entry));
+            }
+        }
+        Some(Start { standings, late, state, token, is_lost })
+    }
+
+    /// Gives a connection events with their places.
+    fn send_events(&mut self, key: Key, events: &[Arc<Encoded>], now: Now) {
+        let hub = Arc::clone(&self.hub);
+        self.send_placed(key, events, hub.limits(), now);
+    }
+
+    fn send_placed(&mut self, key: Key, events: &[Arc<Encoded>], limits: &Limits, now: Now) {
+        if events.is_empty() {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
+        let frames = placed_frames(connection, &self.lists, events, self.hub.metrics());
+        self.counts.deliveries += frames.len() as u64;
+        let sent = send_frames(connection, &frames, &mut self.scratch, limits, &mut self.counts);
+        self.settle(key, sent, now);
+    }
+
+    /// Gives a connection the state of its streams, with its places.
+    fn send_state(&mut self, key: Key, events: &[Arc<Encoded>], now: Now) {
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
+        let frames = placed_frames(connection, &self.lists, events, self.hub.metrics());
+        self.counts.deliveries += frames.len() as u64;
+        let sent = connection.send_state(&frames, self.hub.limits(), &mut self.counts);
+        self.settle(key, sent, now);
+    }
+
+    /// Gives plain connections the state of streams that they follow from now on.
+    pub(super) fn tell_state(&mut self, key: Key, streams: &[String], now: Now) {
+        let hub = Arc::clone(&self.hub);
+        let order = hub.order();
+        if order.retained.is_empty() {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
+        let mut told: SmallVec<[&Arc<Encoded>; 4]> = SmallVec::new();
+        for stream in streams {
+            for event in order.retained.get(stream, u64::try_from(now.wall.as_millis()).unwrap_or(0)) {
+                let is_new = !told.iter().any(|other| Arc::ptr_eq(other, event));
+                // What is still on its way to this shard comes to it live.
+                let is_coming = self.queue.iter().any(|delivery| Arc::ptr_eq(&delivery.encoded, event))
+                    || hub.inbox(self.index).has(event);
+                if is_new && !is_coming && event.except() != Some(connection.id) {
+                    told.push(event);
+                }
+            }
+        }
+        told.sort_unstable_by_key(|event| event.seq());
+        let frames: SmallVec<[Bytes; 8]> =
+            told.iter().map(|event| event.frame(connection.wire, hub.metrics()).clone()).collect();
+        drop(told);
+        drop(order);
+        self.counts.deliveries += frames.len() as u64;
+        let sent = connection.send_state(&frames, hub.limits(), &mut self.counts);
+        self.settle(key, sent, now);
+    }
+
+    /// Puts a connection whose replay has more, and whose socket takes more, in line.
+    pub(super) fn go_on(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
+        let has_room = connection.outbox.is_none();
+        let Some(replay) = connection.recovery.as_mut().and_then(|recovery| recovery.replay.as_mut()) else {
+            return;
+        };
+        if has_room && !replay.is_due {
+            replay.is_due = true;
+            self.replays.push_back(key);
+        }
+    }
+
+    /// Goes on with about `budget` replays by a piece each.
+    pub(super) fn replay(&mut self, budget: usize, now: Now) {
+        for _ in 0..budget {
+            let Some(key) = self.replays.pop_front() else { return };
+            self.replay_one(key, now);
+        }
+    }
+
+    fn replay_one(&mut self, key: Key, now: Now) {
+        let hub = Arc::clone(&self.hub);
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
+        let (id, has_room) = (connection.id, connection.outbox.is_none());
+        let Some(recovery) = &mut connection.recovery else { return };
+        let Some(replay) = &mut recovery.replay else { return };
+        replay.is_due = false;
+        if !has_room {
+            return;
+        }
+        let former = replay.former;
+        let wants =
+            |event: &Encoded| event.except().is_none_or(|except| except != id && Some(except) != former);
+        let mut events = Vec::new();
+        let chunk = CHUNK.min(hub.limits().outbox_bytes / 4);
+        let order = hub.order();
+        let read = order.history.read(&mut replay.cursors, chunk, wants, &mut events);
+        let released = order.released;
+        drop(order);
+        if read != Read::More {
+            recovery.replay = None;
+            recovery.floor = released;
+            hub.metrics().replays.dec();
+        }
+        hub.metrics().replayed.inc_by(events.len() as u64);
+        // Nothing waits for the socket, so this piece is all that ever does: it does not count.
+        let unbounded =
+            Limits { outbox_bytes: usize::MAX, outbox_frames: usize::MAX, ..hub.limits().clone() };
+        self.send_placed(key, &events, &unbounded, now);
+        if read == Read::Lost {
+            self.close(key, &Disconnect::SLOW, now);
+            return;
+        }
+        self.go_on(key);
+    }
+}
+
+/// How far a connection has had a stream that it follows, when it has had all up to the number `had`.
+fn reached(
+    before: Option<&Recovery>,
+    history: &History,
+    (stream, key): (StreamIndex, &Arc<StreamKey>),
+    had: u64,
+) -> Reached {
+    let replay = before.and_then(|recovery| recovery.replay.as_deref());
+    let running = replay.and_then(|replay| {
+        replay.cursors.iter().find(|cursor| cursor.is_read && Arc::ptr_eq(&cursor.key, key))
+    });
+    Reached {
+        offset: running.map_or_else(|| history.offset_at(stream, had), |cursor| Some(cursor.offset)),
+        had_to: running.map_or(0, |cursor| cursor.had_to),
+        since: before.map_or(0, |recovery| recovery.since(key)),
+    }
+}
+
+/// The state of the streams that a client now begins with, but for what it was told or is about to be told.
+fn state(
+    order: &Order,
+    standings: &[Standing],
+    cursors: &[Cursor],
+    wants: impl Fn(&Encoded) -> bool,
+    now: Now,
+) -> Vec<Arc<Encoded>> {
+    let mut state: Vec<Arc<Encoded>> = Vec::new();
+    if order.retained.is_empty() {
+        return state;
+    }
+    let now = u64::try_from(now.wall.as_millis()).unwrap_or(0);
+    let is_known = |event: &Arc<Encoded>| {
+        let is_had = |cursor: &Cursor| {
+            let offset = event.offset_in(&cursor.key);
+            offset.is_some_and(|offset| offset <= cursor.had_to || event.seq() > cursor.since)
+        };
+        let is_live_state = |standing: &&Standing| {
+            standing.is_live && order.retained.get(&standing.name, now).any(|other| Arc::ptr_eq(other, event))
+        };
+        cursors.iter().any(is_had) || standings.iter().any(|standing| is_live_state(&standing))
+    };
+    let begins = |standing: &&Standing| standing.recovered != Some(true) && !standing.is_live;
+    for standing in standings.iter().filter(begins) {
+        for event in order.retained.get(&standing.name, now) {
+            let is_new = !state.iter().any(|other| Arc::ptr_eq(other, event));
+            if is_new && !is_known(event) && wants(event) {
+                state.push(Arc::clone(event));
+            }
+        }
+    }
+    state.sort_unstable_by_key(|event| event.seq());
+    state
+}
+
+fn before_former(before: Option<&Recovery>) -> Option<ConnectionId> {
+    before?.replay.as_ref()?.former
+}
+
+/// What a connection can be resumed to; none where it did not ask for recovery.
+pub(super) fn entry<L>(
+    connection: &super::Connection<L>,
+    lists: &super::Lists,
+    dropped: Option<protocol::timestamp::Timestamp>,
+) -> Option<ResumeEntry> {
+    let recovery = connection.recovery.as_ref()?;
+    let channels = connection
+        .follows
+        .iter()
+        .filter(|follow| follow.membership().is_subscribed())
+        .map(|follow| lists.get(follow.list()).entry.name().into())
+        .collect();
+    Some(ResumeEntry {
+        connection: connection.id,
+        generation: recovery.generation,
+        user: connection.identity.as_ref().map(|identity| identity.user.as_str().into()),
+        channels,
+        dropped,
+    })
+}
+
+/// Events as a connection gets them.
+fn placed_frames<L>(
+    connection: &mut super::Connection<L>,
+    lists: &super::Lists,
+    events: &[Arc<Encoded>],
+    metrics: &Metrics,
+) -> SmallVec<[Bytes; 8]> {
+    events
+        .iter()
+        .map(|event| {
+            let seen = seen(connection, lists, event);
+            placed_frame(connection, event, &seen, metrics)
+        })
+        .collect()
+}

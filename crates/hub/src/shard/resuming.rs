@@ -1,0 +1,175 @@
+//! Going on where another connection was: its token, taking over from one that is still open, and what is kept of those
+//! that drop. Also what operators ask of a user's connections.
+//!
+//! A connection that another shard may still hold is asked for by a message to that shard; whoever has it, or what
+//! was kept of it, hands it over once.
+
+use protocol::channel::USER_PREFIX;
+use protocol::channels::{self, ErrorCode};
+use protocol::{ChannelName, Disconnect};
+
+use super::lists::Key;
+use super::replay::{Answer, entry};
+use super::{Now, Shard};
+use crate::inbox::{ConnectionInfo, Expulsion, Given, Message, Question, TakeOver, TakenOver};
+use crate::journal::{ResumeChange, ResumeEntry};
+use crate::link::Link;
+use crate::resume::Found;
+
+impl<L: Link> Shard<L> {
+    /// A client shows the token of a connection that it had.
+    pub(super) fn resume(&mut self, key: Key, token: &str, given: Given, now: Now) {
+        let Some(connection) = self.get(key) else { return };
+        let id = connection.id;
+        let user: Option<Box<str>> =
+            connection.identity.as_ref().map(|identity| identity.user.as_str().into());
+        match self.hub.resumes().find(token, user.as_deref(), now.wall) {
+            Found::Dropped(entry) => self.go_on_from(key, &entry, &given, now),
+            Found::Perhaps(claims) => {
+                let shard = usize::from(claims.shard);
+                let wish = TakeOver { claims, user, shard: self.index, to: id, given };
+                self.hub.tell(shard, Message::TakeOver(Box::new(wish)));
+            }
+            Found::Nothing => self.not_resumed(key, now),
+        }
+    }
+
+    fn not_resumed(&mut self, key: Key, now: Now) {
+        self.hub.metrics().resumes.with_label_values(&["not_found"]).inc();
+        let message = "nothing can be resumed with this token; subscribe with your positions";
+        self.reply(key, &channels::error(ErrorCode::NotFound, message, None, now.wall), now);
+    }
+
+    /// A connection wants to take over from one that this shard may hold.
+    pub(super) fn on_take_over(&mut self, wish: TakeOver, now: Now) {
+        let TakeOver { claims, user, shard, to, given } = wish;
+        let held = self.find(claims.connection).filter(|&key| self.is_open(key)).and_then(|key| {
+            let entry = entry(self.get(key)?, &self.lists, Some(now.wall))?;
+            (entry.generation == claims.generation && entry.user == user).then_some((key, entry))
+        });
+        let entry = match held {
+            Some((key, entry)) => {
+                if let Some(connection) = self.get_mut(key) {
+                    // What is handed over is not kept besides.
+                    if connection.recovery.take().is_some_and(|recovery| recovery.replay.is_some()) {
+                        self.hub.metrics().replays.dec();
+                    }
+                }
+                self.close(key, &Disconnect::TAKEN_OVER, now);
+                Some(entry)
+            }
+            None => {
+                let hub = &self.hub;
+                hub.resumes().take(claims.connection, claims.generation, user.as_deref(), now.wall)
+            }
+        };
+        self.hub.tell(shard, Message::TakenOver(Box::new(TakenOver { to, given, entry })));
+    }
+
+    /// What came of the wish to take over.
+    pub(super) fn on_taken_over(&mut self, answer: TakenOver, now: Now) {
+        let TakenOver { to, given, entry } = answer;
+        match (self.find(to).filter(|&key| self.is_open(key)), entry) {
+            (Some(key), Some(entry)) => self.go_on_from(key, &entry, &given, now),
+            (Some(key), None) => self.not_resumed(key, now),
+            // Who wanted it has gone in between: it is kept for the next try.
+            (None, Some(entry)) => self.park(entry, now),
+            (None, None) => {}
+        }
+    }
+
+    fn go_on_from(&mut self, key: Key, entry: &ResumeEntry, given: &Given, now: Now) {
+        self.hub.metrics().resumes.with_label_values(&["resumed"]).inc();
+        self.hub.note_resume([ResumeChange::Forget(entry.connection)]);
+        let mut channels = Vec::with_capacity(entry.channels.len());
+        let has = self.get(key).map_or(0, |connection| {
+            connection.follows.iter().filter(|follow| follow.membership().is_subscribed()).count()
+        });
+        for name in &entry.channels {
+            let identity = self.get(key).and_then(|connection| connection.identity.as_deref());
+            let may = self.hub.rules().may_subscribe(identity, name);
+            if may && ChannelName::check(name).is_ok() && has + channels.len() < self.hub.limits().channels {
+                self.subscribe(key, name, now);
+                channels.push(String::from(&**name));
+            }
+        }
+        self.recover(key, &channels, given, &Answer::Resumed { former: entry.connection }, now);
+    }
+
+    /// Keeps what a connection had that ends, if it asked for recovery.
+    pub(super) fn park_connection(&mut self, key: Key, now: Now) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let kept = entry(connection, &self.lists, Some(now.wall));
+        let is_resumable = connection.wire.index().is_some();
+        if connection.recovery.take().is_some_and(|recovery| recovery.replay.is_some()) {
+            self.hub.metrics().replays.dec();
+        }
+        if let Some(entry) = kept.filter(|_| is_resumable) {
+            self.park(entry, now);
+        }
+    }
+
+    fn park(&self, entry: ResumeEntry, now: Now) {
+        let change = self.hub.has_journal.then(|| ResumeChange::Set(entry.clone()));
+        let forgotten = self.hub.resumes().park(entry, now.wall);
+        self.hub.note_resume(change.into_iter().chain(forgotten.into_iter().map(ResumeChange::Forget)));
+    }
+
+    /// The connections of a user on this shard.
+    fn of_user(&self, user: &str) -> Vec<Key> {
+        let Some(entry) = self.hub.registry().get(&format!("{USER_PREFIX}{user}")) else { return Vec::new() };
+        let Some(list) = entry.list_on(self.index) else { return Vec::new() };
+        let is_the_users = |&key: &Key| {
+            self.is_open(key)
+                && self
+                    .get(key)
+                    .and_then(|connection| connection.identity.as_deref())
+                    .is_some_and(|identity| identity.user.as_str() == user)
+        };
+        self.lists.get(list).followers.iter().map(|follower| follower.key).filter(is_the_users).collect()
+    }
+
+    /// Tells an operator what connections a user has here.
+    pub(super) fn on_question(&self, question: &Question) {
+        let infos = self
+            .of_user(&question.user)
+            .into_iter()
+            .filter_map(|key| self.get(key))
+            .map(|connection| ConnectionInfo {
+                connection_id: connection.id.to_string(),
+                dialect: connection.wire.dialect(),
+                channels: connection
+                    .follows
+                    .iter()
+                    .filter(|follow| follow.membership().is_subscribed())
+                    .map(|follow| self.lists.get(follow.list()).entry.name().to_owned())
+                    .collect(),
+                recoverable: connection.recovery.is_some(),
+                user_type: connection
+                    .identity
+                    .as_ref()
+                    .and_then(|identity| identity.user_type.as_deref().map(str::to_owned)),
+                expires_at: connection.identity.as_ref().map_or(0, |identity| identity.expires_at),
+                waiting_bytes: connection.outbox.as_ref().map_or(0, |outbox| outbox.bytes()),
+            })
+            .collect();
+        // Nobody may be waiting any longer.
+        let _ = question.answers.send(infos);
+    }
+
+    /// Closes the connections of a user, as an operator wants.
+    pub(super) fn on_expulsion(&mut self, expulsion: &Expulsion, now: Now) {
+        let keys = self.of_user(&expulsion.user);
+        for &key in &keys {
+            if let Some(connection) = self.get_mut(key)
+                && let Some(recovery) = connection.recovery.take()
+            {
+                let id = connection.id;
+                self.hub.metrics().replays.sub(i64::from(recovery.replay.is_some()));
+                self.hub.note_resume([ResumeChange::Forget(id)]);
+            }
+            self.close(key, &Disconnect::DISCONNECTED, now);
+        }
+        let _ = expulsion.counts.send(u32::try_from(keys.len()).unwrap_or(u32::MAX));
+    }
+}
