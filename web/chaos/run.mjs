@@ -65,6 +65,12 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   });
 }
 
+process.once("uncaughtException", async (error) => {
+  console.error(error.stack);
+  await cleanUp();
+  process.exit(1);
+});
+
 console.log(
   `seed ${seed}: --seed ${seed} --seconds ${seconds} --clients ${total} --pace ${pace}${given.up ? " --up" : ""}`,
 );
@@ -76,6 +82,7 @@ try {
 await cleanUp();
 const failed = faults.count > 0;
 for (const line of faults.lines()) console.log(line);
+rmSync(join(directory, "programs"), { recursive: true, force: true });
 if (failed || given.keep) console.log(`logs and what was seen: ${directory}`);
 else rmSync(directory, { recursive: true, force: true });
 console.log(

@@ -121,6 +121,12 @@ impl Hub {
         self.commits.notify_one();
     }
 
+    /// Whether the hub has stopped: what can't be written now never will be.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.order().is_stopped
+    }
+
     /// Forms the next group; none where there is nothing to write.
     #[must_use]
     pub fn begin_commit(&self, now: Timestamp) -> Option<Commit> {

@@ -1,8 +1,8 @@
 //! Keeping the disk small: what is still needed of the oldest groups is written again with the next one, and they go.
 //!
 //! A group is one row, and stays while a single one of its events is kept; so a quiet stream beside a busy one would hold
-//! all of the busy one's past. Once the groups on disk hold more than twice what is kept, and [`SPARE`], the oldest are
-//! moved: of each byte that is written again, at least one is given back. Not here: when a group is no longer needed at
+//! all of the busy one's past. Once the groups on disk hold more than twice what is kept, and a spare
+//! ([`HistoryLimits::spare`](crate::HistoryLimits::spare)), the oldest are moved: of each byte that is written again, at least one is given back. Not here: when a group is no longer needed at
 //! all (`commit`).
 
 use std::sync::{Arc, Weak};
@@ -10,9 +10,6 @@ use std::sync::{Arc, Weak};
 use crate::encoded::{Encoded, StreamKey};
 use crate::journal::{DurablePlace, Entry, Group, StreamEnd};
 use crate::order::Order;
-
-/// Bytes of what is no longer needed that are always left alone.
-const SPARE: usize = 8 << 20;
 
 /// Bytes that one group takes over from older ones, at most but for one of these: some milliseconds of writing.
 const MOVE: usize = 1 << 20;
@@ -90,7 +87,7 @@ impl Order {
         let mut disk = self.disk_bytes;
         let mut written = 0;
         for (&number, old) in &self.groups {
-            if disk <= 2 * self.live_bytes + SPARE || written >= MOVE {
+            if disk <= 2 * self.live_bytes + self.history.spare() || written >= MOVE {
                 break;
             }
             disk = disk.saturating_sub(old.bytes);
@@ -104,6 +101,8 @@ impl Order {
         if moved.groups.is_empty() {
             return moved;
         }
+        // A group that took over from others before has theirs behind what came later.
+        moved.events.sort_unstable_by_key(|event| event.seq());
         for number in &moved.groups {
             group.remove.push(*number);
             let streams = self.groups.get(number).map(|old| old.streams.clone()).unwrap_or_default();

@@ -28,15 +28,18 @@ pub(crate) use read::{Cursor, Located, Read};
 /// The bounds of what is kept in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryLimits {
-    /// Bytes of publications that all streams keep together, by estimate; twice that at most are on disk.
+    /// Bytes of publications that all streams keep together, by estimate; twice that at most, and [`HistoryLimits::spare`], are on disk.
     pub bytes: usize,
     /// Streams whose offsets are known.
     pub streams: usize,
+    /// Bytes of publications that are no longer needed and always left alone on disk: moving what stands between them is
+    /// only worth it for more than a disk gives at once.
+    pub spare: usize,
 }
 
 impl Default for HistoryLimits {
     fn default() -> Self {
-        Self { bytes: 128 << 20, streams: 100_000 }
+        Self { bytes: 128 << 20, streams: 100_000, spare: 8 << 20 }
     }
 }
 
@@ -129,6 +132,11 @@ impl History {
     /// Bytes that are kept, about.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes on disk that are left alone though nothing needs them.
+    pub(crate) fn spare(&self) -> usize {
+        self.limits.spare
     }
 
     /// Events that are kept.

@@ -155,7 +155,8 @@ impl Order {
         if !self.history.is_crowded() {
             return;
         }
-        let mut named: HashSet<CompactString> = HashSet::new();
+        // State that is older than the present life of its stream has no place there.
+        let mut named: HashSet<CompactString> = self.retained.streams().map(CompactString::from).collect();
         let mut note = |event: &Arc<Encoded>| {
             named.extend(event.places().iter().map(|place| place.stream.name.clone()));
         };

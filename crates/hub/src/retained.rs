@@ -117,6 +117,11 @@ impl<E> Retained<E> {
         states.iter().filter(move |kept| kept.end.0 > now_ms).map(|kept| &kept.event)
     }
 
+    /// The names of the streams that have a state.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &str> {
+        self.streams.keys().map(|stream| &**stream)
+    }
+
     /// Calls `visit` with each state's event.
     pub(crate) fn for_each(&self, visit: &mut impl FnMut(&Arc<E>)) {
         self.streams.values().flatten().for_each(|kept| visit(&kept.event));

@@ -63,7 +63,12 @@ pub(crate) fn committer(hub: &Arc<Hub>, mut journal: SqliteJournal) -> std::io::
             // What only waited for its turn needs no sync.
             let group = commit.group();
             let written = if group.is_empty() { Ok(()) } else { journal.commit(group) };
+            let has_failed = written.is_err();
             hub.end_commit(commit, written.as_ref().map(|&()| ()));
+            if has_failed && hub.is_stopped() {
+                // Nobody waits any longer, and a disk that takes nothing must not hold up the end.
+                return;
+            }
         }
     })
 }

@@ -86,6 +86,11 @@ impl History {
         if is_here { Located::Here } else { Located::Lost }
     }
 
+    /// The offset before the first event that a stream keeps.
+    pub(crate) fn floor(&self, index: StreamIndex) -> u64 {
+        self.stream(index).floor()
+    }
+
     /// The number of the event behind an offset of a stream; none where there is none.
     pub(crate) fn seq_behind(&self, index: StreamIndex, offset: u64) -> Option<u64> {
         let stream = self.stream(index);

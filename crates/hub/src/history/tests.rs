@@ -139,7 +139,7 @@ fn an_event_in_several_streams_is_replayed_once_and_in_order() {
 
 #[test]
 fn the_oldest_publication_of_all_streams_goes_first_when_there_are_too_many_bytes() {
-    let limits = HistoryLimits { bytes: 60_000, streams: 100 };
+    let limits = HistoryLimits { bytes: 60_000, streams: 100, spare: 0 };
     let mut world = World::new(limits);
     for n in 0..200 {
         world.publish(&[["a", "b", "c"][n % 3]], 1000, 1000, 0);
@@ -171,7 +171,7 @@ fn an_event_is_counted_once_however_many_streams_keep_it() {
 
 #[test]
 fn a_stream_that_nobody_ever_published_to_has_the_same_epoch_whenever_it_is_asked_for() {
-    let limits = HistoryLimits { bytes: 1 << 20, streams: 16 };
+    let limits = HistoryLimits { bytes: 1 << 20, streams: 16, spare: 0 };
     let mut world = World::new(limits);
     let index = world.history.open("jobs", || (rule(10), false));
     let epoch = world.history.end(index).0.epoch;
@@ -187,7 +187,7 @@ fn a_stream_that_nobody_ever_published_to_has_the_same_epoch_whenever_it_is_aske
 
 #[test]
 fn a_stream_whose_offsets_were_forgotten_begins_a_new_epoch_and_one_that_is_followed_is_not() {
-    let limits = HistoryLimits { bytes: 1 << 20, streams: 16 };
+    let limits = HistoryLimits { bytes: 1 << 20, streams: 16, spare: 0 };
     let mut world = World::new(limits);
     for name in ["jobs", "followed"] {
         world.publish(&[name], 10, 10, 0);

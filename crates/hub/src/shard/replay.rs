@@ -207,6 +207,7 @@ impl<L: Link> Shard<L> {
             let until = if is_read { u64::MAX } else { had.unwrap_or(0) };
             cursors.push(Cursor { stream, key: stream_key, offset, had_to, since, until, is_read });
         }
+        begin_where_others_stand(&order.history, released, &mut standings, &mut cursors);
         let gaps: Vec<&Arc<StreamKey>> = standings
             .iter()
             .zip(&cursors)
@@ -454,6 +455,32 @@ fn state(
     }
     state.sort_unstable_by_key(|event| event.seq());
     state
+}
+
+/// Lets the streams that begin do so where the client stands in the hub's order, and not at their end. A position says that
+/// all up to it was had: of an event that is in such a stream and still to come in another one, that would not be true,
+/// and if the connection broke now, it would never come.
+fn begin_where_others_stand(
+    history: &History,
+    released: u64,
+    standings: &mut [Standing],
+    cursors: &mut [Cursor],
+) {
+    let next = |cursor: &Cursor| history.seq_behind(cursor.stream, cursor.offset);
+    let Some(next) = cursors.iter().filter(|cursor| cursor.is_read).filter_map(next).min() else { return };
+    let stands = released.min(next.saturating_sub(1));
+    let begins = |standing: &Standing| standing.recovered != Some(true) && !standing.is_live;
+    for (standing, cursor) in standings.iter_mut().zip(cursors) {
+        if cursor.is_read && begins(standing) {
+            let offset = history.offset_at(cursor.stream, stands);
+            // Of what the stream no longer keeps nothing can come in it.
+            let offset = offset.unwrap_or_else(|| history.floor(cursor.stream)).max(cursor.had_to);
+            cursor.offset = offset.min(cursor.offset);
+            let first = history.seq_behind(cursor.stream, cursor.offset);
+            cursor.since = first.map_or(released, |first| first - 1);
+            standing.position.offset = cursor.offset;
+        }
+    }
 }
 
 fn before_former(before: Option<&Recovery>) -> Option<ConnectionId> {

@@ -376,6 +376,7 @@ impl Limits {
             history: hub::HistoryLimits {
                 bytes: storage.history_bytes,
                 streams: storage.history_streams.get(),
+                ..hub::HistoryLimits::default()
             },
             retained_bytes: storage.retained_bytes,
             presence_grace: storage.presence_grace,

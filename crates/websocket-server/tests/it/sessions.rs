@@ -20,7 +20,7 @@ fn client(server: &Server, user: u64, session: Option<&str>) -> Client {
 
 /// What came, in its order, and the close.
 fn end_of(client: &mut Client) -> (Vec<Value>, (u16, String)) {
-    let (frames, code, reason) = client.collect_until_close(test_kit::wait::PATIENCE);
+    let (frames, code, reason) = client.collect_until_close(PATIENCE);
     (frames.into_iter().map(|frame| frame["type"].clone()).collect(), (code, reason))
 }
 

@@ -12,13 +12,6 @@ interface Place {
   /** From behind this one on the client has had every event up to `offset`. What is at or before it may never have come. */
   readonly base: number;
   readonly offset: number;
-  /** The stream's end when the server told it: what is behind it is live. */
-  readonly end: number;
-  /**
-   * Whether the position may be given. Not where a stream began while another one's replay was under way: an event of both may be
-   * still to come, and the server would take it for had.
-   */
-  readonly sure: boolean;
 }
 
 /** What another tab, or a later connection, goes on from. */
@@ -60,37 +53,24 @@ const isOffset = (value: unknown): value is number => Number.isSafeInteger(value
 /** Makes positions that go on from the places given. */
 export function createPositions(from: Places = {}): Positions {
   const places = new Map(Object.entries(from));
-  let replaying = false;
-
-  /** Looks whether replay is through: with `live`, an event of after it came. */
-  function look(live = false) {
-    replaying = !live && [...places.values()].some(({ offset, end }) => offset < end);
-    if (replaying) return;
-    for (const [stream, place] of places) places.set(stream, { ...place, end: 0, sure: true });
-  }
-
-  look();
   return {
     had(event) {
       let repeat = false;
-      let live = false;
       const see = (stream: unknown, offset: unknown, epoch?: unknown) => {
         const place = places.get(stream as string);
         if (!place || !isOffset(offset)) return;
         if (typeof epoch === "string" ? epoch !== place.epoch : !place.told) {
           // Its history was lost or reset while the connection lasted.
           if (typeof epoch !== "string") return;
-          places.set(stream as string, { epoch, told: false, base: offset - 1, offset, end: 0, sure: true });
+          places.set(stream as string, { epoch, told: false, base: offset - 1, offset });
           return;
         }
-        live ||= offset > place.end;
         if (offset > place.offset) places.set(stream as string, { ...place, offset });
         // One stream in which it was had is enough: an offset in an epoch is one event for ever.
         else if (offset > place.base) repeat = true;
       };
       see(event.channel, event.offset, event.epoch);
       for (const [stream, offset] of Object.entries(event.also ?? {})) see(stream, offset);
-      if (replaying) look(live);
       return repeat;
     },
     told(said, here) {
@@ -100,19 +80,16 @@ export function createPositions(from: Places = {}): Positions {
         const end = member(position, "offset");
         // What is for one connection only can't be recovered.
         if (stream === "@connection" || typeof epoch !== "string" || !isOffset(end)) continue;
+        if (!here(stream)) continue;
         const place = places.get(stream);
-        if (!here(stream)) {
-          if (place?.epoch === epoch) places.set(stream, { ...place, end });
-          continue;
-        }
         // Where the stream did not move nothing is missing, whatever the server keeps.
         const goesOn =
           place?.epoch === epoch && (member(position, "recovered") === true || end === place.offset);
-        if (goesOn) places.set(stream, { ...place, told: true, end });
-        else places.set(stream, { epoch, told: true, base: end, offset: end, end, sure: false });
+        // A stream that begins does so where the others stand, so its position is true at once.
+        if (goesOn) places.set(stream, { ...place, told: true });
+        else places.set(stream, { epoch, told: true, base: end, offset: end });
         if (place && !goesOn) missing.push(stream);
       }
-      look();
       return missing;
     },
     of(streams) {
@@ -120,7 +97,7 @@ export function createPositions(from: Places = {}): Positions {
       return Object.fromEntries(
         streams.flatMap((stream) => {
           const place = places.get(stream);
-          return place?.sure ? [[stream, { epoch: place.epoch, offset: place.offset }]] : [];
+          return place ? [[stream, { epoch: place.epoch, offset: place.offset }]] : [];
         }),
       );
     },

@@ -86,6 +86,13 @@ pub(crate) struct Made {
     pub(crate) is_released: bool,
 }
 
+impl Made {
+    /// The JSON text of its data.
+    pub(crate) fn data(&self, number: Number) -> String {
+        format!("{{\"n\":{number},\"pad\":\"{}\"}}", "x".repeat(self.size))
+    }
+}
+
 /// A state under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State {
@@ -137,6 +144,12 @@ impl Model {
         let is_its =
             move |((stream, _), state): &(&(String, String), &State)| stream == name && state.expires > now;
         self.state.iter().filter(is_its).map(|(_, state)| state.number)
+    }
+
+    /// The publications that streams keep.
+    pub(crate) fn kept(&self) -> BTreeSet<Number> {
+        let lives = self.streams.values().map(Stream::life);
+        lives.flat_map(|life| &life.log[life.log.len() - life.kept..]).map(|&(number, _)| number).collect()
     }
 
     /// Compares all streams with the hub's.
@@ -236,12 +249,16 @@ impl Model {
     }
 }
 
+/// Bytes that are left alone on disk: a few publications, so that groups are moved.
+const SPARE: usize = 400;
+
 /// The bounds of the simulation: small, so that they are met.
 pub(crate) fn limits(is_scarce: bool, is_narrow: bool) -> Limits {
+    let spare = SPARE;
     let history = if is_scarce {
-        hub::HistoryLimits { bytes: 40_000, streams: 6 }
+        hub::HistoryLimits { bytes: 40_000, streams: 6, spare }
     } else {
-        hub::HistoryLimits::default()
+        hub::HistoryLimits { spare, ..hub::HistoryLimits::default() }
     };
     let (outbox_bytes, outbox_frames) = if is_narrow { (8 << 10, 24) } else { (1 << 20, 1024) };
     Limits {

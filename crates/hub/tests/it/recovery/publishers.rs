@@ -280,12 +280,8 @@ impl World {
         };
         let id = PublicationId::from_u128(self.publishers.next_id);
         self.publishers.next_id += 1;
-        let publication = Publication {
-            id,
-            event_type: "e".into(),
-            data: format!("{{\"n\":{number},\"pad\":\"{}\"}}", "x".repeat(made.size)).into(),
-            timestamp: now,
-        };
+        let publication =
+            Publication { id, event_type: "e".into(), data: made.data(number).into(), timestamp: now };
         let retain = made.retain.as_ref().map(|(key, keep)| {
             Box::new(Retain { key: key.as_str().into(), keep: Duration::from_millis(*keep), is_final: false })
         });

@@ -26,6 +26,8 @@ pub(crate) struct FakeStore {
     resets: u64,
     last_seq: u64,
     groups: BTreeMap<u64, Vec<Arc<Entry>>>,
+    /// How many entries were written again.
+    pub(crate) moved: usize,
     ends: BTreeMap<Arc<str>, StreamEnd>,
     keys: Vec<KeyEntry>,
     retained: BTreeMap<(Arc<str>, Box<str>), RetainedChange>,
@@ -40,6 +42,7 @@ impl FakeStore {
             resets: 0,
             last_seq: 0,
             groups: BTreeMap::new(),
+            moved: 0,
             ends: BTreeMap::new(),
             keys: Vec::new(),
             retained: BTreeMap::new(),
@@ -67,6 +70,11 @@ impl FakeStore {
         self.keys.iter().any(|entry| entry.key == *key)
     }
 
+    /// Bytes of entries in all groups, as the hub counts them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.groups.values().flatten().map(|entry| entry.data.len() + entry.event_type.len() + 64).sum()
+    }
+
     fn forget_connection(&mut self, id: ConnectionId) {
         self.resumes.retain(|entry| entry.connection != id);
     }
@@ -81,12 +89,24 @@ impl Journal for FakeStore {
         }
         assert!(group.seq > self.last_seq, "numbers of groups go up");
         self.last_seq = group.seq;
+        assert!(group.entries.is_sorted_by(|a, b| a.seq < b.seq), "entries are in order");
         for entry in &group.entries {
-            assert!(entry.seq > self.last_seq, "entries are behind their group, in order");
-            self.last_seq = entry.seq;
+            if entry.seq < group.seq {
+                self.moved += 1;
+                let mut removed = group.remove.iter().filter_map(|seq| self.groups.get(seq)).flatten();
+                let before = removed.find(|before| before.seq == entry.seq);
+                assert_eq!(
+                    before.map(|before| before.id),
+                    Some(entry.id),
+                    "it is taken over from a group that goes"
+                );
+            } else {
+                assert!(entry.seq > self.last_seq, "new entries are behind all that was");
+                self.last_seq = entry.seq;
+            }
         }
         for seq in &group.remove {
-            self.groups.remove(seq);
+            assert!(self.groups.remove(seq).is_some(), "group {seq} is removed twice");
         }
         for end in &group.ends {
             self.ends.insert(Arc::clone(&end.stream), end.clone());

@@ -464,7 +464,8 @@ impl World {
         if self.commit.is_none() {
             self.commit = self.hub.begin_commit(self.now.wall);
             if let Some(commit) = &self.commit {
-                self.publishers.formed(commit.group().entries.len());
+                let group = commit.group();
+                self.publishers.formed(group.entries.iter().filter(|entry| entry.seq > group.seq).count());
             }
         }
     }
@@ -551,6 +552,12 @@ impl World {
         for client in &self.clients {
             client.settled(&self.model);
         }
+        // What is on disk is not more than twice what is kept.
+        let kept =
+            self.model.kept().into_iter().map(|number| self.model.made(number).data(number).len() + 65);
+        let most = 2 * kept.sum::<usize>() + self.limits.history.spare;
+        let on_disk = self.store.bytes();
+        assert!(on_disk <= most, "{on_disk} bytes are on disk, of {most}");
         let metrics = self.hub.metrics();
         let blocked = self.shards.iter().map(Shard::len).sum::<usize>()
             - self.clients.iter().filter(|client| client.link.is_some()).count();

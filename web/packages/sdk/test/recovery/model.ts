@@ -103,6 +103,16 @@ export class ModelHub {
     return session;
   }
 
+  /**
+   * Where a stream begins for who still misses what is numbered `from`: before the first event of it that comes no earlier. Here
+   * the stream always reaches back so far.
+   */
+  begins(name: string, from: number): number {
+    const { epoch, end } = this.stream(name);
+    const places = this.#stored.filter(({ seq }) => seq >= from).map(({ places }) => places.get(name));
+    return Math.min(end, ...places.map((place) => (place?.epoch === epoch ? place.offset - 1 : end)));
+  }
+
   /** What a connection that follows these streams has missed, in the hub's order. */
   missed(recovered: ReadonlyMap<string, number>, known: ReadonlyMap<string, number>): Stored[] {
     return this.#stored.filter(({ places }) => {
@@ -240,17 +250,29 @@ export class ModelSocket extends FakeSocket {
   ): void {
     const recovered = new Map<string, number>();
     const known = new Map<string, number>();
+    for (const name of fresh) {
+      const { epoch, end, first } = this.hub.stream(name);
+      const had = given[name];
+      if (had?.epoch !== epoch) continue;
+      known.set(name, had.offset);
+      if (had.offset <= end && had.offset >= first - 1) recovered.set(name, had.offset);
+    }
+    // Streams that begin do so where the others stand.
+    const from = this.hub.missed(recovered, known)[0]?.seq ?? Number.POSITIVE_INFINITY;
     const positions = Object.fromEntries(
       this.follows.map((name) => {
-        const { epoch, end, first } = this.hub.stream(name);
-        const had = given[name];
+        const { epoch, end } = this.hub.stream(name);
         const isFresh = fresh.includes(name);
-        const reaches = had?.epoch === epoch && had.offset <= end && had.offset >= first - 1;
-        if (isFresh && reaches) recovered.set(name, had.offset);
-        if (isFresh && had?.epoch === epoch) known.set(name, had.offset);
-        return [name, { epoch, offset: end, ...(isFresh && (had || resumed) ? { recovered: reaches } : {}) }];
+        const reaches = recovered.has(name);
+        const offset =
+          isFresh && !reaches ? Math.max(this.hub.begins(name, from), known.get(name) ?? 0) : end;
+        return [
+          name,
+          { epoch, offset, ...(isFresh && (given[name] || resumed) ? { recovered: reaches } : {}) },
+        ];
       }),
     );
+    for (const name of fresh) if (!recovered.has(name)) recovered.set(name, positions[name]?.offset ?? 0);
     this.#say(type, { channels, positions, resume: this.hub.token(this) });
     for (const stored of this.hub.missed(recovered, known)) this.event(stored);
   }

@@ -3,18 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { FanfareEvent } from "../../src/index.js";
 import { settle } from "../fakes.js";
-import {
-  at,
-  EPOCH,
-  event,
-  following,
-  frames,
-  OTHER,
-  type Playing,
-  reconnect,
-  start,
-  tell,
-} from "./playing.js";
+import { at, EPOCH, event, following, frames, OTHER, reconnect, start, tell } from "./playing.js";
 
 describe("positions", () => {
   test("go on with events in each of their streams, and never back", async () => {
@@ -78,31 +67,6 @@ describe("positions", () => {
     expect(s.gaps).toEqual([]);
   });
 
-  test("a channel that began while others are replayed is not sure before that is through", async () => {
-    const endings: [string, (s: Playing) => Promise<unknown>, boolean][] = [
-      ["nothing more", async () => undefined, false],
-      ["a part of it", (s) => event(s, "part", { jobs: 11 }), false],
-      ["its last event", (s) => event(s, "last", { jobs: 12 }), true],
-      ["an event of after it", (s) => event(s, "live", { "@all": 11 }), true],
-    ];
-    for (const [, ending, sure] of endings) {
-      const s = await following();
-      await s.socket.end();
-      s.client.subscribe("new");
-      await s.env.pass(1_000);
-      await s.socket.welcome();
-      const others = { "@all": at(10, true), "user:7": at(10, true) };
-      await tell(s, { ...others, jobs: at(12, true) }, { type: "resumed", channels: ["jobs"] });
-      // An event may be in both: what is before 5 in the new channel may still come, as the 11th or 12th of jobs.
-      await tell(s, { ...others, jobs: at(12), new: at(5) }, { channels: ["new"] });
-      await ending(s);
-      await reconnect(s, 2_000);
-      expect(Object.keys(frames(s)[0]?.positions ?? {}).includes("new")).toBe(sure);
-      await tell(s, { ...others, jobs: at(12, true), new: at(6, sure) }, { type: "resumed" });
-      expect(s.gaps).toEqual(sure ? [] : [["new"]]);
-    }
-  });
-
   test("of the user's own stream stay when it is left as a channel", async () => {
     const s = await following();
     s.client.subscribe("user:7")();
@@ -112,30 +76,6 @@ describe("positions", () => {
     await settle();
     await reconnect(s);
     expect(frames(s).at(-1)).toMatchObject({ positions: { "user:7": { epoch: EPOCH, offset: 10 } } });
-  });
-
-  test("stay unsure while a later answer's replay lasts, whatever other streams its events are in", async () => {
-    for (const [places, sure] of [
-      [{ jobs: 11, "@all": 10 }, false],
-      [{ jobs: 12, "@all": 10 }, true],
-      [{ jobs: 11, "@all": 11 }, true],
-    ] as const) {
-      const s = await following();
-      await s.socket.end();
-      s.client.subscribe("new");
-      await s.env.pass(1_000);
-      await s.socket.welcome();
-      const others = { "@all": at(10, true), "user:7": at(10, true) };
-      await tell(s, others, { type: "resumed" });
-      await tell(
-        s,
-        { "@all": at(10), "user:7": at(10), jobs: at(12, true), new: at(5) },
-        { channels: ["jobs", "new"] },
-      );
-      await event(s, "next", places);
-      await reconnect(s, 2_000);
-      expect(Object.keys(frames(s)[0]?.positions ?? {}).includes("new")).toBe(sure);
-    }
   });
 
   test("of a channel that was left before its answer are none", async () => {
