@@ -3,49 +3,39 @@
 //! A read takes what one socket has into one buffer that all share; a frame is looked at where it lies. A connection owns bytes only while a
 //! frame is cut in two. Not in it: what a scenario publishes and when ([`crate::scenario`]), what the numbers mean ([`crate::ledger`]).
 
+mod entry;
+
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::comeback;
 use crate::event::Reader;
 use crate::frame::{self, Handshake};
 use crate::http::{self, Endpoint};
 use crate::ledger::Ledger;
+use crate::memory::{Memory, Return, Told};
 use crate::sys;
+
+use self::entry::dial;
+pub(crate) use self::entry::{Entry, Loss, Recoveries, Seat, Wish};
 
 /// Publishers' tokens start here; below are the receivers.
 const PUBLISHERS: usize = 1 << 30;
 /// Connects under way at once: below any listener's backlog.
 const IN_FLIGHT: usize = 128;
-/// Loopback addresses connections come from, so that ephemeral ports do not run out.
-const SOURCES: usize = 200;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How a receiver gets from TCP to events.
-#[derive(Debug, Clone)]
-pub(crate) enum Entry {
-    /// Frames come without a handshake (`floor`).
-    Bare,
-    /// Upgrade, then subscribe to one channel.
-    Subscribe { path: String, host: String },
-}
-
-/// One receiver before it is connected.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Seat {
-    pub(crate) channel: String,
-    pub(crate) token: Option<String>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Connecting,
     Upgrading,
+    /// Upgraded, and told to wait before it subscribes.
+    Waiting,
     Subscribing,
     Open,
     Closed,
@@ -104,6 +94,12 @@ pub(crate) struct Fleet {
     open: usize,
     refused: u64,
     closed: u64,
+    memories: Vec<Memory>,
+    how: Return,
+    holds: bool,
+    waiting: usize,
+    recoveries: Recoveries,
+    losses: Vec<Loss>,
     last_trouble: Option<String>,
     request: Vec<u8>,
 }
@@ -116,7 +112,17 @@ impl Fleet {
         seats: Vec<Seat>,
         source_base: usize,
     ) -> Result<Self> {
+        let memories = match entry {
+            Entry::Subscribe { wish: Wish::Recoverable, .. } => vec![Memory::default(); seats.len()],
+            _ => Vec::new(),
+        };
         Ok(Self {
+            memories,
+            how: Return::Subscribe,
+            holds: false,
+            waiting: 0,
+            recoveries: Recoveries::default(),
+            losses: Vec::new(),
             poll: Poll::new()?,
             events: Events::with_capacity(2_048),
             buffer: vec![0; 256 * 1024],
@@ -160,6 +166,59 @@ impl Fleet {
         Ok(())
     }
 
+    /// Connects every seat up to the handshake; [`Fleet::let_in`] is the moment at which all subscribe.
+    ///
+    /// # Errors
+    /// As [`Fleet::connect_all`].
+    pub(crate) fn connect_and_hold(&mut self) -> Result<()> {
+        let started = Instant::now();
+        self.holds = true;
+        let mut next = 0;
+        while self.waiting < self.seats.len() {
+            while next < self.seats.len() && next - self.waiting < IN_FLIGHT {
+                self.connect(next)?;
+                next += 1;
+            }
+            self.turn(Some(Duration::from_millis(100)))?;
+            if self.refused + self.closed > 0 || started.elapsed() > CONNECT_TIMEOUT {
+                bail!("{} of {} connected, then: {}", self.waiting, self.seats.len(), self.trouble());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets all who wait subscribe.
+    pub(crate) fn let_in(&mut self) {
+        self.holds = false;
+        for seat in 0..self.seats.len() {
+            let waits = |receiver: &Receiver| receiver.stage == Stage::Waiting;
+            if self.receivers[seat].as_ref().is_some_and(waits) {
+                self.waiting -= 1;
+                self.subscribe(seat);
+            }
+        }
+    }
+
+    /// How receivers ask for what they missed from now on.
+    pub(crate) fn come_back_by(&mut self, how: Return) {
+        self.how = how;
+    }
+
+    /// Takes the connections that ended since the last call.
+    pub(crate) fn take_losses(&mut self, into: &mut Vec<Loss>) {
+        into.append(&mut self.losses);
+    }
+
+    /// What came of recovery so far.
+    pub(crate) fn recoveries(&self) -> Recoveries {
+        self.recoveries
+    }
+
+    /// Receivers that are subscribed.
+    pub(crate) fn open(&self) -> usize {
+        self.open
+    }
+
     /// Begins to connect one seat.
     pub(crate) fn connect(&mut self, seat: usize) -> Result<()> {
         let mut stream = dial(self.server, self.source_base + seat)
@@ -174,6 +233,7 @@ impl Fleet {
     pub(crate) fn hang_up(&mut self, seat: usize) {
         if let Some(mut receiver) = self.receivers[seat].take() {
             self.open -= usize::from(receiver.stage == Stage::Open);
+            self.waiting -= usize::from(receiver.stage == Stage::Waiting);
             self.request.clear();
             frame::write_masked(&mut self.request, frame::CLOSE, &1_000u16.to_be_bytes());
             let _ = receiver.stream.write(&self.request);
@@ -337,7 +397,7 @@ impl Fleet {
                 receiver.stage = Stage::Open;
                 self.open += 1;
             }
-            Entry::Subscribe { path, host } => {
+            Entry::Subscribe { path, host, .. } => {
                 frame::upgrade_request(&mut self.request, path, host, self.seats[seat].token.as_deref());
                 receiver.stage = Stage::Upgrading;
                 if let Err(error) = receiver.stream.write_all(&self.request) {
@@ -388,7 +448,13 @@ impl Fleet {
                 }
                 Handshake::Accepted(end) => {
                     used = end;
-                    self.subscribe(seat);
+                    match self.receivers[seat].as_mut().filter(|_| self.holds) {
+                        Some(receiver) => {
+                            receiver.stage = Stage::Waiting;
+                            self.waiting += 1;
+                        }
+                        None => self.subscribe(seat),
+                    }
                 }
             }
         }
@@ -398,6 +464,10 @@ impl Fleet {
                 && let Some((seq, sent_ns)) = self.reader.read(found.payload)
             {
                 self.ledger.deliver(seat, seq, sent_ns, now_ns);
+                if let Some(memory) = self.memories.get_mut(seat) {
+                    self.recoveries.out_of_order += u64::from(!memory.follow(found.payload));
+                    self.recoveries.event_bytes += found.len as u64;
+                }
             } else {
                 self.other_frame(seat, &found);
             }
@@ -407,7 +477,11 @@ impl Fleet {
 
     fn subscribe(&mut self, seat: usize) {
         let Some(receiver) = self.receivers[seat].as_mut() else { return };
-        let text = format!("{{\"type\":\"subscribe\",\"channels\":[\"{}\"]}}", self.seats[seat].channel);
+        let channel = &self.seats[seat].channel;
+        let text = match self.memories.get_mut(seat) {
+            Some(memory) => memory.request(channel, self.how),
+            None => format!("{{\"type\":\"subscribe\",\"channels\":[\"{channel}\"]}}"),
+        };
         self.request.clear();
         frame::write_masked(&mut self.request, frame::TEXT, text.as_bytes());
         receiver.stage = Stage::Subscribing;
@@ -420,13 +494,7 @@ impl Fleet {
     fn other_frame(&mut self, seat: usize, found: &frame::Frame<'_>) {
         let Some(receiver) = self.receivers[seat].as_mut() else { return };
         match found.opcode {
-            frame::TEXT
-                if receiver.stage == Stage::Subscribing
-                    && memchr::memmem::find(found.payload, b"\"subscribed\"").is_some() =>
-            {
-                receiver.stage = Stage::Open;
-                self.open += 1;
-            }
+            frame::TEXT if receiver.stage == Stage::Subscribing => self.answered(seat, found.payload),
             frame::TEXT if memchr::memmem::find(found.payload, b"\"error\"").is_some() => {
                 let text = String::from_utf8_lossy(found.payload).into_owned();
                 self.lose(seat, &text);
@@ -438,38 +506,61 @@ impl Fleet {
             }
             frame::CLOSE => {
                 let code = found.payload.first_chunk::<2>().map_or(1_005, |code| u16::from_be_bytes(*code));
-                self.lose(seat, &format!("closed with code {code}"));
+                // The answer that the other side waits for (RFC 6455, section 5.5.1).
+                self.request.clear();
+                frame::write_masked(&mut self.request, frame::CLOSE, &code.to_be_bytes());
+                let _ = receiver.stream.write(&self.request);
+                let told = comeback::told_by(found.payload.get(2..).unwrap_or_default());
+                self.lose_told(seat, &format!("closed with code {code}"), told);
             }
             _ => {}
         }
     }
 
+    /// A text while the answer to the subscription is awaited: that, or the welcome before it.
+    fn answered(&mut self, seat: usize, payload: &[u8]) {
+        let has = |text: &[u8]| memchr::memmem::find(payload, text).is_some();
+        let is_resumed = has(b"\"type\":\"resumed\"");
+        if has(b"\"type\":\"error\"") {
+            if !self.memories.is_empty() && has(b"\"not_found\"") {
+                self.recoveries.tokens_refused += 1;
+                return self.subscribe(seat);
+            }
+            return self.lose(seat, &String::from_utf8_lossy(payload));
+        }
+        if !is_resumed && !has(b"\"type\":\"subscribed\"") {
+            return;
+        }
+        if let Some(memory) = self.memories.get_mut(seat) {
+            match memory.learn(payload) {
+                Ok(Told { recovered, gaps }) => {
+                    self.recoveries.resumed += u64::from(is_resumed);
+                    self.recoveries.recovered += recovered;
+                    self.recoveries.gaps += gaps;
+                }
+                Err(error) => return self.lose(seat, &error.to_string()),
+            }
+        }
+        if let Some(receiver) = self.receivers[seat].as_mut() {
+            receiver.stage = Stage::Open;
+            self.open += 1;
+        }
+    }
+
     fn lose(&mut self, seat: usize, why: &str) {
+        self.lose_told(seat, why, None);
+    }
+
+    fn lose_told(&mut self, seat: usize, why: &str, told: Option<Duration>) {
         if let Some(receiver) = self.receivers[seat].as_mut()
             && receiver.stage != Stage::Closed
         {
             self.open -= usize::from(receiver.stage == Stage::Open);
+            self.waiting -= usize::from(receiver.stage == Stage::Waiting);
             self.closed += 1;
+            self.losses.push(Loss { seat, told });
             receiver.stage = Stage::Closed;
             self.last_trouble = Some(format!("connection {seat}: {why}"));
         }
     }
-}
-
-/// Starts to connect from one of many loopback addresses.
-fn dial(server: SocketAddr, index: usize) -> Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-    if let IpAddr::V4(address) = server.ip()
-        && address.is_loopback()
-    {
-        let last = u8::try_from(2 + index % SOURCES).unwrap_or(2);
-        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
-    }
-    socket.set_tcp_nodelay(true)?;
-    match socket.connect(&server.into()) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(TcpStream::from_std(socket.into()))
 }

@@ -5,9 +5,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where to publish.
 #[derive(Debug, Clone)]
@@ -25,6 +30,31 @@ impl Endpoint {
         }
         let _ = write!(out, "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
         out.extend_from_slice(body);
+    }
+}
+
+/// Asks for `path` once and gives the body of the answer; it blocks.
+///
+/// # Errors
+/// The server cannot be reached, or answers another status than 200.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+    let mut bytes = Vec::new();
+    let mut part = vec![0; 64 * 1024];
+    loop {
+        if let Some(answer) = next_answer(&bytes)? {
+            if answer.status != 200 {
+                bail!("GET {path} answered {}", answer.status);
+            }
+            return Ok(String::from_utf8_lossy(answer.body).into_owned());
+        }
+        let read = stream.read(&mut part)?;
+        if read == 0 {
+            bail!("the server closed the connection");
+        }
+        bytes.extend_from_slice(&part[..read]);
     }
 }
 
@@ -55,12 +85,26 @@ pub(crate) fn next_answer(bytes: &[u8]) -> Result<Option<Answer<'_>>> {
 }
 
 fn content_length(line: &[u8]) -> Option<usize> {
-    const NAME: &[u8] = b"content-length:";
-    let (name, value) = line.split_at_checked(NAME.len())?;
-    if !name.eq_ignore_ascii_case(NAME) {
-        return None;
-    }
-    number(value.trim_ascii())
+    number(header(line, b"content-length:")?)
+}
+
+/// The time in which an answer says that the caller is to come again, in seconds; none where it does not say so.
+pub(crate) fn retry_after(answer: &[u8]) -> Option<usize> {
+    let end = memchr::memmem::find(answer, b"\r\n\r\n")?;
+    answer[..end].split(|byte| *byte == b'\n').find_map(|line| number(header(line, b"retry-after:")?))
+}
+
+/// Whether an answer says that it is the last on its connection.
+pub(crate) fn is_last(answer: &[u8]) -> bool {
+    let end = memchr::memmem::find(answer, b"\r\n\r\n").unwrap_or(answer.len());
+    let mut lines = answer[..end].split(|byte| *byte == b'\n');
+    lines.any(|line| header(line, b"connection:").is_some_and(|value| value.eq_ignore_ascii_case(b"close")))
+}
+
+/// The value of a line that begins with `name`.
+fn header<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
 fn number(text: &[u8]) -> Option<usize> {

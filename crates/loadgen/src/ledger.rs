@@ -28,7 +28,7 @@ impl Sum {
 
 /// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014): sums of it do not collide by accident.
 #[inline]
-fn mix(seq: u64) -> u64 {
+pub(crate) fn mix(seq: u64) -> u64 {
     let mut hash = seq.wrapping_add(0x9e37_79b9_7f4a_7c15);
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -5,22 +5,29 @@
 //! the server's. Not here: which scenarios run in which order, that is `scripts/bench`.
 
 mod audience;
+mod comeback;
+mod courier;
 mod event;
 mod fleet;
 mod frame;
 mod http;
 mod jwt;
 mod ledger;
+mod memory;
 mod outcome;
+mod plot;
 mod report;
 mod scenario;
 mod sys;
 mod target;
+mod workdir;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::scenario::{churn, fanout, fanout_max, floor, idle, jobs, unicast};
+use crate::scenario::{
+    churn, durable, fanout, fanout_max, floor, history, idle, jobs, recovery, storm, unicast,
+};
 use crate::target::TargetArgs;
 
 /// Measures a notification hub from outside: CPU per delivery, latency, memory, and that nothing is lost or doubled.
@@ -52,6 +59,16 @@ enum Scenario {
     Churn(churn::ChurnArgs),
     /// Jobs through `fanfare up`: from a job's change to a browser
     Jobs(jobs::JobsArgs),
+    /// Clients that come back in one moment: events replayed per second
+    Recovery(recovery::RecoveryArgs),
+    /// Publications to a stream on disk beside those to one in memory
+    Durable(durable::DurableArgs),
+    /// What keeping events costs the fan-out, beside a hub that keeps none
+    History(history::HistoryArgs),
+    /// A hub that is killed or drained, and all its clients coming back
+    Storm(storm::StormArgs),
+    /// Draw what `storm --timeline` wrote
+    Plot(plot::PlotArgs),
     /// Turn lines of JSON into a Markdown table of medians and ratios
     Report(report::ReportArgs),
     /// The writing process of `floor`
@@ -77,6 +94,11 @@ fn main() -> Result<()> {
         Scenario::Unicast(args) => unicast::run(args, target)?,
         Scenario::Churn(args) => churn::run(args, target)?,
         Scenario::Jobs(args) => jobs::run(args)?,
+        Scenario::Recovery(args) => recovery::run(args, target)?,
+        Scenario::Durable(args) => durable::run(args, target)?,
+        Scenario::History(args) => history::run(args, target)?,
+        Scenario::Storm(args) => storm::run(args, target)?,
+        Scenario::Plot(args) => return plot::run(args),
         Scenario::Report(args) => return report::run(args),
         Scenario::FloorWriter(args) => return floor::write_rounds(args),
         Scenario::Worker { share } => return audience::work(share),

@@ -2,6 +2,7 @@
 //!
 //! Input is what scenarios print with `--json`, one run a line. Medians, because a noisy machine spoils single runs, not the middle of several.
 
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::outcome::{Outcome, human};
-
-const BEGIN: &str = "<!-- bench:begin -->";
-const END: &str = "<!-- bench:end -->";
+use crate::outcome::{Outcome, human, median};
 
 /// What to make of which runs.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,12 +24,34 @@ pub(crate) struct ReportArgs {
     /// Compare two targets figure by figure instead: `after,before`
     #[arg(long, value_delimiter = ',')]
     compare: Vec<String>,
-    /// Put the table into this document, between its `bench` markers
+    /// The table: servers side by side, or what it costs that nothing is lost
+    #[arg(long, value_enum, default_value = "bench")]
+    table: Table,
+    /// Put the table into this document, between the markers of its name
     #[arg(long)]
     write: Option<PathBuf>,
     /// A line above the table, such as versions and command; may be repeated
     #[arg(long)]
     note: Vec<String>,
+}
+
+/// The tables of the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Table {
+    /// Servers side by side.
+    Bench,
+    /// History, recovery, storage, storms.
+    Recovery,
+}
+
+impl Table {
+    /// The lines between which it stands.
+    fn markers(self) -> [&'static str; 2] {
+        match self {
+            Self::Bench => ["<!-- bench:begin -->", "<!-- bench:end -->"],
+            Self::Recovery => ["<!-- bench-recovery:begin -->", "<!-- bench-recovery:end -->"],
+        }
+    }
 }
 
 /// What a figure is held against.
@@ -177,16 +197,6 @@ fn listed_under<'a>(scenario: &'a str, figure: &str) -> &'a str {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        even if even % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
-}
-
 fn title_of(target: &str) -> &str {
     COLUMNS.iter().find(|(name, _)| *name == target).map_or(target, |(_, title)| title)
 }
@@ -271,7 +281,7 @@ fn comparison(runs: &[Outcome], after: &str, before: &str) -> String {
 fn faults(runs: &[Outcome]) -> String {
     let mut out = String::new();
     for run in runs {
-        for name in ["lost", "doubled", "wrong_connections"] {
+        for name in ["lost", "doubled", "wrong_connections", "out_of_order", "gaps", "publish_wrong"] {
             if let Some(count) = run.figures.get(name).filter(|count| **count != 0.0) {
                 let _ = writeln!(out, "- {} against {}: {name} {count}", run.scenario, run.target);
             }
@@ -285,11 +295,11 @@ fn rounded(value: f64) -> String {
 }
 
 /// Puts `section` between the markers of `document`, which gets them at its end if it has none.
-fn replace_section(document: &str, section: &str) -> String {
-    let block = format!("{BEGIN}\n{section}{END}");
-    match (document.find(BEGIN), document.find(END)) {
+fn replace_section(document: &str, section: &str, [first, last]: [&str; 2]) -> String {
+    let block = format!("{first}\n{section}{last}");
+    match (document.find(first), document.find(last)) {
         (Some(begin), Some(end)) if begin < end => {
-            format!("{}{block}{}", &document[..begin], &document[end + END.len()..])
+            format!("{}{block}{}", &document[..begin], &document[end + last.len()..])
         }
         _ if document.is_empty() => format!("# Performance\n\n{block}\n"),
         _ => format!("{}\n\n{block}\n", document.trim_end()),
@@ -307,9 +317,9 @@ fn read_runs(paths: &[PathBuf]) -> Result<Vec<Outcome>> {
     Ok(runs)
 }
 
-fn write_section(path: &Path, section: &str) -> Result<()> {
+fn write_section(path: &Path, section: &str, table: Table) -> Result<()> {
     let document = if path.exists() { fs::read_to_string(path)? } else { String::new() };
-    fs::write(path, replace_section(&document, section))
+    fs::write(path, replace_section(&document, section, table.markers()))
         .with_context(|| format!("writing {}", path.display()))
 }
 
@@ -322,6 +332,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<()> {
     }
     match args.compare.as_slice() {
         [after, before] => section.push_str(&comparison(&runs, after, before)),
+        [] if args.table == Table::Recovery => section.push_str(&recovery::table(&runs)),
         [] => section.push_str(&table(&runs)),
         _ => bail!("--compare takes two targets: after,before"),
     }
@@ -333,7 +344,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<()> {
     }
     print!("{section}");
     if let Some(path) = &args.write {
-        write_section(path, &section)?;
+        write_section(path, &section, args.table)?;
     }
     Ok(())
 }

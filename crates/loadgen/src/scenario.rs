@@ -1,11 +1,15 @@
 //! The scenarios, each in a file of its own, and what they share: who sits where, who may publish next, how time is kept.
 
 pub(crate) mod churn;
+pub(crate) mod durable;
 pub(crate) mod fanout;
 pub(crate) mod fanout_max;
 pub(crate) mod floor;
+pub(crate) mod history;
 pub(crate) mod idle;
 pub(crate) mod jobs;
+pub(crate) mod recovery;
+pub(crate) mod storm;
 pub(crate) mod unicast;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -14,7 +18,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::event;
-use crate::fleet::{Entry, Fleet, Seat};
+use crate::fleet::{Entry, Fleet, Seat, Wish};
 use crate::http::Endpoint;
 use crate::jwt;
 use crate::sys;
@@ -65,7 +69,12 @@ impl SeatPlan {
 
 /// How receivers of this target enter.
 pub(crate) fn entry(args: &TargetArgs, target: &Target) -> Entry {
-    Entry::Subscribe { path: args.path.clone(), host: target.address.to_string() }
+    entry_for(args, target, Wish::Plain)
+}
+
+/// How receivers with a wish enter.
+pub(crate) fn entry_for(args: &TargetArgs, target: &Target, wish: Wish) -> Entry {
+    Entry::Subscribe { path: args.path.clone(), host: target.address.to_string(), wish }
 }
 
 /// The name of the target in reports.
@@ -125,6 +134,37 @@ impl Desk {
         self.body.clear();
         event::write_publication(&mut self.body, channel, seq, sys::monotonic_ns(), self.data_bytes);
         fleet.post(publisher, &self.endpoint, "/broadcast", &self.body)
+    }
+
+    /// Publishes `count` messages to everyone on `channel` in one request.
+    pub(crate) fn publish_batch_to_all(
+        &mut self,
+        fleet: &mut Fleet,
+        channel: &str,
+        count: usize,
+    ) -> Result<()> {
+        let Some(publisher) = self.idle.pop() else { return Ok(()) };
+        self.body.clear();
+        for at in 0..count {
+            self.body.push(if at == 0 { b'[' } else { b',' });
+            let seq = fleet.ledger.publish_to_all();
+            event::write_publication(&mut self.body, channel, seq, sys::monotonic_ns(), self.data_bytes);
+        }
+        self.body.push(b']');
+        fleet.post(publisher, &self.endpoint, "/broadcast/batch", &self.body)
+    }
+
+    /// Waits until every request has been answered, at most [`DRAIN`].
+    pub(crate) fn wait_until_idle(&mut self, fleet: &mut Fleet, publishers: usize) -> Result<()> {
+        let started = Instant::now();
+        while !self.all_idle(publishers) {
+            if started.elapsed() > DRAIN {
+                bail!("a publish request was not answered within {DRAIN:?}");
+            }
+            fleet.turn(Some(Duration::from_millis(20)))?;
+            self.settle(fleet);
+        }
+        Ok(())
     }
 
     /// Publishes `count` messages in one request, each to the next connection after `first` (which has channel `c<number>`).

@@ -1,5 +1,5 @@
-//! The three system calls the standard library has no name for: a clock shared between processes, the CPU clock of another process, and the
-//! limit of open files. The only module of this crate with `unsafe`.
+//! The system calls the standard library has no name for: a clock shared between processes, the CPU clock of another process, the limit of
+//! open files, and asking a process to end. The only module of this crate with `unsafe`.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -33,6 +33,16 @@ pub(crate) fn process_cpu(pid: u32) -> io::Result<Duration> {
         return Err(io::Error::from_raw_os_error(code));
     }
     read_clock(clock)
+}
+
+/// Sends a process SIGTERM.
+pub(crate) fn terminate(pid: u32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: the call takes numbers only.
+    if unsafe { libc::kill(pid, libc::SIGTERM) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Raises the soft limit of open files to the hard one and returns it.

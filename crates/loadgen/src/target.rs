@@ -86,36 +86,77 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) pid: u32,
     child: Option<Child>,
+    /// How it was started; none where it was not started here.
+    command: Option<Command>,
 }
 
 impl Target {
     /// Starts the server the arguments name, or finds the one that runs.
     pub(crate) fn start(args: &TargetArgs) -> Result<Self> {
+        Self::start_with(args, [])
+    }
+
+    /// Starts it with further variables in its environment, which a server that already runs has or has not.
+    pub(crate) fn start_with(
+        args: &TargetArgs,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
         if let Some(address) = args.url {
             let pid = args.pid.context("--url needs --pid, to read CPU and memory of the server")?;
-            return Ok(Self { address, pid, child: None });
+            return Ok(Self { address, pid, child: None, command: None });
         }
         let address = free_address()?;
         let (program, arguments) = command_of(args)?;
         let mut command = Command::new(&program);
         command.args(&arguments).env("HOST", "127.0.0.1").env("PORT", address.port().to_string());
+        command.envs(environment);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some(secret) = &args.jwt_secret {
             command.env("JWT_SECRET", secret);
         }
         if let Some(path) = &args.server_log {
-            let file = fs::File::create(path).with_context(|| format!("creating {}", path.display()))?;
+            let open = fs::File::options().create(true).append(true).open(path);
+            let file = open.with_context(|| format!("creating {}", path.display()))?;
             command.stdout(file.try_clone()?).stderr(file);
         }
         let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        let mut target = Self { address, pid: child.id(), child: Some(child) };
+        let mut target = Self { address, pid: child.id(), child: Some(child), command: Some(command) };
         target.wait_until_ready()?;
         Ok(target)
     }
 
+    /// Ends the process at once, as a crash or a lack of memory does.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let child = self.child.as_mut().context("only a server that was started here can be killed")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Asks the process to drain and end.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        sys::terminate(self.pid).context("asking the server to end")
+    }
+
+    /// Whether the process has ended.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        let child = self.child.as_mut().context("only a server that was started here can be waited for")?;
+        Ok(child.try_wait()?.is_some())
+    }
+
+    /// Starts it again as before, once it has ended, and does not wait until it is ready.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        let command =
+            self.command.as_mut().context("only a server that was started here can be restarted")?;
+        let child = command.spawn().context("starting the server again")?;
+        self.pid = child.id();
+        self.child = Some(child);
+        Ok(())
+    }
+
     /// Takes a child of this program as the server (`floor`).
     pub(crate) fn adopt(address: SocketAddr, child: Child) -> Self {
-        Self { address, pid: child.id(), child: Some(child) }
+        Self { address, pid: child.id(), child: Some(child), command: None }
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {

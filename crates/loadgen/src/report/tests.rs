@@ -57,9 +57,27 @@ fn runs_that_lost_something_are_named() {
 
 #[test]
 fn a_section_is_replaced_between_its_markers_and_added_where_there_are_none() {
-    let first = replace_section("# Title\n\ntext\n", "one\n");
-    assert_eq!(first, format!("# Title\n\ntext\n\n{BEGIN}\none\n{END}\n"));
-    let again = replace_section(&format!("{first}tail\n"), "two\n");
-    assert_eq!(again, format!("# Title\n\ntext\n\n{BEGIN}\ntwo\n{END}\ntail\n"));
-    assert!(replace_section("", "x\n").starts_with("# Performance\n"));
+    let [begin, end] = Table::Bench.markers();
+    let first = replace_section("# Title\n\ntext\n", "one\n", [begin, end]);
+    assert_eq!(first, format!("# Title\n\ntext\n\n{begin}\none\n{end}\n"));
+    let again = replace_section(&format!("{first}tail\n"), "two\n", [begin, end]);
+    assert_eq!(again, format!("# Title\n\ntext\n\n{begin}\ntwo\n{end}\ntail\n"));
+    let other = replace_section(&first, "more\n", Table::Recovery.markers());
+    assert!(other.contains(&format!("{begin}\none\n{end}\n")) && other.contains("\nmore\n"));
+    assert!(replace_section("", "x\n", [begin, end]).starts_with("# Performance\n"));
+}
+
+#[test]
+fn the_table_of_recovery_tells_spread_and_verdict() {
+    let runs = [
+        run("durable", "fanfare", &[("ratio", 0.9)]),
+        run("durable", "fanfare", &[("ratio", 0.7)]),
+        run("durable", "fanfare", &[("ratio", 0.75)]),
+        run("idle", "fanfare", &[("bytes_per_connection", 550.0)]),
+        run("idle-recoverable", "fanfare", &[("bytes_per_connection", 610.0)]),
+    ];
+    let text = recovery::table(&runs);
+    assert!(text.contains("÷ in memory | 0.75 | 0.70 to 0.90 | ≥ 0.8 | **no** |"), "{text}");
+    assert!(text.contains("| 610 | 610 to 610 | ≤ 64 more than plain (+60) | yes |"), "{text}");
+    assert!(!text.contains("storm"), "{text}");
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Channels, SeatPlan, entry, label};
+use super::{Channels, SeatPlan, entry_for, label};
 use crate::audience::Audience;
+use crate::fleet::Wish;
 use crate::outcome::Outcome;
 use crate::target::{Target, TargetArgs};
 
@@ -20,6 +21,9 @@ pub(crate) struct IdleArgs {
     /// Give each connection a channel of its own
     #[arg(long)]
     own_channels: bool,
+    /// Let each ask for recovery
+    #[arg(long)]
+    recoverable: bool,
     /// Receivers per client process; default: what the limit of open files allows
     #[arg(long)]
     per_process: Option<usize>,
@@ -30,6 +34,7 @@ pub(crate) fn run(args: &IdleArgs, target_args: &TargetArgs) -> Result<Outcome> 
     let target = Target::start(target_args)?;
     let channels = if args.own_channels { Channels::Each } else { Channels::One };
     let plan = SeatPlan { channels, jwt_secret: target_args.jwt_secret.clone() };
+    let wish = if args.recoverable { Wish::Recoverable } else { Wish::Plain };
     let pause = || {
         std::thread::sleep(Duration::from_millis(50));
         Ok(())
@@ -37,7 +42,7 @@ pub(crate) fn run(args: &IdleArgs, target_args: &TargetArgs) -> Result<Outcome> 
     let before = target.settled_pss(LONGEST, pause)?;
     let mut audience = Audience::connect(
         target.address,
-        entry(target_args, &target),
+        entry_for(target_args, &target, wish),
         &plan,
         args.connections,
         args.per_process,
@@ -51,7 +56,8 @@ pub(crate) fn run(args: &IdleArgs, target_args: &TargetArgs) -> Result<Outcome> 
     audience.hang_up();
     let after = target.settled_pss(LONGEST, pause)?;
 
-    let mut outcome = Outcome::new("idle", &label(target_args));
+    let mut outcome =
+        Outcome::new(if args.recoverable { "idle-recoverable" } else { "idle" }, &label(target_args));
     let grown = with as f64 - before as f64;
     outcome.add("bytes_per_connection", grown / args.connections.max(1) as f64);
     outcome.add("pss_before_kib", before as f64 / 1_024.0);

@@ -1,0 +1,80 @@
+//! How receivers enter, what they ask for, and what is told of those that end: the words of [`super::Fleet`].
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Result;
+use mio::net::TcpStream;
+use serde::{Deserialize, Serialize};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Loopback addresses connections come from, so that ephemeral ports do not run out.
+const SOURCES: usize = 200;
+
+/// How a receiver gets from TCP to events.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    /// Frames come without a handshake (`floor`).
+    Bare,
+    /// Upgrade, then subscribe to one channel.
+    Subscribe { path: String, host: String, wish: Wish },
+}
+
+/// What a receiver asks for when it subscribes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Wish {
+    /// Events from now on.
+    Plain,
+    /// To miss nothing when it comes back.
+    Recoverable,
+}
+
+/// A connection that has ended without this side's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Loss {
+    pub(crate) seat: usize,
+    /// In which time to come back, where the server said so.
+    pub(crate) told: Option<Duration>,
+}
+
+/// What came of the wish to miss nothing, over all receivers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Recoveries {
+    /// Connections that were resumed by their token.
+    pub(crate) resumed: u64,
+    /// Tokens that were refused; the client subscribed with its positions.
+    pub(crate) tokens_refused: u64,
+    /// Streams of which all that was missed came.
+    pub(crate) recovered: u64,
+    /// Streams of which it is not known what was missed.
+    pub(crate) gaps: u64,
+    /// Events that were not the next in their stream.
+    pub(crate) out_of_order: u64,
+    /// Bytes of the events that came, with their frames' headers.
+    pub(crate) event_bytes: u64,
+}
+
+/// One receiver before it is connected.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seat {
+    pub(crate) channel: String,
+    pub(crate) token: Option<String>,
+}
+
+/// Starts to connect from one of many loopback addresses.
+pub(super) fn dial(server: SocketAddr, index: usize) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    if let IpAddr::V4(address) = server.ip()
+        && address.is_loopback()
+    {
+        let last = u8::try_from(2 + index % SOURCES).unwrap_or(2);
+        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&server.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
