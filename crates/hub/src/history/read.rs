@@ -28,6 +28,9 @@ pub(crate) struct Cursor {
     pub(crate) since: u64,
     /// And up to this one: where the stream is not read, others may still be on their way.
     pub(crate) until: u64,
+    /// What is in it behind this number did not come live, but waits for its turn in the replay: also where it is in a
+    /// stream, too, that is not read.
+    pub(crate) held_from: u64,
     /// Whether the stream is read. Not where it keeps nothing, and not once the client has left it.
     pub(crate) is_read: bool,
 }
@@ -36,6 +39,12 @@ impl Cursor {
     /// Whether the client has had an event with that number, which stands at this offset.
     pub(crate) fn has_had(&self, offset: u64, seq: u64) -> bool {
         offset <= self.offset && (offset <= self.had_to || seq > self.since && seq <= self.until)
+    }
+
+    /// Whether an event is still to be read here, and did not come live for that.
+    fn holds(&self, event: &Encoded) -> bool {
+        let is_ahead = || event.offset_in(&self.key).is_some_and(|offset| offset > self.offset);
+        self.is_read && event.seq() > self.held_from && is_ahead()
     }
 }
 
@@ -143,11 +152,13 @@ impl History {
             };
             // Also what is left out is work that others wait for.
             weight += cursors.len() * LOOK;
+            let is_held = cursors.iter().any(|cursor| cursor.holds(event));
             let mut is_had = false;
             for (n, cursor) in cursors.iter_mut().enumerate() {
                 match event.offset_in(&cursor.key) {
                     Some(offset) => {
-                        is_had |= cursor.has_had(offset, event.seq());
+                        let is_live = cursor.is_read || !is_held || offset <= cursor.had_to;
+                        is_had |= is_live && cursor.has_had(offset, event.seq());
                         cursor.offset = cursor.offset.max(offset);
                     }
                     // It stands in this ring, so it is this stream's whatever its places say: never read it for ever.

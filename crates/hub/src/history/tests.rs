@@ -66,6 +66,7 @@ impl World {
                     had_to,
                     since,
                     until: u64::MAX,
+                    held_from: 0,
                     is_read: true,
                 }
             })

@@ -57,14 +57,12 @@ impl Recovery {
         named.into_iter().find(|(key, _)| Arc::ptr_eq(key, stream)).map_or(self.since, |(_, since)| *since)
     }
 
-    /// It no longer follows a stream, of which nothing more is read for it.
-    pub(super) fn leave(&mut self, stream: &str) {
+    /// It no longer follows a stream, of which nothing more is read for it. Returns whether something may be lost by that.
+    pub(super) fn leave(&mut self, stream: &str) -> bool {
         if let Some(details) = &mut self.details {
             details.since.retain(|(key, _)| key.name != stream);
         }
-        if let Some(replay) = &mut self.replay {
-            replay.leave(stream);
-        }
+        self.replay.as_mut().is_some_and(|replay| replay.leave(stream))
     }
 
     /// Where a client of server-sent events stands.

@@ -56,11 +56,15 @@ pub(super) enum Answer {
 }
 
 impl Replay {
-    /// The client has left a stream: nothing more is read of it.
-    pub(super) fn leave(&mut self, stream: &str) {
+    /// The client has left a stream: nothing more is read of it. Returns whether something may be lost by that: what waits
+    /// for the replay because it is in that stream, and is in another one too that keeps nothing.
+    pub(super) fn leave(&mut self, stream: &str) -> bool {
+        let mut was_read = false;
         for cursor in self.cursors.iter_mut().filter(|cursor| cursor.key.name == stream) {
-            cursor.is_read = false;
+            was_read |= std::mem::take(&mut cursor.is_read);
         }
+        let keeps_nothing = |cursor: &Cursor| cursor.until != u64::MAX && cursor.key.name != stream;
+        was_read && self.cursors.iter().any(keeps_nothing)
     }
 }
 
@@ -81,6 +85,7 @@ struct Reached {
     offset: Option<u64>,
     had_to: u64,
     since: u64,
+    held_from: u64,
 }
 
 /// Where a connection begins or goes on.
@@ -167,6 +172,7 @@ impl<L: Link> Shard<L> {
                 reached(before, &order.history, (stream, &stream_key), had)
             });
             let was_live = reached.is_some();
+            let held_from = reached.as_ref().map_or(had.unwrap_or(0), |reached| reached.held_from);
             let (cursor, recovered) = match (position, reached) {
                 (Some(position), reached) => {
                     let is_here = order.history.locate(stream, position, now.wall) == Located::Here;
@@ -178,7 +184,7 @@ impl<L: Link> Shard<L> {
                     // What this connection was given since it said so is not given again.
                     let goes_on = reached.filter(|reached| next.is_none_or(|next| next > reached.since));
                     let cursor = match (is_here, goes_on) {
-                        (true, Some(Reached { offset, had_to: earlier, since })) => {
+                        (true, Some(Reached { offset, had_to: earlier, since, .. })) => {
                             let offset = offset.map_or(position.offset, |offset| offset.max(position.offset));
                             (offset, had_to.max(earlier), since)
                         }
@@ -187,7 +193,7 @@ impl<L: Link> Shard<L> {
                     };
                     (cursor, Some(is_here))
                 }
-                (None, Some(Reached { offset, had_to, since })) => {
+                (None, Some(Reached { offset, had_to, since, .. })) => {
                     is_lost |= offset.is_none();
                     ((offset.unwrap_or(end.offset), had_to, since), None)
                 }
@@ -205,7 +211,16 @@ impl<L: Link> Shard<L> {
             });
             let is_read = order.history.keeps(stream);
             let until = if is_read { u64::MAX } else { had.unwrap_or(0) };
-            cursors.push(Cursor { stream, key: stream_key, offset, had_to, since, until, is_read });
+            cursors.push(Cursor {
+                stream,
+                key: stream_key,
+                offset,
+                had_to,
+                since,
+                until,
+                held_from,
+                is_read,
+            });
         }
         begin_where_others_stand(&order.history, released, &mut standings, &mut cursors);
         let gaps: Vec<&Arc<StreamKey>> = standings
@@ -418,6 +433,7 @@ fn reached(
         offset: running.map_or_else(|| history.offset_at(stream, had), |cursor| Some(cursor.offset)),
         had_to: running.map_or(0, |cursor| cursor.had_to),
         since: before.map_or(0, |recovery| recovery.since(key)),
+        held_from: running.map_or(had, |cursor| cursor.held_from),
     }
 }
 

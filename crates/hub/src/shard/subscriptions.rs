@@ -112,10 +112,12 @@ impl<L: Link> Shard<L> {
             self.hub.registry().mark(&lists.get(follow.list()).entry, self.index, Membership::Implied);
         } else {
             let follow = connection.follows.swap_remove(place);
-            if let Some(recovery) = &mut connection.recovery {
-                recovery.leave(name);
-            }
+            let may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(name));
             self.leave(follow);
+            if may_lose {
+                // It comes back with its positions, and hears of what is gone.
+                self.close(key, &Disconnect::SLOW, now);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod bounds;
 mod client;
 mod endings;
 mod heap;
+mod keeping;
 mod link;
 mod random;
 mod recovering;

@@ -58,7 +58,6 @@ impl Model {
         }
         for stream in &group.forget_streams {
             self.ends.remove(&**stream);
-            self.retained.retain(|(of, _), _| **of != **stream);
         }
         if let Some(before) = group.forget_keys_before {
             self.keys.retain(|(at, _), _| *at >= before.as_millis());

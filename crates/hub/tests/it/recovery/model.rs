@@ -133,6 +133,26 @@ impl Model {
         }
     }
 
+    /// To make room for a publication's streams others are forgotten, and that may be one of them: it begins anew.
+    pub(crate) fn renew(
+        &mut self,
+        number: Number,
+        hub: &Hub,
+        now: Timestamp,
+        followed: impl Fn(&str) -> bool,
+    ) {
+        for name in &self.made[number].streams {
+            let info = hub.stream_info(name, now).and_then(|info| info.history).expect("it has an event");
+            let stream = self.streams.get_mut(name).expect("known");
+            stream.trim(now.as_millis());
+            if stream.life().epoch.as_ref().is_some_and(|epoch| *epoch != info.epoch) {
+                assert!(self.is_scarce && !followed(name), "{name} lost its epoch in use");
+                assert_eq!((stream.life().kept, info.offset), (0, 1), "what {name} has in its new life");
+                stream.lives.push(Life::default());
+            }
+        }
+    }
+
     /// A publication's offset in the life of a stream with that epoch.
     pub(crate) fn offset(&self, number: Number, stream: &str, epoch: &str) -> Option<u64> {
         let &(life, offset) = self.made[number].places.get(stream)?;

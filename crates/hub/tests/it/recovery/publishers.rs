@@ -300,6 +300,8 @@ impl World {
             Ok(Accepted::Now(_)) => {
                 assert!(!needs_disk, "{number} has to be on disk first: {made:?}");
                 assert!(self.publishers.waiting.is_empty(), "{number} passes those that wait");
+                let hub = Arc::clone(&self.hub);
+                self.model.renew(number, &hub, now, |name| hub.registry().get(name).is_some());
                 self.model.release(number, now.as_millis());
             }
             Ok(Accepted::Waiting(receiver)) => {

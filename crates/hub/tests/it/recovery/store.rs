@@ -113,7 +113,6 @@ impl Journal for FakeStore {
         }
         for stream in &group.forget_streams {
             self.ends.remove(stream);
-            self.retained.retain(|(of, _), _| of != stream);
         }
         if let Some(before) = group.forget_keys_before {
             self.keys.retain(|entry| entry.at >= before);

@@ -64,8 +64,12 @@ pub(crate) struct World {
     pub(crate) restarts: usize,
 }
 
+/// Rules from this version on keep little, so that most of what is on disk is soon of no use.
+const BRIEF: usize = 1000;
+
 fn rule(version: usize, name: &str) -> Option<HistoryRule> {
     let (_, size, age, durable) = STREAMS.into_iter().find(|stream| stream.0 == name)?;
+    let size = if version >= BRIEF { size.div_ceil(6) } else { size };
     // Some restarts come with other rules.
     let (size, durable) = match (version % 4, name) {
         (1, "d:many") => (3, durable),
@@ -93,15 +97,16 @@ impl World {
         let is_scarce = random.percent(25);
         let is_narrow = random.percent(70);
         let limits = limits(is_scarce, is_narrow);
+        let version = if random.percent(40) { BRIEF } else { 0 };
         let store = FakeStore::new([255 - u8::try_from(seed % 50).expect("a byte"); 32]);
         let wall = Timestamp::parse("2025-11-01T12:00:00.000Z").expect("timestamp");
         let shards = 1 + random.below(3);
         let now = Now { ms: 1_000_000, wall };
-        let hub = begin(&limits, &store, 0, shards, now, 1);
+        let hub = begin(&limits, &store, version, shards, now, 1);
         let streams = STREAMS
             .iter()
             .map(|(name, ..)| {
-                let rule = rule(0, name).filter(|rule| rule.size > 0);
+                let rule = rule(version, name).filter(|rule| rule.size > 0);
                 ((*name).to_owned(), Stream { rule, lives: vec![Life::default()] })
             })
             .collect();
@@ -118,7 +123,7 @@ impl World {
             now,
             commit: None,
             limits,
-            version: 0,
+            version,
             lives: 1,
             used: Vec::new(),
             thieves: VecDeque::new(),
