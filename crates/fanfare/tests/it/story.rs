@@ -55,12 +55,12 @@ pub(crate) fn timestamp(since: Duration) -> String {
 
 fn tell(stack: &Stack) {
     let (employer, worker) = (stack.register("erin", "employer"), stack.register("wanda", "worker"));
+    // What registering told is no part of the story, and must not come between a question and its answer.
+    stack.wait_until_relayed();
     let mut at_employer = stack.connect(&employer);
     at_employer.subscribe(&["jobs", "payments"]);
     let mut at_worker = stack.connect(&worker);
     at_worker.subscribe(&["jobs"]);
-    // What registering told may still be on its way, or gone: neither is part of the story.
-    stack.wait_until_relayed();
     at_employer.ping_barrier();
     at_worker.ping_barrier();
 

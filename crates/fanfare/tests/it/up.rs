@@ -179,7 +179,7 @@ fn after_an_orderly_stop_the_files_are_whole_and_can_be_copied() {
     let files = std::fs::read_dir(&data).expect("the directory").flatten();
     let mut names: Vec<String> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    assert_eq!(names, ["job-service.db", "payment-service.db", "user-service.db"]);
+    assert_eq!(names, ["hub.db", "hub.lock", "job-service.db", "payment-service.db", "user-service.db"]);
 }
 
 #[test]
