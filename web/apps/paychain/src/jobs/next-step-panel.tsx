@@ -42,10 +42,13 @@ export function NextStepPanel({ job, viewer, thumb }: NextStepPanelProps) {
     return () => clearTimeout(timer);
   }, [acted]);
 
-  // What went wrong in one state of the job is nothing to say of the next.
-  const { reset } = accept;
+  // What went wrong in one state of the job is nothing to say of the next. What is under way goes on: its event may be here
+  // before its answer, which still says where the focus goes.
+  const { error, reset } = accept;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the state of the job is what it is about.
-  useEffect(() => reset(), [job.status, reset]);
+  useEffect(() => {
+    if (error) reset();
+  }, [job.status, reset]);
 
   // Beside the button that was pressed, so that it is seen.
   const refusal = accept.error !== null && <Refusal action="accept" error={accept.error} />;
