@@ -8,8 +8,7 @@
 //!
 //! Not here: what is on disk (the `journal` crate).
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use protocol::channels::{self, Listing};
@@ -45,30 +44,18 @@ pub(crate) const WATCH_PREFIX: &str = "@presence:";
 
 /// What the publications of one batch share: once one of them could not be stored, those after it are refused too.
 #[derive(Debug, Default)]
-pub struct Fate(AtomicU8);
+pub struct Fate(OnceLock<PublishError>);
 
 impl Fate {
-    /// Why later publications are refused.
+    /// Why later publications are refused; the first reason stays.
     #[must_use]
     pub fn failure(&self) -> Option<PublishError> {
-        match self.0.load(Ordering::Acquire) {
-            0 => None,
-            1 => Some(PublishError::Overloaded),
-            2 => Some(PublishError::Draining),
-            3 => Some(PublishError::StorageFull),
-            _ => Some(PublishError::StorageFailed),
-        }
+        self.0.get().copied()
     }
 
     /// Refuses all later ones.
     pub fn fail(&self, why: PublishError) {
-        let code = match why {
-            PublishError::Overloaded => 1,
-            PublishError::Draining => 2,
-            PublishError::StorageFull => 3,
-            PublishError::StorageFailed => 4,
-        };
-        self.0.store(code, Ordering::Release);
+        self.0.get_or_init(|| why);
     }
 }
 

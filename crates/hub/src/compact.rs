@@ -2,8 +2,8 @@
 //!
 //! A group is one row, and stays while a single one of its events is kept; so a quiet stream beside a busy one would hold
 //! all of the busy one's past. Once the groups on disk hold more than twice what is kept, and a spare
-//! ([`HistoryLimits::spare`](crate::HistoryLimits::spare)), the oldest are moved: of each byte that is written again, at least one is given back. Not here: when a group is no longer needed at
-//! all (`commit`).
+//! ([`HistoryLimits::spare`](crate::HistoryLimits::spare)), the oldest are moved: for each byte that is written again, at
+//! least one is given back. Not here: when a group is no longer needed at all (`commit`).
 
 use std::sync::{Arc, Weak};
 

@@ -28,7 +28,8 @@ pub(crate) use read::{Cursor, Located, Read};
 /// The bounds of what is kept in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryLimits {
-    /// Bytes of publications that all streams keep together, by estimate; twice that at most, and [`HistoryLimits::spare`], are on disk.
+    /// Bytes of publications that all streams keep together, by estimate; on disk are twice that at most, and
+    /// [`HistoryLimits::spare`].
     pub bytes: usize,
     /// Streams whose offsets are known.
     pub streams: usize,

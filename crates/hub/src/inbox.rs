@@ -207,7 +207,7 @@ pub(crate) enum Caller {
     /// A connection of a shard.
     Connection(usize, ConnectionId),
     /// An operator.
-    Operator(tokio::sync::mpsc::UnboundedSender<()>),
+    Operator(tokio::sync::mpsc::Sender<()>),
 }
 
 /// A question about a user's connections, to all shards.
@@ -218,7 +218,7 @@ pub(crate) struct Question {
 }
 
 /// Where shards put what they know of a user's connections.
-pub(crate) type Answers = tokio::sync::mpsc::UnboundedSender<Vec<ConnectionInfo>>;
+pub(crate) type Answers = tokio::sync::mpsc::Sender<Vec<ConnectionInfo>>;
 
 /// A connection, as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -243,7 +243,7 @@ pub struct ConnectionInfo {
 #[derive(Debug)]
 pub(crate) struct Expulsion {
     pub user: Box<str>,
-    pub counts: tokio::sync::mpsc::UnboundedSender<u32>,
+    pub counts: tokio::sync::mpsc::Sender<u32>,
 }
 
 /// How the connections of all shards are told when to come back.

@@ -18,8 +18,6 @@ pub struct StreamInfo {
     pub subscribers: u32,
     /// Connections that get what is published there: those, and whose own it is.
     pub followers: u32,
-    /// Users that are present.
-    pub present: usize,
     /// Its history; none where nothing is known of it.
     pub history: Option<HistoryInfo>,
     /// States that are kept for those who come later.
@@ -82,7 +80,6 @@ impl Hub {
             name: name.to_owned(),
             subscribers: entry.as_ref().map_or(0, |entry| entry.subscribers()),
             followers: entry.as_ref().map_or(0, |entry| entry.followers()),
-            present,
             history,
             retained,
         })
@@ -94,7 +91,7 @@ impl Hub {
     /// Nothing is lost when the future is dropped.
     pub async fn present(&self, channel: &str, most: usize) -> Listing {
         if self.registry().get(channel).is_some_and(|entry| !entry.is_tracked()) {
-            let (done, mut told) = mpsc::unbounded_channel();
+            let (done, mut told) = mpsc::channel(1);
             self.call_roll(channel, Caller::Operator(done));
             // The end of the sender, without a word, is the end of the hub.
             let _ = told.recv().await;
@@ -107,7 +104,8 @@ impl Hub {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn connections_of(&self, user: &str) -> Vec<ConnectionInfo> {
-        let (answers, mut told) = mpsc::unbounded_channel();
+        // Each shard answers once, so there is always room.
+        let (answers, mut told) = mpsc::channel(self.shards().max(1));
         for shard in 0..self.shards() {
             let question = Question { user: user.into(), answers: answers.clone() };
             self.tell(shard, Message::Connections(Box::new(question)));
@@ -126,7 +124,7 @@ impl Hub {
     /// # Cancel safety
     /// They are closed even if the future is dropped.
     pub async fn disconnect_user(&self, user: &str) -> u32 {
-        let (counts, mut told) = mpsc::unbounded_channel();
+        let (counts, mut told) = mpsc::channel(self.shards().max(1));
         for shard in 0..self.shards() {
             let expulsion = Expulsion { user: user.into(), counts: counts.clone() };
             self.tell(shard, Message::Disconnect(Box::new(expulsion)));

@@ -97,7 +97,7 @@ impl<L: Link> Shard<L> {
             match &roll.caller {
                 &Caller::Connection(shard, _) => self.hub.tell(shard, Message::Rolled(roll)),
                 // The operator may have gone.
-                Caller::Operator(done) => drop(done.send(())),
+                Caller::Operator(done) => drop(done.try_send(())),
             }
         }
     }

@@ -154,7 +154,7 @@ impl<L: Link> Shard<L> {
             })
             .collect();
         // Nobody may be waiting any longer.
-        let _ = question.answers.send(infos);
+        let _ = question.answers.try_send(infos);
     }
 
     /// Closes the connections of a user, as an operator wants.
@@ -170,6 +170,6 @@ impl<L: Link> Shard<L> {
             }
             self.close(key, &Disconnect::DISCONNECTED, now);
         }
-        let _ = expulsion.counts.send(u32::try_from(keys.len()).unwrap_or(u32::MAX));
+        let _ = expulsion.counts.try_send(u32::try_from(keys.len()).unwrap_or(u32::MAX));
     }
 }
