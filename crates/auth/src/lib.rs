@@ -43,4 +43,4 @@ pub use jwks::{FeedError, Jwks, JwksError, JwksSettings, JwksStatus};
 pub use jwt::{JwtSettings, JwtSetupError, TokenError, Verifier};
 pub use origin::{CorsAnswer, Environment, OriginError, OriginPolicy};
 pub use pem::PublicKeyError;
-pub use publisher::{Publisher, PublisherPolicy, Refusal, RequestFacts, Route};
+pub use publisher::{Publisher, PublisherPolicy, Refusal, RequestFacts, Route, is_forwarding_header};

@@ -3,6 +3,7 @@
 use clap::{Arg, Args, Command};
 use job_service::JobFlags;
 use payment_service::PaymentFlags;
+use pubsub_bridge::{BridgeFlags, process};
 use rest::Program;
 use rest::settings::ServiceFlags;
 use service_kit::settings::tables;
@@ -36,6 +37,13 @@ const OWN: &str = "
 And each its own:
 ";
 
+const BRIDGE: &str = "
+## The bridge from Pub/Sub as a process of its own
+
+`pubsub-bridge` ([pubsub-bridge.md](pubsub-bridge.md)) has neither users nor a database. It takes the settings under
+[Pub/Sub](#pubsub) above, and these alone:
+";
+
 /// The page as it should stand in `docs/configuration-services.md`.
 pub(crate) fn configuration() -> String {
     let mut page =
@@ -49,6 +57,9 @@ pub(crate) fn configuration() -> String {
     page.push_str(&tables(&own::<UserFlags>(), 3));
     page.push_str(&tables(&own::<JobFlags>(), 3));
     page.push_str(&tables(&own::<PaymentFlags>(), 3));
+    page.push_str(BRIDGE);
+    let shared: Vec<String> = own::<BridgeFlags>().get_arguments().map(id).collect();
+    page.push_str(&tables(&without(process::command(), &shared), 3));
     page
 }
 
@@ -89,8 +100,8 @@ mod tests {
 
     #[test]
     fn every_setting_says_what_it_does_and_takes() {
-        for command in [up::command(), common(), own::<UserFlags>(), own::<JobFlags>(), own::<PaymentFlags>()]
-        {
+        let own = [own::<UserFlags>(), own::<JobFlags>(), own::<PaymentFlags>()];
+        for command in [up::command(), common(), process::command()].into_iter().chain(own) {
             assert_eq!(gaps(&command), Vec::<String>::new());
         }
     }

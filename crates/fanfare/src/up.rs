@@ -17,6 +17,7 @@ use hub_client::{HubClient, HubSettings};
 use job_service::{JobService, PaymentSettings};
 use payment_service::{PaymentFlags, PaymentService};
 use protocol::ChannelPattern;
+use pubsub_bridge::{Bridge, BridgeFlags};
 use rest::{Callers, Operations};
 use service_kit::arguments::Secret;
 use service_kit::settings::SettingsError;
@@ -24,7 +25,9 @@ use service_kit::shutdown::{Shutdown, Token};
 use service_kit::{limits, telemetry};
 use store::Location;
 use user_service::{UserFlags, UserService};
-use websocket_server::config::{self, Config, Launch, Program};
+use websocket_server::config::{
+    self, Config, Endpoint, EndpointAuth, Environment, IfTaken, Launch, OwnPort, Program, Warning,
+};
 use websocket_server::{Extension, FrontPage, Server};
 
 use crate::app::App;
@@ -35,6 +38,10 @@ const KEY_BYTES: usize = 32;
 
 /// The directory of what outlives the process, where none is named.
 const DATA: &str = "fanfare-data";
+
+/// The ports that the dashboard's and the receipts' clients know (contract: channels, Environment).
+const DASHBOARD_PORT: u16 = 5000;
+const RECEIPTS_PORT: u16 = 8765;
 
 /// Events that each durable stream keeps, and for how long: a week, so that who was on holiday need not fetch anew.
 const DURABLE_EVENTS: u32 = 1000;
@@ -71,6 +78,8 @@ pub(crate) struct UpFlags {
     user: UserFlags,
     #[command(flatten)]
     payment: PaymentFlags,
+    #[command(flatten)]
+    bridge: BridgeFlags,
 }
 
 /// Where the app was not built.
@@ -143,15 +152,52 @@ fn checked(mut config: Config, own: UpFlags) -> Result<(Config, UpFlags), Settin
     }
     let directory = config.storage.directory.take();
     config.storage.directory = Some(directory.unwrap_or_else(|| DATA.into()));
-    config.rules = config.rules.with_defaults(durable());
+    config.rules = config.rules.with_defaults(durable(&own));
+    own_ports(&mut config);
+    open_dashboard(&mut config);
     Ok((config, own))
 }
 
+/// Gives dashboard and receipts the ports that their clients know, where those are free and not switched off (contract:
+/// channels, Environment).
+fn own_ports(config: &mut Config) {
+    let off = config.listen.off;
+    for (name, port, is_off) in
+        [("dashboard", DASHBOARD_PORT, off.dashboard), ("receipts", RECEIPTS_PORT, off.receipts)]
+    {
+        let is_there = |endpoint: &&mut Endpoint| endpoint.name == name && endpoint.path.is_some();
+        if let Some(endpoint) = config.endpoints.iter_mut().find(is_there)
+            && endpoint.port.is_none()
+            && !is_off
+            && config.listen.address.port() != port
+        {
+            endpoint.port = Some(OwnPort { port, if_taken: IfTaken::GoOn });
+        }
+    }
+}
+
+/// Lets the dashboard's clients in as they are in the field, without tokens, where nobody but this machine can reach them
+/// (contract: dashboard).
+fn open_dashboard(config: &mut Config) {
+    let is_local = config.listen.address.ip().is_loopback();
+    if !is_local || config.environment == Environment::Production {
+        return;
+    }
+    let is_default = |endpoint: &&mut Endpoint| endpoint.name == "dashboard" && !endpoint.is_auth_chosen;
+    if let Some(endpoint) = config.endpoints.iter_mut().find(is_default) {
+        endpoint.auth = EndpointAuth::OffUnlessForwarded;
+        config.warnings.push(Warning::OpenDashboard);
+    }
+}
+
 /// The streams that are on disk unless the configuration says otherwise (contract: channels, Identity and permission).
-fn durable() -> Vec<ChannelRule> {
+fn durable(own: &UpFlags) -> Vec<ChannelRule> {
     let history = Some(HistoryRule { size: DURABLE_EVENTS, age: DURABLE_AGE, durable: true });
+    // With a bridge the receipts too: a hub that comes again then knows which of them it has had.
+    let receipts = own.bridge.is_wanted().then_some(pubsub_bridge::CHANNEL);
     ["@all", "user:*", "jobs", "payments"]
         .into_iter()
+        .chain(receipts)
         .filter_map(|pattern| ChannelPattern::new(pattern).ok())
         .map(|pattern| ChannelRule { pattern, subscribe: None, publish: None, history })
         .collect()
@@ -195,6 +241,7 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
         tracing::info!("listening on {scheme}://{address}");
         // For whoever started the process: the one line that says that it answers, and where.
         println!("listening on {scheme}://{address}");
+        server.announce_own();
         if own.demo {
             let base = base.to_owned();
             actix_rt::spawn(async move {
@@ -229,6 +276,7 @@ struct Services {
     user: UserService,
     job: JobService,
     payment: PaymentService,
+    bridge: Option<Bridge>,
 }
 
 impl Services {
@@ -262,6 +310,14 @@ impl Services {
         payment.environment = config.environment;
         payment.demo_balance = own.payment.demo_balance_usd;
         payment.payments_channel = own.payment.payments_channel;
+        let bridge = match own.bridge.is_wanted() {
+            true => {
+                let mut settings = Bridge::settings(hub.clone(), shutdown.clone())?;
+                own.bridge.apply(&mut settings);
+                Some(Bridge::open(settings).context("the bridge to Pub/Sub")?)
+            }
+            false => None,
+        };
         let job = job_service::Settings {
             location: location("job-service"),
             hub,
@@ -273,6 +329,7 @@ impl Services {
             user,
             payment: PaymentService::open(payment).await.context("the payment service")?,
             job: JobService::open(job).await.context("the job service")?,
+            bridge,
         })
     }
 
@@ -281,8 +338,10 @@ impl Services {
         tokio::join!(self.user.close(), self.job.close(), self.payment.close());
     }
 
-    fn operations(&self) -> [Operations; 3] {
-        [self.user.operations(), self.job.operations(), self.payment.operations()]
+    fn operations(&self) -> Vec<Operations> {
+        let mut all = vec![self.user.operations(), self.job.operations(), self.payment.operations()];
+        all.extend(self.bridge.as_ref().map(Bridge::operations));
+        all
     }
 
     fn configure(&self, config: &mut ServiceConfig) {
@@ -296,14 +355,19 @@ impl Services {
 
     /// Starts the background work of each; it ends soon after the shutdown begins.
     fn start(&self, shutdown: &Token) -> Vec<(&'static str, tokio::task::JoinHandle<()>)> {
-        let Self { user, job, payment } = self.clone();
+        let Self { user, job, payment, bridge } = self.clone();
         let token = || shutdown.clone();
-        let (for_user, for_job, for_payment) = (token(), token(), token());
-        vec![
+        let (for_user, for_job, for_payment, for_bridge) = (token(), token(), token(), token());
+        let mut work = vec![
             ("user-service", actix_rt::spawn(async move { user.run(for_user).await })),
             ("job-service", actix_rt::spawn(async move { job.run(for_job).await })),
             ("payment-service", actix_rt::spawn(async move { payment.run(for_payment).await })),
-        ]
+        ];
+        if let Some(bridge) = bridge {
+            let carry = actix_rt::spawn(async move { bridge.run(for_bridge).await });
+            work.push((pubsub_bridge::NAME, carry));
+        }
+        work
     }
 }
 

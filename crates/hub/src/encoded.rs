@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use protocol::timestamp::Timestamp;
+use protocol::timestamp::{Timestamp, TimestampFormat};
 use protocol::websocket::{compress, compressed_text_frame, text_frame};
-use protocol::{ConnectionId, Epoch, Position, Publication, channels};
+use protocol::{ConnectionId, Epoch, Position, Publication, channels, flat};
 use smallvec::SmallVec;
 
 use crate::metrics::Metrics;
@@ -29,24 +29,73 @@ pub enum Wire {
     Placed,
     /// The same with permessage-deflate.
     PlacedDeflate,
+    /// Flat events whose times have milliseconds.
+    FlatMilliseconds,
+    /// The same with permessage-deflate.
+    FlatMillisecondsDeflate,
+    /// Flat events whose times have microseconds.
+    FlatMicroseconds,
+    /// The same with permessage-deflate.
+    FlatMicrosecondsDeflate,
+    /// Flat events whose times have seconds.
+    FlatSeconds,
+    /// The same with permessage-deflate.
+    FlatSecondsDeflate,
     /// Server-sent events: each tells the positions of its connection, so none is shared.
     Events,
 }
 
 /// How many wires have frames that connections share.
-pub const WIRES: usize = 4;
+pub const WIRES: usize = 10;
+
+/// How many of them are those of envelopes: the first.
+const ENVELOPES: usize = 4;
 
 /// The shared wires, by their index.
-pub(crate) const SHARED: [Wire; WIRES] =
-    [Wire::Channels, Wire::ChannelsDeflate, Wire::Placed, Wire::PlacedDeflate];
+pub(crate) const SHARED: [Wire; WIRES] = [
+    Wire::Channels,
+    Wire::ChannelsDeflate,
+    Wire::Placed,
+    Wire::PlacedDeflate,
+    Wire::FlatMilliseconds,
+    Wire::FlatMillisecondsDeflate,
+    Wire::FlatMicroseconds,
+    Wire::FlatMicrosecondsDeflate,
+    Wire::FlatSeconds,
+    Wire::FlatSecondsDeflate,
+];
 
 impl Wire {
-    /// The dialect's name, for metrics.
+    /// The wire of a new connection whose events are envelopes.
     #[must_use]
-    pub const fn dialect(self) -> &'static str {
+    pub const fn envelopes(packing: Packing) -> Self {
+        match packing {
+            Packing::Plain => Self::Channels,
+            Packing::Deflate => Self::ChannelsDeflate,
+        }
+    }
+
+    /// The wire of a connection whose events are flat.
+    #[must_use]
+    pub const fn flat(format: TimestampFormat, packing: Packing) -> Self {
+        match (format, packing) {
+            (TimestampFormat::Milliseconds, Packing::Plain) => Self::FlatMilliseconds,
+            (TimestampFormat::Milliseconds, Packing::Deflate) => Self::FlatMillisecondsDeflate,
+            (TimestampFormat::Microseconds, Packing::Plain) => Self::FlatMicroseconds,
+            (TimestampFormat::Microseconds, Packing::Deflate) => Self::FlatMicrosecondsDeflate,
+            (TimestampFormat::Seconds, Packing::Plain) => Self::FlatSeconds,
+            (TimestampFormat::Seconds, Packing::Deflate) => Self::FlatSecondsDeflate,
+        }
+    }
+
+    /// How the times of flat events are written; none where events are envelopes.
+    #[must_use]
+    pub const fn timestamps(self) -> Option<TimestampFormat> {
         match self {
-            Self::Events => "events",
-            _ => "channels",
+            Self::FlatMilliseconds | Self::FlatMillisecondsDeflate => Some(TimestampFormat::Milliseconds),
+            Self::FlatMicroseconds | Self::FlatMicrosecondsDeflate => Some(TimestampFormat::Microseconds),
+            Self::FlatSeconds | Self::FlatSecondsDeflate => Some(TimestampFormat::Seconds),
+            _ => None,
         }
     }
 
@@ -62,7 +111,20 @@ impl Wire {
     /// Whether messages may be compressed.
     #[must_use]
     pub const fn is_deflate(self) -> bool {
-        matches!(self, Self::ChannelsDeflate | Self::PlacedDeflate)
+        !matches!(self.plain(), same if same as u8 == self as u8)
+    }
+
+    /// The same without compression.
+    #[must_use]
+    pub const fn plain(self) -> Self {
+        match self {
+            Self::ChannelsDeflate => Self::Channels,
+            Self::PlacedDeflate => Self::Placed,
+            Self::FlatMillisecondsDeflate => Self::FlatMilliseconds,
+            Self::FlatMicrosecondsDeflate => Self::FlatMicroseconds,
+            Self::FlatSecondsDeflate => Self::FlatSeconds,
+            plain => plain,
+        }
     }
 
     /// The wire of the same connection once it has asked for recovery.
@@ -71,9 +133,18 @@ impl Wire {
         match self {
             Self::Channels => Self::Placed,
             Self::ChannelsDeflate => Self::PlacedDeflate,
-            placed => placed,
+            other => other,
         }
     }
+}
+
+/// Whether a client agreed to permessage-deflate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// It did not.
+    Plain,
+    /// It did.
+    Deflate,
 }
 
 /// A stream in one of its lives.
@@ -131,7 +202,9 @@ pub struct Encoded {
     /// How many streams keep it.
     keepers: AtomicU32,
     group: AtomicU64,
-    frames: [OnceLock<Bytes>; WIRES],
+    frames: [OnceLock<Bytes>; ENVELOPES],
+    /// Frames on the flat wires, made with the first of them: most events have no reader there.
+    flat: OnceLock<Box<[OnceLock<Bytes>; WIRES - ENVELOPES]>>,
     /// Frames of an event of several streams, by the set of those that a connection follows.
     subsets: Mutex<SmallVec<[(u64, Wire, Bytes); 0]>>,
 }
@@ -161,7 +234,8 @@ impl Encoded {
             keepers: AtomicU32::new(0),
             group: AtomicU64::new(ordered.group),
             ordered,
-            frames: [const { OnceLock::new() }; WIRES],
+            frames: [const { OnceLock::new() }; ENVELOPES],
+            flat: OnceLock::new(),
             subsets: Mutex::default(),
         }
     }
@@ -265,16 +339,25 @@ impl Encoded {
     /// others look different for each set of streams.
     pub(crate) fn frame(&self, wire: Wire, metrics: &Metrics) -> &Bytes {
         let index = wire.index().unwrap_or_default();
-        self.frames[index].get_or_init(|| match wire {
-            Wire::Channels | Wire::Events => {
+        let slot = match index.checked_sub(ENVELOPES) {
+            None => &self.frames[index],
+            Some(index) => &self.flat.get_or_init(Box::default)[index],
+        };
+        slot.get_or_init(|| match (wire, wire.timestamps()) {
+            (wire, _) if wire.is_deflate() => self.deflated(self.frame(wire.plain(), metrics), metrics),
+            (Wire::Placed, _) => self.encode_placed(&self.ordered.places, metrics),
+            (_, Some(format)) => {
+                metrics.encodings.inc();
+                let mut text = Vec::new();
+                flat::write_event(&self.publication, format, &mut text);
+                text_frame(&text)
+            }
+            _ => {
                 metrics.encodings.inc();
                 let mut text = Vec::new();
                 channels::write_event(&self.publication, &mut text);
                 text_frame(&text)
             }
-            Wire::Placed => self.encode_placed(&self.ordered.places, metrics),
-            Wire::ChannelsDeflate => self.deflated(self.frame(Wire::Channels, metrics), metrics),
-            Wire::PlacedDeflate => self.deflated(self.frame(Wire::Placed, metrics), metrics),
         })
     }
 
@@ -299,6 +382,9 @@ impl Encoded {
     /// The frame on a placed wire for a connection that sees these of its places. None where it sees none: then it got
     /// the event as itself alone.
     pub(crate) fn placed(&self, wire: Wire, set: &Seen, metrics: &Metrics) -> Option<Bytes> {
+        if wire.timestamps().is_some() {
+            return Some(self.frame(wire, metrics).clone());
+        }
         if set.is_empty() {
             return None;
         }
@@ -361,10 +447,15 @@ impl Encoded {
         if self.deflate_min.is_none_or(|min| size < min) {
             return plain.clone();
         }
-        let packed = compressed_text_frame(&compress(payload(plain)));
-        metrics.deflations.inc();
-        if packed.len() < plain.len() { packed } else { plain.clone() }
+        packed(plain, metrics)
     }
+}
+
+/// A text frame compressed, where that makes it smaller.
+pub(crate) fn packed(plain: &Bytes, metrics: &Metrics) -> Bytes {
+    let packed = compressed_text_frame(&compress(payload(plain)));
+    metrics.deflations.inc();
+    if packed.len() < plain.len() { packed } else { plain.clone() }
 }
 
 /// What stands for the stream of an event that a connection got as itself alone.

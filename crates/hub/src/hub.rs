@@ -12,7 +12,9 @@ use protocol::timestamp::Timestamp;
 use protocol::{ConnectionId, Position, Stream, Target};
 use tokio::sync::oneshot;
 
-use crate::encoded::{Encoded, StreamKey, Wire};
+use crate::dialects::Dialect;
+use crate::encoded::{Encoded, StreamKey};
+use crate::endpoint::{Endpoint, EndpointIndex};
 use crate::identity::Identity;
 use crate::inbox::{
     Caller, Closing, Delivery, DrainPlan, Inbox, Message, Reply, Roll, Tally, To, Union, Wake,
@@ -41,6 +43,9 @@ pub struct Hub {
     presence: Presence,
     resumes: Resumes,
     connections: AtomicUsize,
+    /// Connections that were welcomed and have not ended.
+    open: AtomicUsize,
+    endpoints: Vec<Endpoint>,
     draining: AtomicBool,
     rules: ChannelRules,
     limits: Limits,
@@ -66,6 +71,8 @@ pub struct Beginning {
     pub now: Option<Timestamp>,
     /// Random bits of this process: epochs of streams in memory are made from them.
     pub random: [u8; 32],
+    /// Where clients come in; none is that of `/ws` alone.
+    pub endpoints: Vec<Endpoint>,
 }
 
 impl Hub {
@@ -84,7 +91,10 @@ impl Hub {
         wakes: Vec<Box<dyn Wake>>,
         beginning: Beginning,
     ) -> Self {
-        let Beginning { stored, now, random } = beginning;
+        let Beginning { stored, now, random, mut endpoints } = beginning;
+        if endpoints.is_empty() {
+            endpoints.push(Endpoint::new(Dialect::CHANNELS, &limits));
+        }
         let has_journal = stored.is_some();
         let secret = stored.as_ref().map_or(random, |stored| stored.secret);
         let [a, b, c, d, ..] = random;
@@ -101,6 +111,8 @@ impl Hub {
             presence,
             resumes,
             connections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            endpoints,
             draining: AtomicBool::new(false),
             rules,
             limits,
@@ -167,6 +179,21 @@ impl Hub {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were welcomed and have not ended.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Where a connection came in.
+    ///
+    /// # Panics
+    /// When there is no such endpoint.
+    #[must_use]
+    pub fn endpoint(&self, index: EndpointIndex) -> &Endpoint {
+        &self.endpoints[usize::from(index)]
     }
 
     /// Publications that wait in all shards' queues.
@@ -431,7 +458,7 @@ impl Hub {
             return;
         }
         // Whole milliseconds, rounded up: what clients are told differs, and spans the spread.
-        let gaps = u128::from(self.registry.everyone().followers().saturating_sub(1).max(1));
+        let gaps = self.open_connections().saturating_sub(1).max(1) as u128;
         let step = u64::try_from(spread.as_millis().div_ceil(gaps)).unwrap_or(u64::MAX).max(1);
         let step = Duration::from_millis(step);
         let shards = u32::try_from(self.inboxes.len()).unwrap_or(1);
@@ -483,9 +510,19 @@ impl Hub {
         metrics.history_evictions.inc_by(order.history.take_evicted());
     }
 
-    pub(crate) fn opened(&self, wire: Wire) {
+    pub(crate) fn opened(&self, label: &str) {
         self.metrics.connections_opened.inc();
-        self.metrics.connections.with_label_values(&[wire.dialect()]).inc();
+        self.metrics.connections.with_label_values(&[label]).inc();
+    }
+
+    /// A connection was welcomed.
+    pub(crate) fn welcomed(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One that was welcomed has ended.
+    pub(crate) fn departed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

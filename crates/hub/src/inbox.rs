@@ -167,6 +167,10 @@ pub(crate) enum Message {
     Connections(Box<Question>),
     /// Close the connections of a user.
     Disconnect(Box<Expulsion>),
+    /// Say what an open connection has, to one that says that it is its successor.
+    Ask(Box<Ask>),
+    /// The answer.
+    Told(Box<Told>),
 }
 
 /// The positions that a client gave with a `resume`.
@@ -189,6 +193,26 @@ pub(crate) struct TakenOver {
     pub to: ConnectionId,
     pub given: Given,
     /// What the old connection had; none where it is not to be had.
+    pub entry: Option<ResumeEntry>,
+}
+
+/// The question of a connection for the one that its client had before, from shard to shard.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub former: ConnectionId,
+    pub user: Option<Box<str>>,
+    /// Where the new connection is.
+    pub shard: usize,
+    pub to: ConnectionId,
+    /// Shards that are still to be asked.
+    pub left: usize,
+}
+
+/// The answer to it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub to: ConnectionId,
+    /// What the old connection has; none where there is none.
     pub entry: Option<ResumeEntry>,
 }
 
@@ -226,7 +250,7 @@ pub struct ConnectionInfo {
     /// Its id.
     pub connection_id: String,
     /// The wire format: `channels` or `events`.
-    pub dialect: &'static str,
+    pub dialect: String,
     /// The channels that it is subscribed to.
     pub channels: Vec<String>,
     /// Whether it asked for recovery.

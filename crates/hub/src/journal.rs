@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use protocol::timestamp::Timestamp;
-use protocol::{ConnectionId, Epoch, PublicationId};
+use protocol::{ConnectionId, Epoch, Position, PublicationId};
 
 use crate::idempotency::ScopedKey;
 
@@ -92,6 +92,9 @@ pub struct ResumeEntry {
     pub channels: Vec<Box<str>>,
     /// When it dropped; none while it is open.
     pub dropped: Option<Timestamp>,
+    /// Where its client stood for sure in each of its streams, where it comes back by the connection's id. One that comes
+    /// back by a token tells that itself.
+    pub arrived: Option<Vec<(Box<str>, Position)>>,
 }
 
 /// A change of what can be resumed.

@@ -6,7 +6,9 @@
 
 mod commit;
 mod compact;
+mod dialects;
 pub mod encoded;
+mod endpoint;
 mod history;
 mod hub;
 pub mod idempotency;
@@ -26,11 +28,12 @@ pub mod registry;
 mod resume;
 mod retained;
 pub mod rules;
-mod session;
 mod shard;
 
 pub use commit::{Commit, Fate, Wait};
-pub use encoded::Wire;
+pub use dialects::{Defaults, Dialect, MAX_WINDOW};
+pub use encoded::{Packing, Wire};
+pub use endpoint::{Endpoint, EndpointIndex, Naming};
 pub use history::HistoryLimits;
 pub use hub::{Admission, Beginning, Hub};
 pub use identity::Identity;

@@ -58,6 +58,10 @@ pub struct Metrics {
     pub history_evictions: IntCounter,
     /// Streams that clients came back to, by whether all that they missed was there.
     pub recoveries: IntCounterVec,
+    /// Messages in which several events went out together.
+    pub batches: IntCounter,
+    /// Events in them.
+    pub batched: IntCounter,
     /// Events given to clients from history.
     pub replayed: IntCounter,
     /// Connections that are being given what they missed.
@@ -154,6 +158,8 @@ impl Metrics {
                 "Streams that clients came back to, by outcome",
                 "outcome",
             ),
+            batches: counter("fanfare_batches_total", "Messages in which several events went out together"),
+            batched: counter("fanfare_batched_events_total", "Events that went out in such messages"),
             replayed: counter("fanfare_replayed_total", "Events given to clients from history"),
             replays: gauge("fanfare_replays", "Connections being given what they missed"),
             resumes: counters(

@@ -36,7 +36,6 @@ pub struct StreamEntry {
 struct Slot {
     followers: AtomicU32,
     subscribers: AtomicU32,
-    owners: AtomicU32,
     list: AtomicU32,
 }
 
@@ -70,7 +69,6 @@ impl StreamEntry {
         let slot = || Slot {
             followers: AtomicU32::new(0),
             subscribers: AtomicU32::new(0),
-            owners: AtomicU32::new(0),
             list: AtomicU32::new(NO_LIST),
         };
         let slots = (0..shards).map(|_| slot()).collect();
@@ -96,10 +94,6 @@ impl StreamEntry {
     }
 
     /// Connections whose own stream this is: those of the user, or all.
-    fn owners(&self) -> u32 {
-        self.slots.iter().map(|slot| slot.owners.load(Ordering::Relaxed)).sum()
-    }
-
     /// Whether `shard` has followers.
     #[must_use]
     pub fn is_on(&self, shard: usize) -> bool {
@@ -180,18 +174,16 @@ impl Registry {
         self.bucket(hash).find(hash, |entry| entry.name() == name).cloned()
     }
 
-    /// Adds a follower on `shard`. Returns the stream, and how many connections have it as their own now, on
-    /// all shards; two that come at once never see the same number.
-    pub(crate) fn join(&self, name: &str, shard: usize, how: Membership) -> (Arc<StreamEntry>, u32) {
+    /// Adds a follower on `shard`. Returns the stream.
+    pub(crate) fn join(&self, name: &str, shard: usize, how: Membership) -> Arc<StreamEntry> {
         let add = |entry: &StreamEntry| {
             let slot = &entry.slots[shard];
             slot.followers.fetch_add(1, Ordering::Relaxed);
             slot.subscribers.fetch_add(how.is_subscribed().into(), Ordering::Relaxed);
-            slot.owners.fetch_add(how.is_implied().into(), Ordering::Relaxed);
-            entry.owners()
         };
         if name == ALL {
-            return (Arc::clone(&self.everyone), add(&self.everyone));
+            add(&self.everyone);
+            return Arc::clone(&self.everyone);
         }
         let hash = self.hasher.hash_one(name);
         let mut bucket = self.bucket(hash);
@@ -199,8 +191,8 @@ impl Registry {
             .entry(hash, |entry| entry.name() == name, |entry| self.hasher.hash_one(entry.name()))
             .or_insert_with(|| Arc::new(StreamEntry::new(name, self.shards)));
         let entry = Arc::clone(entry.get());
-        let owners = add(&entry);
-        (entry, owners)
+        add(&entry);
+        entry
     }
 
     /// Notes that an owner of the stream on `shard` now asked for it besides, or no longer does.
@@ -220,7 +212,6 @@ impl Registry {
         let slot = &entry.slots[shard];
         slot.followers.fetch_sub(1, Ordering::Relaxed);
         slot.subscribers.fetch_sub(how.is_subscribed().into(), Ordering::Relaxed);
-        slot.owners.fetch_sub(how.is_implied().into(), Ordering::Relaxed);
         if entry.followers() == 0
             && let Ok(found) = bucket.find_entry(hash, |other| Arc::ptr_eq(other, entry))
         {
@@ -270,8 +261,8 @@ mod tests {
     fn a_stream_is_there_exactly_while_it_has_followers() {
         let registry = Registry::new(2);
         assert!(registry.get("jobs").is_none());
-        let (first, _) = registry.join("jobs", 0, Membership::Subscribed);
-        let (second, _) = registry.join("jobs", 1, Membership::Subscribed);
+        let first = registry.join("jobs", 0, Membership::Subscribed);
+        let second = registry.join("jobs", 1, Membership::Subscribed);
         assert!(Arc::ptr_eq(&first, &second) && first.followers() == 2);
         assert!(first.is_on(0) && first.is_on(1) && first.subscribers() == 2);
         registry.leave(&first, 0, Membership::Subscribed);
@@ -281,23 +272,22 @@ mod tests {
     }
 
     #[test]
-    fn subscribers_of_a_users_stream_do_not_count_as_the_users_connections() {
+    fn who_follows_a_stream_as_its_own_is_a_subscriber_only_if_it_asked_for_it() {
         let registry = Registry::new(2);
-        let (_, owners) = registry.join("user:7", 0, Membership::Implied);
-        assert_eq!(owners, 1);
-        let (entry, owners) = registry.join("user:7", 1, Membership::Subscribed);
-        assert_eq!(owners, 1);
+        let entry = registry.join("user:7", 0, Membership::Implied);
+        assert_eq!((entry.followers(), entry.subscribers()), (1, 0));
+        registry.join("user:7", 1, Membership::Subscribed);
         registry.mark(&entry, 0, Membership::Both);
-        assert_eq!((entry.followers(), entry.subscribers(), entry.owners()), (2, 2, 1));
+        assert_eq!((entry.followers(), entry.subscribers()), (2, 2));
         registry.leave(&entry, 0, Membership::Both);
-        assert_eq!((entry.followers(), entry.subscribers(), entry.owners()), (1, 1, 0));
+        assert_eq!((entry.followers(), entry.subscribers()), (1, 1));
     }
 
     #[test]
     fn only_channels_that_were_asked_for_are_listed() {
         let registry = Registry::new(1);
         registry.join("user:7", 0, Membership::Implied);
-        let (entry, _) = registry.join("user:8", 0, Membership::Implied);
+        let entry = registry.join("user:8", 0, Membership::Implied);
         registry.mark(&entry, 0, Membership::Both);
         registry.join("jobs", 0, Membership::Subscribed);
         let mut seen = Vec::new();

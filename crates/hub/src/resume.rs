@@ -134,6 +134,20 @@ impl Resumes {
         Found::Nothing
     }
 
+    /// What a dropped connection had whose client comes back by its id. It is not handed over: a tab and its duplicate have
+    /// the same id.
+    pub(crate) fn look_up(
+        &self,
+        connection: ConnectionId,
+        user: Option<&str>,
+        now: Timestamp,
+    ) -> Option<ResumeEntry> {
+        let parked = self.parked();
+        let entry = parked.entries.get(&connection)?;
+        let is_in_time = entry.dropped.is_none_or(|at| age(at, now) <= keep_ms());
+        (entry.arrived.is_some() && entry.user.as_deref() == user && is_in_time).then(|| entry.clone())
+    }
+
     /// Hands a dropped connection over to its user, once.
     pub(crate) fn take(
         &self,
@@ -206,7 +220,11 @@ impl Parked {
 /// What an entry takes up, about.
 fn weight(entry: &ResumeEntry) -> usize {
     let user = entry.user.as_ref().map_or(0, |user| user.len());
-    ENTRY_WEIGHT + user + entry.channels.iter().map(|channel| CHANNEL_WEIGHT + channel.len()).sum::<usize>()
+    let arrived = entry.arrived.iter().flatten().map(|(name, _)| CHANNEL_WEIGHT + name.len()).sum::<usize>();
+    ENTRY_WEIGHT
+        + arrived
+        + user
+        + entry.channels.iter().map(|channel| CHANNEL_WEIGHT + channel.len()).sum::<usize>()
 }
 
 fn age(at: Timestamp, now: Timestamp) -> i64 {
@@ -238,6 +256,7 @@ mod tests {
             user: user.map(Into::into),
             channels: vec!["jobs".into()],
             dropped: Some(at(dropped)),
+            arrived: None,
         }
     }
 

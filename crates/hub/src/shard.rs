@@ -3,6 +3,7 @@
 //! One thread owns a shard and calls it; nothing here blocks, waits or knows a socket. The loop that does is the
 //! server's reactor; the simulation drives the same code with fake links and a clock of its own.
 
+mod batching;
 mod closing;
 mod connection;
 mod delivery;
@@ -12,6 +13,7 @@ mod presence;
 mod recovery;
 mod replay;
 mod resuming;
+mod returning;
 mod subscriptions;
 mod sweep;
 
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
+use protocol::channel::USER_PREFIX;
 use protocol::channels;
 use protocol::timestamp::Timestamp;
 use protocol::websocket::{Incoming, ping_frame, pong_frame};
@@ -27,19 +30,21 @@ use protocol::{ConnectionId, Disconnect};
 use slab::Slab;
 use smallvec::SmallVec;
 
+use self::batching::Batches;
 use self::closing::Farewell;
 use self::connection::{Connection, Counts, Sent, State};
 use self::delivery::{Gather, Run};
 use self::lists::{Follow, Key, Lists};
 use self::replay::Answer;
 use crate::commit::WATCH_PREFIX;
+use crate::dialects::{Step, View};
 use crate::encoded::Wire;
+use crate::endpoint::{EndpointIndex, Naming};
 use crate::hub::{Admission, Hub};
 use crate::identity::{Identity, UserTypes};
 use crate::inbox::{Delivery, Message};
 use crate::link::Link;
 use crate::rate::RateWindow;
-use crate::session::{self, Step, View};
 
 /// The time, as the shard's caller knows it.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +62,12 @@ pub struct Opening {
     pub id: ConnectionId,
     /// What its bytes look like.
     pub wire: Wire,
+    /// Where it came in.
+    pub endpoint: EndpointIndex,
+    /// Whose it may say that it is.
+    pub naming: Naming,
+    /// Over how many milliseconds its events are collected; 0 sends each at once.
+    pub window: u32,
     /// Whose it is.
     pub identity: Option<Identity>,
     /// Its place among the node's connections.
@@ -65,6 +76,15 @@ pub struct Opening {
     pub refusal: Option<Disconnect>,
     /// What it says first, where it cannot send: a client of server-sent events says it all with its request.
     pub first: Option<Box<str>>,
+}
+
+impl Opening {
+    /// A connection of the first endpoint with nothing special.
+    #[must_use]
+    pub fn new(id: ConnectionId, wire: Wire, identity: Option<Identity>, admission: Admission) -> Self {
+        let naming = Naming::default();
+        Self { id, wire, endpoint: 0, naming, window: 0, identity, admission, refusal: None, first: None }
+    }
 }
 
 /// A token that a client wants to go on with; the caller has it verified and answers through
@@ -111,6 +131,8 @@ pub struct Shard<L> {
     run: Option<Run>,
     /// A gather's memory, kept for the next.
     spare: Gather,
+    /// What is collected for connections that want it so.
+    batches: Batches,
     /// Connections whose Close frame is out, and when they are cut. By id, since places are used again.
     closing: VecDeque<(ConnectionId, u64)>,
     /// Ended connections whose places a gather may still name.
@@ -144,6 +166,7 @@ impl<L: Link> Shard<L> {
             queue: VecDeque::new(),
             run: None,
             spare: Gather::default(),
+            batches: Batches::default(),
             closing: VecDeque::new(),
             graveyard: Vec::new(),
             ended: Vec::new(),
@@ -209,11 +232,11 @@ impl<L: Link> Shard<L> {
 
     /// Takes a connection in: welcomes it, or closes it where it is refused.
     pub fn open(&mut self, link: L, opening: Opening, now: Now) -> Key {
-        let Opening { id, wire, mut identity, admission, refusal, first } = opening;
+        let Opening { id, wire, endpoint, naming, window, mut identity, admission, refusal, first } = opening;
         self.clock = now;
         identity.iter_mut().for_each(|identity| self.user_types.share(identity));
         let key = self.next_key();
-        let interval = to_ms(self.hub.limits().ping_interval);
+        let interval = to_ms(self.hub.endpoint(endpoint).ping_interval);
         // The first pings of connections that came together are spread over half an interval.
         let phase = interval / 2 * u64::from(key % 64) / 64;
         self.connections.insert(Connection {
@@ -229,17 +252,31 @@ impl<L: Link> Shard<L> {
             ping_due: wrap(now.ms + interval - phase),
             close_code: 1006,
             wire,
+            endpoint,
+            naming,
+            is_batching: false,
+            is_unconfirmed: false,
+            is_welcomed: false,
             state: State::Open,
             warned: false,
             recovery: None,
         });
         let connections = &self.connections;
         self.by_id.insert_unique(hash(id), key, |&key| hash(connections[key as usize].id));
-        self.hub.opened(wire);
+        let label = self.get(key).map_or_else(Default::default, |connection| self.label(connection));
+        self.hub.opened(label);
         if let Some(refusal) = refusal.or_else(|| self.join_own_streams(key)) {
             self.close(key, &refusal, now);
         } else {
-            self.reply(key, &channels::connected(id, now.wall), now);
+            self.connections[key as usize].is_welcomed = true;
+            self.hub.welcomed();
+            let welcome = self.view(key, now, |view| view.endpoint.dialect.world().welcome(view));
+            if let Some(welcome) = welcome.flatten() {
+                self.reply(key, &welcome, now);
+            }
+            if window > 0 {
+                self.batch(key, window, now);
+            }
             match first {
                 // What it asks for brings the state of its own streams as well.
                 Some(first) => drop(self.on_message(key, first.as_bytes(), now)),
@@ -266,7 +303,7 @@ impl<L: Link> Shard<L> {
         match *incoming {
             Incoming::Close(payload) => self.on_close(key, payload.map(|(code, _)| code), now),
             _ if !self.is_open(key) => {}
-            Incoming::Pong(_) => {}
+            Incoming::Pong(payload) => self.on_pong(key, payload),
             Incoming::Ping(payload) => {
                 if self.allow(key, now) {
                     self.send(key, &pong_frame(payload), now);
@@ -280,13 +317,14 @@ impl<L: Link> Shard<L> {
 
     /// Counts a client's frame; one too many closes.
     fn allow(&mut self, key: Key, now: Now) -> bool {
-        let limits = self.hub.limits();
-        let Some(most) = limits.rate else { return true };
-        let window = wrap(to_ms(limits.rate_window));
+        let hub = Arc::clone(&self.hub);
         let Some(connection) = self.get_mut(key) else { return false };
+        let endpoint = hub.endpoint(connection.endpoint);
+        let Some(most) = endpoint.rate else { return true };
+        let window = wrap(to_ms(hub.limits().rate_window));
         let allowed = connection.rate.allow(wrap(now.ms), most, window);
         if !allowed {
-            self.close(key, &Disconnect::RATE_LIMITED, now);
+            self.close(key, &endpoint.dialect.world().rate_limited(), now);
         }
         allowed
     }
@@ -297,24 +335,8 @@ impl<L: Link> Shard<L> {
         if !self.allow(key, now) {
             return None;
         }
-        let connection = self.get(key)?;
-        let (id, lists) = (connection.id, &self.lists);
-        let subscribed = || connection.follows.iter().filter(|follow| follow.membership().is_subscribed());
-        let steps = session::on_message(
-            message,
-            &View {
-                identity: connection.identity.as_deref(),
-                channels: subscribed().count(),
-                is_subscribed: &|name| {
-                    subscribed().any(|follow| lists.get(follow.list()).entry.name() == name)
-                },
-                is_recoverable: connection.recovery.is_some(),
-                watches: connection.follows.iter().filter(|follow| is_watch(lists, **follow)).count(),
-                rules: self.hub.rules(),
-                limits: self.hub.limits(),
-                now: now.wall,
-            },
-        );
+        let id = self.get(key)?.id;
+        let steps = self.view(key, now, |view| view.endpoint.dialect.world().on_message(message, view))?;
         let mut verify = None;
         for step in steps {
             // A reply that does not fit closes the connection, and a closed one follows nothing.
@@ -325,6 +347,19 @@ impl<L: Link> Shard<L> {
                 Step::Reply(text) => self.reply(key, &text, now),
                 Step::Join(channel) => self.subscribe(key, channel.as_str(), now),
                 Step::Leave(channel) => self.unsubscribe(key, &channel, now),
+                Step::Own(user) => {
+                    if let Err(disconnect) = self.own(key, user.as_str(), 1) {
+                        self.close(key, &disconnect, now);
+                    }
+                }
+                Step::Disown(user) => self.disown(key, &user),
+                Step::Track { answer, fresh } => {
+                    self.recover(key, &[], &Vec::new(), &Answer::Told { text: answer, fresh }, now);
+                }
+                Step::Return(former) => self.come_back(key, former, now),
+                Step::Batch(window) => self.batch(key, window, now),
+                Step::Probe if self.is_to_be_probed(key) => self.probe(key, now),
+                Step::Probe => {}
                 Step::Verify(token) => verify = Some(Verify { connection: id, token }),
                 Step::State(channels) => self.tell_state(key, &channels, now),
                 Step::Recover { channels, fresh, given } => {
@@ -339,6 +374,38 @@ impl<L: Link> Shard<L> {
             }
         }
         verify
+    }
+
+    /// Lets a world look at a connection.
+    fn view<T>(&self, key: Key, now: Now, look: impl FnOnce(&View<'_>) -> T) -> Option<T> {
+        let connection = self.get(key)?;
+        let name = |follow: &Follow| self.lists.get(follow.list()).entry.name();
+        let subscribed = || connection.follows.iter().filter(|follow| follow.membership().is_subscribed());
+        let users: SmallVec<[&str; 2]> = connection
+            .follows
+            .iter()
+            .filter(|follow| follow.membership().is_implied())
+            .filter_map(|follow| name(follow).strip_prefix(USER_PREFIX))
+            .collect();
+        Some(look(&View {
+            id: connection.id,
+            identity: connection.identity.as_deref(),
+            naming: connection.naming,
+            channels: subscribed().count(),
+            is_subscribed: &|channel| subscribed().any(|follow| name(follow) == channel),
+            users: &users,
+            is_recoverable: connection.recovery.is_some(),
+            watches: connection.follows.iter().filter(|follow| is_watch(&self.lists, **follow)).count(),
+            endpoint: self.hub.endpoint(connection.endpoint),
+            rules: self.hub.rules(),
+            limits: self.hub.limits(),
+            now: now.wall,
+        }))
+    }
+
+    /// The dialect of a connection, for metrics and operators.
+    fn label(&self, connection: &Connection<L>) -> &str {
+        if connection.wire == Wire::Events { "events" } else { &self.hub.endpoint(connection.endpoint).name }
     }
 
     fn reply(&mut self, key: Key, text: &[u8], now: Now) {
@@ -367,6 +434,9 @@ impl<L: Link> Shard<L> {
 
     /// Sends a frame that is no event.
     fn send(&mut self, key: Key, frame: &Bytes, now: Now) {
+        if self.get(key).is_some_and(|connection| connection.is_batching) {
+            self.flush_batch(key, now);
+        }
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let sent = connection.send_one(frame, self.hub.limits(), &mut self.counts);
         self.settle(key, sent, now);
@@ -397,6 +467,8 @@ impl<L: Link> Shard<L> {
                 Message::Rolled(roll) => self.on_rolled(&roll, now),
                 Message::Connections(question) => self.on_question(&question),
                 Message::Disconnect(expulsion) => self.on_expulsion(&expulsion, now),
+                Message::Ask(ask) => self.on_ask(ask, now),
+                Message::Told(told) => self.on_told(&told, now),
             }
         }
         messages.shrink_to(SPARE_MESSAGES);
@@ -405,6 +477,8 @@ impl<L: Link> Shard<L> {
 
     /// Writes to about `budget` connections. Returns whether more is to be done.
     pub fn step(&mut self, budget: usize, now: Now) -> bool {
+        self.clock = now;
+        self.flush_batches(now);
         self.replay(budget.div_ceil(REPLAY_SHARE), now);
         let left = self.fan_out(budget, now);
         if left > 0 {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use hub::idempotency::ScopedKey;
 use hub::journal::{DurablePlace, Entry, KeyEntry, ResumeEntry, StreamEnd};
 use protocol::timestamp::Timestamp;
-use protocol::{ConnectionId, Epoch, PublicationId};
+use protocol::{ConnectionId, Epoch, Position, PublicationId};
 
 pub(crate) mod blob;
 
@@ -225,13 +225,25 @@ pub(crate) fn read_retained(bytes: &[u8], names: &mut Names) -> Result<RetainedR
     Ok(RetainedRow { stream, key, expires, entry })
 }
 
+fn positions(reader: &mut Reader<'_>) -> Result<Vec<(Box<str>, Position)>, DecodeError> {
+    let count = reader.count(3)?;
+    let mut positions = Vec::with_capacity(count);
+    for _ in 0..count {
+        let stream = reader.text()?.into();
+        let epoch = Epoch::from_bits(reader.number()?);
+        positions.push((stream, Position { epoch, offset: reader.number()? }));
+    }
+    Ok(positions)
+}
+
 /// Writes what a connection can be resumed to.
 pub(crate) fn write_resume(out: &mut Vec<u8>, resume: &ResumeEntry) {
-    let ResumeEntry { connection, generation, user, channels, dropped } = resume;
+    let ResumeEntry { connection, generation, user, channels, dropped, arrived } = resume;
     let mut blob = Blob::begin(out, Kind::Resume);
     blob.id(connection.as_u128());
     blob.number((*generation).into());
-    blob.byte(u8::from(user.is_some()) | u8::from(dropped.is_some()) << 1);
+    let there = [user.is_some(), dropped.is_some(), arrived.is_some()];
+    blob.byte(there.iter().rev().fold(0, |bits, &there| bits << 1 | u8::from(there)));
     if let Some(user) = user {
         blob.text(user);
     }
@@ -242,6 +254,14 @@ pub(crate) fn write_resume(out: &mut Vec<u8>, resume: &ResumeEntry) {
     for channel in channels {
         blob.text(channel);
     }
+    if let Some(arrived) = arrived {
+        blob.number(arrived.len() as u64);
+        for (stream, position) in arrived {
+            blob.text(stream);
+            blob.number(position.epoch.bits());
+            blob.number(position.offset);
+        }
+    }
     blob.seal();
 }
 
@@ -251,8 +271,8 @@ pub(crate) fn read_resume(bytes: &[u8]) -> Result<ResumeEntry, DecodeError> {
     let connection = connection(&mut reader)?;
     let generation = reader.small()?;
     let there = reader.byte()?;
-    if there > 3 {
-        return Err(DecodeError::Content("user and time are there or not"));
+    if there > 7 {
+        return Err(DecodeError::Content("user, time and positions are there or not"));
     }
     let user = if there & 1 == 0 { None } else { Some(reader.text()?.into()) };
     let dropped = if there & 2 == 0 { None } else { Some(reader.time()?) };
@@ -261,8 +281,9 @@ pub(crate) fn read_resume(bytes: &[u8]) -> Result<ResumeEntry, DecodeError> {
     for _ in 0..count {
         channels.push(reader.text()?.into());
     }
+    let arrived = if there & 4 == 0 { None } else { Some(positions(&mut reader)?) };
     reader.end()?;
-    Ok(ResumeEntry { connection, generation, user, channels, dropped })
+    Ok(ResumeEntry { connection, generation, user, channels, dropped, arrived })
 }
 
 /// Writes the end of a stream.

@@ -89,6 +89,8 @@ table! {
     DISCONNECTED = 4012 "disconnected" "Disconnected by an operator" Reconnect::Never;
     /// The user has as many connections as `MAX_CONNECTIONS_PER_USER` allows.
     TOO_MANY_CONNECTIONS = 4029 "too_many_connections" "Too many connections" Reconnect::Backoff;
+    /// What [`Disconnect::RATE_LIMITED`] is on the dashboard (contract: dashboard).
+    TOO_MANY_REQUESTS = 4029 "too_many_requests" "Too many requests" Reconnect::Backoff;
 }
 
 impl Disconnect {
@@ -135,9 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn reasons_fit_a_close_frame_and_codes_are_unique() {
+    fn reasons_fit_a_close_frame_and_one_code_has_one_rule() {
         assert!(TABLE.iter().all(|row| row.reason.len() <= MAX_REASON));
-        assert!(TABLE.windows(2).all(|pair| pair[0].code < pair[1].code));
+        // Two reasons may share a code; then a client need not look at them to know what to do.
+        let agree = |pair: &[Row]| pair[0].code < pair[1].code || pair[0].reconnect == pair[1].reconnect;
+        assert!(TABLE.windows(2).all(|pair| pair[0].code <= pair[1].code && agree(pair)));
         let draining = Disconnect::draining(Duration::from_millis(2500));
         assert_eq!((draining.code, &*draining.reason), (1001, "draining; reconnect in 2500 ms"));
     }

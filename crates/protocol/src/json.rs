@@ -33,6 +33,41 @@ pub fn is_deeper_than(json: &[u8], max: usize) -> bool {
     false
 }
 
+/// The JSON text with every string in it that is a value, and no member's name, replaced by what `map` makes of it; numbers
+/// and all else stay as they were written. On a text that is not JSON the answer means nothing.
+#[must_use]
+pub fn map_strings(json: &str, mut map: impl FnMut(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(start) = rest.find('"') {
+        out.push_str(&rest[..start]);
+        let length = string_length(&rest[start..]);
+        let (token, behind) = rest[start..].split_at(length);
+        let is_name = behind.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(':');
+        let mapped = if is_name { None } else { serde_json::from_str::<String>(token).ok() };
+        match mapped.and_then(|text| map(&text)).and_then(|text| serde_json::to_string(&text).ok()) {
+            Some(text) => out.push_str(&text),
+            None => out.push_str(token),
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The bytes of the string that `json` begins with, both quotes included.
+fn string_length(json: &str) -> usize {
+    let mut bytes = json.bytes().enumerate().skip(1);
+    while let Some((place, byte)) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'"' => return place + 1,
+            _ => {}
+        }
+    }
+    json.len()
+}
+
 /// Whether a JSON text is an object. serde also reads an array as a struct, member by member, which no
 /// contract of ours means.
 #[must_use]
@@ -53,6 +88,21 @@ mod tests {
         assert!(!is_deeper_than(br#"{"a":"\"[[[","b":[[]]}"#, 3));
         assert!(!is_deeper_than("[]".repeat(1000).as_bytes(), 1));
         assert!(!is_deeper_than(b"\"never closed \\", 1));
+    }
+
+    #[test]
+    fn strings_are_mapped_where_they_are_values_and_all_else_stays() {
+        let shout = |text: &str| Some(text.to_uppercase());
+        let json =
+            r#"{"a" : "b", "n":12345678901234567890.10, "l":["c","d\"e",{"f":"g"}],"u":"\u00e4","e":""}"#;
+        let mapped = r#"{"a" : "B", "n":12345678901234567890.10, "l":["C","D\"E",{"f":"G"}],"u":"Ä","e":""}"#;
+        assert_eq!(map_strings(json, shout), mapped);
+        assert_eq!(map_strings(json, |_| None), json, "what is not mapped keeps its spelling");
+        assert_eq!(map_strings("\"a\"", shout), "\"A\"");
+        assert_eq!(map_strings("7", shout), "7");
+        for broken in ["\"", "\"\\", "\"\\\"", "ä\"", "{\"a\":\"b"] {
+            let _ = map_strings(broken, shout);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | [`channels`] | the dialect of `/ws`: what clients send and what they get |
 //! | [`close`] | every close code, its reason, and whether the client should come back |
 //! | [`events`] | server-sent events |
+//! | [`flat`] | events whose members stand beside their type: the dialects of dashboard, tasks and receipts |
 //! | [`id`] | connection, user and publication ids |
 //! | [`json`] | nesting depth, without parsing |
 //! | [`position`] | epochs and offsets: where a client stands in a stream |
@@ -21,6 +22,7 @@ pub mod channel;
 pub mod channels;
 pub mod close;
 pub mod events;
+pub mod flat;
 pub mod id;
 pub mod json;
 pub mod position;

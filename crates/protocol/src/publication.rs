@@ -111,6 +111,18 @@ pub struct PublishRequest {
     pub retain: Option<Box<Retain>>,
     /// The key of a batch item.
     pub idempotency_key: Option<Box<str>>,
+    /// Whether the strings of `data` are to lose their markup.
+    pub sanitize: Sanitize,
+}
+
+/// Whether a publisher wants the strings of `data` stripped of markup (contract: dashboard).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sanitize {
+    /// They go out as they came.
+    #[default]
+    No,
+    /// They are stripped.
+    Yes,
 }
 
 /// Why a body is no publish request.
@@ -169,6 +181,8 @@ struct Members<'a> {
     retain: Option<&'a RawValue>,
     #[serde(borrow, default)]
     idempotency_key: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sanitize: Option<&'a RawValue>,
 }
 
 /// `null` is a value of `data`, and absence of everything else.
@@ -228,6 +242,7 @@ impl PublishRequest {
                     Ok(key.into_boxed_str())
                 })
                 .transpose()?,
+            sanitize: members.sanitize.map_or(Ok(Sanitize::No), sanitize)?,
         })
     }
 
@@ -292,6 +307,14 @@ fn shape_of(error: &serde_json::Error) -> String {
     match message.split_once(" at line ") {
         Some((what, _)) if what.contains("duplicate field") => what.to_owned(),
         _ => NOT_A_PUBLICATION.into(),
+    }
+}
+
+fn sanitize(raw: &RawValue) -> Result<Sanitize, RequestError> {
+    match serde_json::from_str(raw.get()) {
+        Ok(true) => Ok(Sanitize::Yes),
+        Ok(false) => Ok(Sanitize::No),
+        Err(_) => Err(invalid("sanitize", "must be true or false")),
     }
 }
 

@@ -2,6 +2,19 @@
 
 use std::fmt;
 
+/// How a wire writes its times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum TimestampFormat {
+    /// `2025-11-01T12:00:00.000Z` (contracts: channels, dashboard).
+    #[default]
+    Milliseconds,
+    /// `2025-11-18T12:30:45.123000`: microseconds, UTC, and no zone (contract: tasks).
+    Microseconds,
+    /// `2025-03-26T22:30:00Z` (contract: receipts).
+    Seconds,
+}
+
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -43,6 +56,22 @@ impl Timestamp {
             jiff::tz::Offset::UTC.to_timestamp(civil).ok()
         })?;
         Some(Self::from_millis(timestamp.as_millisecond()))
+    }
+
+    /// Writes it as a wire does. The digits below milliseconds are zero.
+    pub fn write(self, format: TimestampFormat, out: &mut Vec<u8>) {
+        let text = self.encode();
+        match format {
+            TimestampFormat::Milliseconds => out.extend_from_slice(&text),
+            TimestampFormat::Microseconds => {
+                out.extend_from_slice(&text[..23]);
+                out.extend_from_slice(b"000");
+            }
+            TimestampFormat::Seconds => {
+                out.extend_from_slice(&text[..19]);
+                out.push(b'Z');
+            }
+        }
     }
 
     /// The 24 characters `2025-11-01T12:00:00.000Z`.
@@ -90,6 +119,19 @@ mod tests {
         assert_eq!(parse("yesterday"), None);
         assert_eq!(Timestamp::from_secs(u64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
         assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn each_wire_has_its_own_form() {
+        let time = Timestamp::parse("2025-11-18T12:30:45.123Z").expect("a time");
+        let written = |format| {
+            let mut out = Vec::new();
+            time.write(format, &mut out);
+            String::from_utf8(out).expect("ASCII")
+        };
+        assert_eq!(written(TimestampFormat::Milliseconds), "2025-11-18T12:30:45.123Z");
+        assert_eq!(written(TimestampFormat::Microseconds), "2025-11-18T12:30:45.123000");
+        assert_eq!(written(TimestampFormat::Seconds), "2025-11-18T12:30:45Z");
     }
 
     proptest! {

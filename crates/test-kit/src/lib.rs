@@ -8,6 +8,8 @@
 //! | [`follower`] | what a client that recovers knows, and its judgement of every event |
 //! | [`http`] | one HTTP/1.1 request and its answer |
 //! | [`postgres`] | a Postgres server of Debian's |
+//! | [`pubsub`] | Google's in-memory Pub/Sub |
+//! | [`proxy`] | a network that can be cut |
 //! | [`token`] | signers of JWTs, and their public keys as PEM and JWK |
 //! | [`tls`] | a certificate of its own, and trust in it |
 //! | [`fixture`] | an HTTP server that answers with what the test says, for JWK Sets |
@@ -29,6 +31,8 @@ pub mod follower;
 pub mod http;
 pub mod limits;
 pub mod postgres;
+pub mod proxy;
+pub mod pubsub;
 pub mod raw;
 pub mod server;
 mod stream;
@@ -41,6 +45,8 @@ pub use directory::Directory;
 pub use fixture::Fixture;
 pub use follower::Follower;
 pub use postgres::Postgres;
+pub use proxy::Proxy;
+pub use pubsub::PubSub;
 pub use raw::{Frame, RawClient};
 pub use server::{Finished, Launch, Server};
 pub use tls::Certificate;

@@ -45,11 +45,7 @@ export async function publish(request) {
     response = await fetch(request.url, { method: "POST", headers: request.headers, body: request.body });
     text = await response.text();
   } catch {
-    return {
-      ok: false, ms: elapsed(), title: "The server did not answer",
-      detail: "It is not running there, the network is down, or it does not allow this page's origin.",
-      means: "Most likely nothing was published.", next: "Check the address, then publish again.", field: null,
-    };
+    return { ok: false, ms: elapsed(), ...unreached() };
   }
   let answer = null;
   try {
@@ -61,7 +57,17 @@ export async function publish(request) {
   return { ok: false, ms: elapsed(), status: response.status, ...inWords(response, answer) };
 }
 
-function inWords(response, problem) {
+/** The words for an answer that never came. */
+export function unreached() {
+  return {
+    title: "The server did not answer",
+    detail: "It is not running there, the network is down, or it does not allow this page's origin.",
+    means: "Most likely nothing was published.", next: "Check the address, then publish again.", field: null,
+  };
+}
+
+/** The words for a refusal: `response` has its status and headers, `problem` is its body, if that was JSON. */
+export function inWords(response, problem) {
   const { status } = response;
   const code = typeof problem?.code === "string" ? problem.code : null;
   const title = typeof problem?.title === "string" ? problem.title : STATUS_TITLES.get(status) ?? "The server refused the event";

@@ -86,7 +86,7 @@ async fn open(request: &HttpRequest, state: &State) -> Result<HttpResponse, Prob
     let retry = format!("retry: {}\n\n", least + id.as_u128() as u64 % span);
     writer.write(retry.as_bytes()).map_err(|error| Problem::internal(error.to_string()))?;
     let opening =
-        Opening { id, wire: Wire::Events, identity, admission, refusal: None, first: Some(first.into()) };
+        Opening { first: Some(first.into()), ..Opening::new(id, Wire::Events, identity, admission) };
     shard.open(Arrival { transport: Transport::Queue(writer), read_ahead: Vec::new(), opening });
     Ok(answer(request, response, body))
 }

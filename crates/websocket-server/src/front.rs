@@ -18,9 +18,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::patience::{Patience, give_up_after};
+use crate::ports::Own;
 use crate::server::{FrontPage, Routes};
 use crate::state::State;
-use crate::upgrade::upgrade;
+use crate::upgrade::{Surface, upgrade};
 use crate::{http, tls};
 
 /// HTTP connections at once per worker beyond which new ones wait in the listener's backlog. High enough that half
@@ -33,6 +34,8 @@ pub(crate) struct Listeners {
     pub main: TcpListener,
     /// For the other parts of this process; never with TLS.
     pub internal: Option<TcpListener>,
+    /// For single endpoints; with TLS where the main one has it.
+    pub own: Vec<Own>,
 }
 
 /// What stands beside the hub's own paths.
@@ -63,8 +66,10 @@ pub(crate) fn front(
         .shutdown_timeout(config.drain.timeout.as_secs().max(1))
         .max_concurrent_connections(HTTP_CONNECTIONS);
     macro_rules! service {
-        ($state:expr, $pages:expr) => {{
+        ($state:expr, $pages:expr, $surface:expr) => {{
             let (state, Pages { routes, front_page }): (Arc<State>, Pages) = ($state, $pages);
+            let surface: Surface = $surface;
+            let paths = http::upgrade_paths(&state);
             let data = web::Data::from(Arc::clone(&state));
             let last_answers = state.last_answers.subscribe();
             let cors = auth::cors::middleware(state.origins.clone());
@@ -83,19 +88,24 @@ pub(crate) fn front(
                 .on_connect_ext(|io: &Patience<_>, connection| {
                     connection.insert(io.bond());
                 })
-                .upgrade(fn_service(move |upgraded| upgrade(Arc::clone(&state), upgraded)))
+                .upgrade(fn_service(move |upgraded| upgrade(Arc::clone(&state), surface, upgraded)))
                 .finish(map_config(
                     App::new()
                         .app_data(data)
                         .wrap(cors)
-                        .configure(|config: &mut ServiceConfig| http::configure(config, front_page))
-                        .configure(|config: &mut ServiceConfig| routes.iter().for_each(|add| add(config)))
+                        .configure(|config: &mut ServiceConfig| match surface {
+                            Surface::Main => {
+                                http::configure(config, front_page, paths);
+                                routes.iter().for_each(|add| add(config));
+                            }
+                            Surface::Own(_) => http::configure_own(config),
+                        })
                         .default_service(web::to(http::not_found)),
                     |()| AppConfig::default(),
                 ))
         }};
     }
-    let plain = {
+    let plain = |surface: Surface| {
         let (state, pages) = (Arc::clone(state), pages.clone());
         move || {
             fn_service(move |socket: TcpStream| async move {
@@ -105,29 +115,34 @@ pub(crate) fn front(
                 give_up_after(&socket, Some(silence));
                 Ok::<_, DispatchError>((Patience::new(socket, patience), Protocol::Http1, peer))
             })
-            .and_then(service!(Arc::clone(&state), pages.clone()))
+            .and_then(service!(Arc::clone(&state), pages.clone(), surface))
         }
     };
-    let builder = match listeners.internal {
+    let mut builder = match listeners.internal {
         None => builder,
-        Some(internal) => builder.listen("internal", nonblocking(internal)?, plain.clone())?,
+        Some(internal) => builder.listen("internal", nonblocking(internal)?, plain(Surface::Main))?,
     };
-    let main = nonblocking(listeners.main)?;
-    let builder = match &config.listen.tls {
-        None => builder.listen("http", main, plain)?,
-        Some(files) => {
-            let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(files)?));
-            let state = Arc::clone(state);
-            builder.listen("https", main, move || {
-                let acceptor = acceptor.clone();
-                fn_service(move |socket| {
-                    give_up_after(&socket, Some(silence));
-                    tls::accept(acceptor.clone(), socket, handshake, patience)
-                })
-                .and_then(service!(Arc::clone(&state), pages.clone()))
-            })?
-        }
+    let acceptor = match &config.listen.tls {
+        None => None,
+        Some(files) => Some(TlsAcceptor::from(Arc::new(tls::server_config(files)?))),
     };
+    let own = listeners.own.into_iter().map(|own| (own.listener, Surface::Own(own.endpoint)));
+    for (listener, surface) in [(listeners.main, Surface::Main)].into_iter().chain(own) {
+        let listener = nonblocking(listener)?;
+        let Some(acceptor) = acceptor.clone() else {
+            builder = builder.listen("http", listener, plain(surface))?;
+            continue;
+        };
+        let (state, pages) = (Arc::clone(state), pages.clone());
+        builder = builder.listen("https", listener, move || {
+            let acceptor = acceptor.clone();
+            fn_service(move |socket| {
+                give_up_after(&socket, Some(silence));
+                tls::accept(acceptor.clone(), socket, handshake, patience)
+            })
+            .and_then(service!(Arc::clone(&state), pages.clone(), surface))
+        })?;
+    }
     Ok(builder.run())
 }
 

@@ -14,19 +14,7 @@ use crate::state::State;
 use crate::{events, operator, playground, publish};
 
 /// All routes but the one for what is not there, and `/` only where it is the playground's. A WebSocket upgrade never comes here: it leaves before routing.
-pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage) {
-    let only = |method: &'static str| {
-        web::to(move || async move {
-            Err::<HttpResponse, _>(
-                Problem::new(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "method_not_allowed",
-                    format!("this path takes {method}"),
-                )
-                .header("Allow", method),
-            )
-        })
-    };
+pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgrades: Vec<String>) {
     let playground: &[&str] = match front_page {
         FrontPage::Playground => &["/", "/playground"],
         FrontPage::Routes => &["/playground"],
@@ -76,14 +64,43 @@ pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage) {
                 .route(web::post().to(operator::disconnect))
                 .default_service(only("POST")),
         )
-        .service(web::resource(["/ws", "/echo"]).to(upgrade_required))
+        .service(web::resource(upgrades).to(upgrade_required))
         .service(
             web::resource(playground.to_vec())
                 .route(web::get().to(playground::page))
                 .route(web::head().to(playground::page))
                 .default_service(only("GET")),
         )
+        .configure(playground::configure_demos)
         .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)));
+}
+
+/// The answer to a method that a path does not take.
+fn only(method: &'static str) -> actix_web::Route {
+    web::to(move || async move {
+        let detail = format!("this path takes {method}");
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+        Err::<HttpResponse, _>(problem.header("Allow", method))
+    })
+}
+
+/// The paths that speak WebSocket alone, with and without a slash at the end.
+pub(crate) fn upgrade_paths(state: &State) -> Vec<String> {
+    let own = state.endpoints.iter().filter_map(|endpoint| endpoint.path.as_deref());
+    let both = own.filter(|path| *path != "/").flat_map(|path| [path.to_owned(), format!("{path}/")]);
+    both.chain(["/echo".to_owned()]).collect()
+}
+
+/// The routes of a port that serves one endpoint alone (contract: dashboard).
+pub(crate) fn configure_own(config: &mut ServiceConfig) {
+    config
+        .service(
+            web::resource("/broadcast")
+                .route(web::post().to(publish::broadcast))
+                .default_service(only("POST")),
+        )
+        .service(web::resource("/healthz").route(web::get().to(healthz)).route(web::head().to(healthz)))
+        .service(web::resource("/").to(upgrade_required));
 }
 
 /// What nobody has a route for.
@@ -125,7 +142,7 @@ fn counts(state: &State) -> Counts {
     state.hub.registry().for_each_channel(|name, count| {
         by_channel.insert(name.to_owned(), count);
     });
-    Counts { total: state.hub.registry().everyone().followers(), by_channel }
+    Counts { total: u32::try_from(state.hub.open_connections()).unwrap_or(u32::MAX), by_channel }
 }
 
 async fn health(state: Data<State>) -> HttpResponse {

@@ -47,6 +47,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
         tracing::info!("listening on {scheme}://{address}");
         // For whoever started the process: the one line that says that it answers, and where.
         println!("listening on {scheme}://{address}");
+        server.announce_own();
         server.run(shutdown.token()).await
     })
 }

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use hub::idempotency::{Answer, Begin, ScopedKey};
 use hub::{Accepted, Fate, Outgoing, PublishError};
 use protocol::channel::ALL;
-use protocol::publication::{PublishRequest, RequestError, check_idempotency_key};
+use protocol::publication::{PublishRequest, RequestError, Sanitize, check_idempotency_key};
 use protocol::trace::{TRACEPARENT, TraceContext};
 use protocol::{PublicationId, Target};
 use service_kit::problem::Problem;
@@ -23,7 +23,7 @@ use tracing::field;
 
 use crate::clock::time_of_day;
 use crate::state::{RETRY_AFTER, State};
-use crate::turn;
+use crate::{sanitize, turn};
 
 /// The header of a single publication's key.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -221,6 +221,9 @@ async fn publish(
             }
         }
     };
+    if request.sanitize == Sanitize::Yes {
+        request.data = sanitize::data(&request.data).into();
+    }
     let id = PublicationId::now();
     let accepted = time_of_day();
     let (close_sessions, trace, retain) =

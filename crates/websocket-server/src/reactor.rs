@@ -202,7 +202,7 @@ impl Reactor {
         let mut busy = false;
         while !self.handle.stop.load(Ordering::Acquire) {
             let timeout = if !busy && self.unread.is_empty() && self.may_sleep() {
-                next_tick.saturating_duration_since(Instant::now())
+                self.window().min(next_tick.saturating_duration_since(Instant::now()))
             } else {
                 Duration::ZERO
             };
@@ -261,6 +261,12 @@ impl Reactor {
         self.clock.now()
     }
 
+    /// How long until the next window of a batch ends.
+    fn window(&self) -> Duration {
+        let ends = |at: u64| Duration::from_millis(at.saturating_sub(self.now().ms));
+        self.shard.next_window().map_or(TICK, ends)
+    }
+
     fn on_writable(&mut self, key: u32) {
         if self.shard.link_mut(key).is_some_and(|socket| socket.flush().is_err()) {
             self.shard.end(key);
@@ -308,7 +314,7 @@ impl Reactor {
                     if let Some(suppressed) = CONNECTS.allow() {
                         let connection = short(opening.id);
                         let user = opening.identity.is_some();
-                        let dialect = opening.wire.dialect();
+                        let dialect = &*self.hub.endpoint(opening.endpoint).name;
                         tracing::info!(connection, dialect, signed_in = user, suppressed, "connected");
                     }
                     // A TLS session may already hold what the socket will not report again.

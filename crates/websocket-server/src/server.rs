@@ -24,11 +24,12 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::config::{ADDRESS_NAMES, Config};
 use crate::front::{Listeners, Pages, front};
+use crate::identify::Sessions;
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Bell, Handle, Prepared};
 use crate::state::State;
 use crate::tickets::Tickets;
-use crate::{access, memory, storage};
+use crate::{access, memory, ports, storage};
 
 /// Tokens that wait for verification; one more is refused to its client, which keeps its old one.
 const VERIFICATIONS: usize = 1024;
@@ -78,6 +79,7 @@ pub struct Server {
     committer: Option<JoinHandle<()>>,
     handles: Vec<Arc<Handle>>,
     front: actix_server::Server,
+    own_addresses: Vec<(String, SocketAddr)>,
     drain: crate::config::Drain,
     last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -113,13 +115,16 @@ impl Server {
         let limits = config.limits.engine(connections, &config.storage, config.idempotency);
         let keys = config.idempotency.keys.get();
         let idempotency = Arc::new(IdempotencyKeys::new(config.idempotency.ttl, keys, metrics.clone()));
-        let (journal, beginning) = storage::open(config, &idempotency)?;
+        let (journal, mut beginning) = storage::open(config, &idempotency)?;
+        beginning.endpoints = config.endpoints.iter().map(|endpoint| endpoint.engine(&limits)).collect();
         let hub = Arc::new(Hub::begin(config.rules.clone(), limits, metrics, bells, beginning));
         let main = match listener {
             Some(listener) => listener,
             None => service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?,
         };
         let address = main.local_addr()?;
+        let own = ports::bind(config)?;
+        let own_addresses = own.iter().map(|own| own.address(config)).collect::<io::Result<Vec<_>>>()?;
         let committer = journal.map(|journal| storage::committer(&hub, journal)).transpose()?;
         let clock = Clock::start();
         let (verify, verifications) = mpsc::channel(VERIFICATIONS);
@@ -140,6 +145,12 @@ impl Server {
             origins: access.origins,
             verifier: access.verifier,
             policy: config.auth.websocket,
+            sessions: if config.endpoints.iter().any(|endpoint| endpoint.session_check.is_some()) {
+                Some(Sessions::new().context("the client for session checks")?)
+            } else {
+                None
+            },
+            endpoints: config.endpoints.clone(),
             tickets: Tickets::default(),
             idempotency,
             max_body: config.limits.body,
@@ -157,16 +168,32 @@ impl Server {
             let jwks = Arc::clone(jwks);
             actix_rt::spawn(async move { jwks.run().await });
         }
-        let listeners = Listeners { main, internal };
+        let listeners = Listeners { main, internal, own };
         let pages = Pages { routes, front_page };
         let front = front(&state, config, listeners, pages, config.threads.workers(cores).get())?;
-        Ok(Self { state, reactors, committer, handles, front, drain: config.drain, last_work })
+        Ok(Self { state, reactors, committer, handles, front, own_addresses, drain: config.drain, last_work })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.state.address
+    }
+
+    /// The endpoints that have ports of their own, by their names, and where.
+    #[must_use]
+    pub fn own_addresses(&self) -> &[(String, SocketAddr)] {
+        &self.own_addresses
+    }
+
+    /// Says where the endpoints are that have ports of their own: in the log, and on standard output.
+    pub fn announce_own(&self) {
+        for (name, address) in &self.own_addresses {
+            let host =
+                if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
+            tracing::info!(endpoint = name, "WebSocket server started on ws://{host}:{}", address.port());
+            println!("{name} on http://{address}");
+        }
     }
 
     /// What the start log says about publishing.
@@ -180,7 +207,7 @@ impl Server {
     /// # Errors
     /// The listener or a shard's loop failed.
     pub async fn run(self, mut shutdown: Token) -> anyhow::Result<()> {
-        let Self { state, reactors, committer, handles, front, drain, last_work } = self;
+        let Self { state, reactors, committer, handles, front, drain, last_work, .. } = self;
         let stop = front.handle();
         let served = actix_rt::spawn(front);
         shutdown.begun().await;

@@ -11,7 +11,8 @@ use hub::idempotency::IdempotencyKeys;
 use prometheus::Registry;
 use tokio::sync::watch;
 
-use crate::config::{AuthPolicy, ProtocolTest};
+use crate::config::{AuthPolicy, Endpoint, ProtocolTest};
+use crate::identify::Sessions;
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Arrival, Handle};
 use crate::tickets::Tickets;
@@ -33,8 +34,12 @@ pub(crate) struct State {
     pub origins: OriginPolicy,
     /// How tokens are checked.
     pub verifier: Verifier,
-    /// What `/ws` wants.
+    /// What `/events` wants.
     pub policy: AuthPolicy,
+    /// Where clients come in, each in the place that the hub knows it by.
+    pub endpoints: Vec<Endpoint>,
+    /// Who is asked for sessions, where an endpoint wants that.
+    pub sessions: Option<Sessions>,
     /// Tickets that stand for tokens on `/events`.
     pub tickets: Tickets,
     /// Answers by idempotency key.

@@ -31,7 +31,7 @@ pub(crate) fn open(
     getrandom::fill(&mut random).context("the system gives no random bits")?;
     let now = time_of_day();
     let Some(directory) = &config.storage.directory else {
-        return Ok((None, Beginning { stored: None, now: Some(now), random }));
+        return Ok((None, Beginning { now: Some(now), random, ..Beginning::default() }));
     };
     let began = Instant::now();
     let (journal, mut stored) = SqliteJournal::open(directory)
@@ -48,7 +48,7 @@ pub(crate) fn open(
             "the store was damaged: durable streams begin anew, and their clients fetch what they show"
         );
     }
-    Ok((Some(journal), Beginning { stored: Some(stored), now: Some(now), random }))
+    Ok((Some(journal), Beginning { stored: Some(stored), now: Some(now), random, ..Beginning::default() }))
 }
 
 /// Starts the thread that writes.

@@ -9,24 +9,25 @@ use std::time::Duration;
 
 use actix_codec::Framed;
 use actix_http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use actix_http::{HttpMessage, Method, Request, StatusCode, Version, h1};
 use actix_rt::net::TcpStream;
-use hub::{Admission, Identity, Opening, Wire};
+use hub::{Admission, EndpointIndex, MAX_WINDOW, Naming, Opening, Packing};
+use protocol::ConnectionId;
 use protocol::websocket::{accept_key, check_key, check_version, negotiate_deflate};
-use protocol::{ConnectionId, Disconnect};
 use service_kit::problem::Problem;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
 
-use crate::config::{AuthPolicy, ProtocolTest};
+use crate::config::{EndpointOrigins, ProtocolTest};
+use crate::echo;
+use crate::identify::{Credentials, Outcome, cookie, identify};
 use crate::patience::{Patience, give_up_after};
 use crate::reactor::Arrival;
 use crate::socket::Transport;
 use crate::state::{RETRY_AFTER, State};
-use crate::{access, echo};
 
 /// The subprotocol under which a token may travel: `Sec-WebSocket-Protocol: fanfare, <token>`.
 const SUBPROTOCOL: &str = "fanfare";
@@ -80,15 +81,26 @@ struct Handshake {
     accept: String,
     deflate: Option<&'static str>,
     subprotocol: bool,
-    token: Option<String>,
+    credentials: Credentials,
+    /// Over how many milliseconds the client wants its events collected.
+    window: u32,
     admission: Admission,
 }
 
-/// The endpoints that speak WebSocket.
+/// What speaks WebSocket at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
-    Channels,
+    Endpoint(EndpointIndex),
     Echo,
+}
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// All of the hub.
+    Main,
+    /// One endpoint, on `/`.
+    Own(EndpointIndex),
 }
 
 /// Carries a request for an upgrade to its end: a connection of a shard, or a refusal.
@@ -97,11 +109,12 @@ enum Path {
 /// Never: a socket that breaks meanwhile is nobody's news. The type is actix's.
 pub(crate) async fn upgrade<T: IntoTransport>(
     state: Arc<State>,
+    surface: Surface,
     (request, framed): (Request, Framed<Patience<T>, h1::Codec>),
 ) -> Result<(), actix_http::Error> {
     let parts = framed.into_parts();
     let (mut io, read_ahead) = (parts.io.into_inner(), parts.read_buf.to_vec());
-    let outcome = match check(&state, &request) {
+    let outcome = match check(&state, surface, &request) {
         Ok(handshake) => accept(&state, handshake, io, read_ahead).await,
         Err(refusal) => {
             state.metrics.handshakes_refused.with_label_values(&[refusal.reason]).inc();
@@ -135,18 +148,10 @@ fn words<'r>(headers: &'r HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
 }
 
 /// Checks everything that needs no waiting.
-fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
+fn check(state: &Arc<State>, surface: Surface, request: &Request) -> Result<Handshake, Refusal> {
     let headers = request.headers();
-    let path = match request.path() {
-        "/ws" => Path::Channels,
-        "/echo" if state.protocol_test == ProtocolTest::On => Path::Echo,
-        _ => {
-            return Err(Refusal::new(
-                "not_found",
-                StatusCode::NOT_FOUND,
-                "there is no WebSocket at this path",
-            ));
-        }
+    let Some(path) = path(state, surface, request.path()) else {
+        return Err(Refusal::new("not_found", StatusCode::NOT_FOUND, "there is no WebSocket at this path"));
     };
     let bad = |reason, detail| Err(Refusal::new(reason, StatusCode::BAD_REQUEST, detail));
     if request.method() != Method::GET {
@@ -182,10 +187,22 @@ fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
     }
     // Of two origins nobody can tell which is the page's.
     let origin = headers.contains_key(ORIGIN).then(|| only(headers, &ORIGIN).unwrap_or_default());
-    if !state.origins.allows_websocket(origin) {
+    let endpoint = match path {
+        Path::Endpoint(index) => Some(&state.endpoints[usize::from(index)]),
+        Path::Echo => None,
+    };
+    let is_public = endpoint.is_some_and(|endpoint| endpoint.origins == EndpointOrigins::Any);
+    if !is_public && !state.origins.allows_websocket(origin) {
         let detail = "pages from this Origin may not connect; CORS_ALLOWED_ORIGINS lists those that may";
         return Err(Refusal::new("forbidden_origin", StatusCode::FORBIDDEN, detail));
     }
+    let window = match endpoint.and_then(|_| query(target, "batch")) {
+        None => 0,
+        Some(text) => match text.parse() {
+            Ok(window) if window <= MAX_WINDOW => window,
+            _ => return bad("bad_handshake", "batch is a number of milliseconds from 0 to 10000"),
+        },
+    };
     if state.hub.is_draining() {
         return Err(unavailable("draining", "The hub is shutting down"));
     }
@@ -194,24 +211,47 @@ fn check(state: &Arc<State>, request: &Request) -> Result<Handshake, Refusal> {
     };
     let mut protocols = words(headers, &SEC_WEBSOCKET_PROTOCOL);
     let subprotocol = protocols.next() == Some(SUBPROTOCOL);
-    let token = query_token(target)
+    let token = query(target, "token")
         .or_else(|| bearer(text(headers, &AUTHORIZATION)?))
         .or_else(|| protocols.next().filter(|_| subprotocol).map(str::to_owned));
+    // A browser sends cookies from any page, so only trusted pages may use them.
+    let cookies = text(headers, &COOKIE)
+        .filter(|_| state.origins.allows_cookie(origin, text(headers, &HOST)))
+        .map(str::to_owned);
+    let name = endpoint.and_then(|endpoint| endpoint.cookie.as_deref());
+    let credentials = Credentials {
+        token,
+        cookie: cookies.as_deref().zip(name).and_then(|(cookies, name)| cookie(cookies, name)),
+        cookies,
+        is_forwarded: headers.keys().any(|name| auth::is_forwarding_header(name.as_str())),
+    };
     let offers = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).filter_map(|value| value.to_str().ok());
     let deflate = (path == Path::Echo || state.hub.limits().deflate_min.is_some())
         .then(|| negotiate_deflate(offers))
         .flatten();
-    Ok(Handshake { path, accept: accept_key(key), deflate, subprotocol, token, admission })
+    Ok(Handshake { path, accept: accept_key(key), deflate, subprotocol, credentials, window, admission })
+}
+
+/// What is at a path of a listener.
+fn path(state: &State, surface: Surface, path: &str) -> Option<Path> {
+    match surface {
+        Surface::Own(index) => (path == "/").then_some(Path::Endpoint(index)),
+        Surface::Main if path == "/echo" && state.protocol_test == ProtocolTest::On => Some(Path::Echo),
+        Surface::Main => {
+            let place = state.endpoints.iter().position(|endpoint| endpoint.is_at(path))?;
+            EndpointIndex::try_from(place).ok().map(Path::Endpoint)
+        }
+    }
 }
 
 fn unavailable(reason: &'static str, title: &'static str) -> Refusal {
     Refusal { reason, problem: Problem::unavailable(reason, title, RETRY_AFTER).title(title) }
 }
 
-/// The `token` of the query, decoded.
-fn query_token(query: &str) -> Option<String> {
+/// A member of the query, decoded.
+fn query(query: &str, member: &str) -> Option<String> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
-    pairs.into_iter().find(|(name, value)| name == "token" && !value.is_empty()).map(|(_, value)| value)
+    pairs.into_iter().find(|(name, value)| name == member && !value.is_empty()).map(|(_, value)| value)
 }
 
 /// The token of an `Authorization` header.
@@ -230,31 +270,13 @@ pub(crate) fn connection_id() -> io::Result<ConnectionId> {
     Ok(ConnectionId::from_random(u128::from_ne_bytes(id)))
 }
 
-/// Whose connection it is; or why it is closed before its welcome.
-async fn identify(state: &State, token: Option<&str>) -> Result<Option<Identity>, Disconnect> {
-    if state.policy == AuthPolicy::Off {
-        return Ok(None);
-    }
-    let Some(token) = token else {
-        return if state.policy == AuthPolicy::Required { Err(Disconnect::UNAUTHORIZED) } else { Ok(None) };
-    };
-    match state.verifier.verify(token).await {
-        Ok(token) => Ok(Some(access::identity(token))),
-        Err(error) => {
-            state.metrics.handshakes_refused.with_label_values(&[error.cause()]).inc();
-            tracing::debug!(cause = error.cause(), "a token was refused");
-            Err(if error.is_our_fault() { Disconnect::INTERNAL } else { Disconnect::UNAUTHORIZED })
-        }
-    }
-}
-
 async fn accept<T: IntoTransport>(
     state: &Arc<State>,
     handshake: Handshake,
     mut io: T,
     read_ahead: Vec<u8>,
 ) -> io::Result<()> {
-    let Handshake { path, accept, deflate, subprotocol, token, admission } = handshake;
+    let Handshake { path, accept, deflate, subprotocol, credentials, window, admission } = handshake;
     let mut response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n"
@@ -266,19 +288,33 @@ async fn accept<T: IntoTransport>(
         response.push_str(&format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"));
     }
     response.push_str("\r\n");
-    if path == Path::Echo {
-        io.write_all(response.as_bytes()).await?;
-        return echo::run(io, read_ahead, deflate.is_some()).await;
-    }
-    let (identity, refusal) = match identify(state, token.as_deref()).await {
-        Ok(identity) => (identity, None),
-        Err(disconnect) => (None, Some(disconnect)),
+    let index = match path {
+        Path::Endpoint(index) => index,
+        Path::Echo => {
+            io.write_all(response.as_bytes()).await?;
+            return echo::run(io, read_ahead, deflate.is_some()).await;
+        }
+    };
+    let outcome = identify(state, &state.endpoints[usize::from(index)], credentials).await;
+    let (identity, naming, refusal) = match outcome {
+        Outcome::Open(identity, naming) => (identity, naming, None),
+        Outcome::Close(disconnect) => (None, Naming::Own, Some(disconnect)),
+        Outcome::Refuse(reason, problem) => {
+            state.metrics.handshakes_refused.with_label_values(&[reason]).inc();
+            return refuse(&mut io, &problem, !read_ahead.is_empty()).await;
+        }
     };
     io.write_all(response.as_bytes()).await?;
     io.flush().await?;
-    let wire = if deflate.is_some() { Wire::ChannelsDeflate } else { Wire::Channels };
-    let id = connection_id()?;
-    let opening = Opening { id, wire, identity, admission, refusal, first: None };
+    let packing = if deflate.is_some() { Packing::Deflate } else { Packing::Plain };
+    let wire = state.hub.endpoint(index).wire(packing);
+    let opening = Opening {
+        endpoint: index,
+        naming,
+        window,
+        refusal,
+        ..Opening::new(connection_id()?, wire, identity, admission)
+    };
     state.open(Arrival { transport: io.into_transport()?, read_ahead, opening });
     Ok(())
 }

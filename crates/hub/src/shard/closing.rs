@@ -69,6 +69,9 @@ impl<L: Link> Shard<L> {
         if !self.is_open(key) {
             return false;
         }
+        if behind == Behind::Everything {
+            self.flush_batch(key, now);
+        }
         self.leave_all(key);
         let Some(connection) = self.connections.get_mut(key as usize) else { return false };
         // A close without a code is an empty Close frame (RFC 6455, 5.5.1).
@@ -202,11 +205,12 @@ impl<L: Link> Shard<L> {
         }
         for key in std::mem::take(&mut self.graveyard) {
             let Some(connection) = self.connections.try_remove(key as usize) else { continue };
+            self.batches.end(key);
             if let Ok(entry) = self.by_id.find_entry(hash(connection.id), |&other| other == key) {
                 entry.remove();
             }
             let metrics = self.hub.metrics();
-            metrics.connections.with_label_values(&[connection.wire.dialect()]).dec();
+            metrics.connections.with_label_values(&[self.label(&connection)]).dec();
             metrics.closes.with_label_values(&[close_label(connection.close_code)]).inc();
             self.ended.push(Ended { connection: connection.id, code: connection.close_code });
         }

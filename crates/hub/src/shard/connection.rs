@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::lists::Follow;
 use super::recovery::Recovery;
 use crate::encoded::Wire;
+use crate::endpoint::{EndpointIndex, Naming};
 use crate::hub::Admission;
 use crate::identity::Identity;
 use crate::limits::Limits;
@@ -50,6 +51,16 @@ pub(super) struct Connection<L> {
     /// The close code that metrics get; 1006 until somebody closes.
     pub(super) close_code: u16,
     pub(super) wire: Wire,
+    /// Where it came in.
+    pub(super) endpoint: EndpointIndex,
+    /// Whose it may say that it is.
+    pub(super) naming: Naming,
+    /// Whether its events are collected over a window.
+    pub(super) is_batching: bool,
+    /// Whether it was given something since it was last asked what has arrived.
+    pub(super) is_unconfirmed: bool,
+    /// Whether it counts as open.
+    pub(super) is_welcomed: bool,
     pub(super) state: State,
     /// Whether the client was told that its token ends soon.
     pub(super) warned: bool,
@@ -83,6 +94,11 @@ pub(super) struct Counts {
 impl<L: Link> Connection<L> {
     pub(super) fn is_open(&self) -> bool {
         self.state == State::Open
+    }
+
+    /// Whether its client comes back by its id.
+    pub(super) fn is_tracked(&self) -> bool {
+        self.wire.timestamps().is_some() && self.recovery.is_some()
     }
 
     /// Whether nothing waits, neither in the outbox nor in the link.

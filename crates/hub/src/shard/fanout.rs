@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::batching::Batches;
 use super::connection::{Connection, Counts, Sent};
 use super::delivery::{Gather, PASS_MIN, Pass, Run};
 use super::lists::{Follower, Key};
@@ -121,7 +122,12 @@ impl<L: Link> Shard<L> {
             }
             left = left.saturating_sub(1);
             let Some(connection) = self.connections.get_mut(follower.key as usize) else { continue };
-            let sent = send_rest(connection, follower, list.head, &mut pass, &self.hub, &mut self.counts);
+            let sent = if connection.is_batching {
+                collect_rest(connection, follower, list.head, &mut pass, &self.hub, &mut self.batches, now);
+                Sent::Written
+            } else {
+                send_rest(connection, follower, list.head, &mut pass, &self.hub, &mut self.counts)
+            };
             if matches!(sent, Sent::Full | Sent::Broken) {
                 unsettled.push((follower.key, sent));
             }
@@ -192,7 +198,20 @@ impl<L: Link> Shard<L> {
                 }
             }
             self.counts.deliveries += frames.len() as u64;
+            connection.is_unconfirmed |= !frames.is_empty();
+            if connection.is_batching {
+                frames.into_iter().for_each(|frame| self.batches.add(key, frame, self.clock.ms));
+                return Sent::Written;
+            }
             return send_frames(connection, &frames, &mut self.scratch, limits, &mut self.counts);
+        }
+        if connection.is_batching {
+            self.counts.deliveries += entries.len() as u64;
+            for &(_, item) in entries {
+                let frame = items[item as usize].encoded.frame(wire.plain(), metrics);
+                self.batches.add(key, frame.clone(), self.clock.ms);
+            }
+            return Sent::Written;
         }
         let frame = |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire, metrics);
         self.counts.deliveries += entries.len() as u64;
@@ -235,7 +254,40 @@ impl<L: Link> Shard<L> {
         if follower.seen == list.head {
             return Sent::Written;
         }
+        if connection.is_batching {
+            let now = self.clock;
+            collect_rest(connection, follower, list.head, pass, &self.hub, &mut self.batches, now);
+            return Sent::Written;
+        }
         send_rest(connection, follower, list.head, pass, &self.hub, &mut self.counts)
+    }
+}
+
+/// What a follower has not had of a pass, and is not told by replay.
+fn skip<L>(connection: &Connection<L>, follower: &mut Follower, head: u32, pass: &Pass) -> usize {
+    let seen = std::mem::replace(&mut follower.seen, head);
+    let after = match (&connection.recovery, pass.is_kept()) {
+        (Some(recovery), Some(true)) => recovery.floor,
+        (Some(recovery), Some(false)) => recovery.began,
+        _ => 0,
+    };
+    pass.skip(seen, after)
+}
+
+/// Collects for a follower what it has not had of a pass, up to the publication numbered `head`.
+fn collect_rest<L>(
+    connection: &mut Connection<L>,
+    follower: &mut Follower,
+    head: u32,
+    pass: &mut Pass,
+    hub: &Hub,
+    batches: &mut Batches,
+    now: Now,
+) {
+    let skip = skip(connection, follower, head, pass);
+    for encoded in pass.behind(skip) {
+        connection.is_unconfirmed = true;
+        batches.add(follower.key, encoded.frame(connection.wire.plain(), hub.metrics()).clone(), now.ms);
     }
 }
 
@@ -248,13 +300,7 @@ fn send_rest<L: Link>(
     hub: &Hub,
     counts: &mut Counts,
 ) -> Sent {
-    let seen = std::mem::replace(&mut follower.seen, head);
-    let after = match (&connection.recovery, pass.is_kept()) {
-        (Some(recovery), Some(true)) => recovery.floor,
-        (Some(recovery), Some(false)) => recovery.began,
-        _ => 0,
-    };
-    let skip = pass.skip(seen, after);
+    let skip = skip(connection, follower, head, pass);
     if connection.wire.index().is_none() {
         let frames: SmallVec<[Bytes; 8]> = pass
             .behind(skip)
@@ -271,6 +317,7 @@ fn send_rest<L: Link>(
         return Sent::Written;
     }
     counts.deliveries += frames.len() as u64;
+    connection.is_unconfirmed = true;
     connection.send(bytes, frames, hub.limits(), counts)
 }
 

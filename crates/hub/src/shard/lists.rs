@@ -101,8 +101,7 @@ impl Lists {
         &mut self.lists[index(list)]
     }
 
-    /// Adds `key` at the end of a stream's followers. Returns its place, and how many connections have the
-    /// stream as their own.
+    /// Adds `key` at the end of a stream's followers. Returns its place.
     pub(super) fn join(
         &mut self,
         registry: &Registry,
@@ -110,8 +109,8 @@ impl Lists {
         name: &str,
         key: Key,
         how: Membership,
-    ) -> (Follow, u32) {
-        let (entry, owners) = registry.join(name, shard, how);
+    ) -> Follow {
+        let entry = registry.join(name, shard, how);
         let list = entry.list_on(shard).unwrap_or_else(|| {
             let list =
                 self.lists.insert(List { entry: Arc::clone(&entry), followers: SmallVec::new(), head: 0 });
@@ -122,7 +121,7 @@ impl Lists {
         let found = self.get_mut(list);
         let at = u32::try_from(found.followers.len()).unwrap_or(u32::MAX);
         found.followers.push(Follower { key, seen: found.head });
-        (Follow::new(list, at, how), owners)
+        Follow::new(list, at, how)
     }
 
     /// Takes a follower out; `pass` is the one that goes round this list. Tells whose places changed by that.

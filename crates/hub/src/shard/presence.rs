@@ -61,8 +61,9 @@ impl<L: Link> Shard<L> {
         let place =
             connection.follows.iter().position(|follow| lists.get(follow.list()).entry.name() == name);
         if let Some(place) = place {
+            let endpoint = connection.endpoint;
             let follow = connection.follows.swap_remove(place);
-            self.leave(follow);
+            self.leave(endpoint, follow);
         }
     }
 

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use super::connection::{Connection, Counts, Sent};
 use super::lists::Lists;
 use super::replay::Replay;
+use super::returning::Tracked;
 use crate::encoded::{Encoded, Seen, StreamKey, Wire, payload};
 use crate::limits::Limits;
 use crate::link::Link;
@@ -48,6 +49,8 @@ pub(super) struct Details {
     pub(super) trail: Option<Trail>,
     /// Streams of which it has had what came behind another number than [`Recovery::since`].
     pub(super) since: Vec<(Arc<StreamKey>, u64)>,
+    /// What has reached a client that comes back by its connection's id.
+    pub(super) tracked: Option<Tracked>,
 }
 
 impl Recovery {
@@ -63,6 +66,16 @@ impl Recovery {
             details.since.retain(|(key, _)| key.name != stream);
         }
         self.replay.as_mut().is_some_and(|replay| replay.leave(stream))
+    }
+
+    /// What has reached a client that comes back by its connection's id.
+    pub(super) fn tracked(&self) -> Option<&Tracked> {
+        self.details.as_ref()?.tracked.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn tracked_mut(&mut self) -> Option<&mut Tracked> {
+        self.details.as_mut()?.tracked.as_mut()
     }
 
     /// Where a client of server-sent events stands.
@@ -115,7 +128,12 @@ pub(super) fn placed_frame<L>(
     seen: &Seen,
     metrics: &Metrics,
 ) -> Bytes {
-    let wire = if connection.wire == Wire::Events { Wire::Placed } else { connection.wire };
+    let wire = match connection.wire {
+        Wire::Events => Wire::Placed,
+        // A batch is packed as a whole.
+        wire if connection.is_batching => wire.plain(),
+        wire => wire,
+    };
     let Some(recovery) = &mut connection.recovery else { return encoded.frame(wire, metrics).clone() };
     let frame = encoded.placed(wire, seen, metrics).unwrap_or_else(|| {
         recovery.own = recovery.own.wrapping_add(1);

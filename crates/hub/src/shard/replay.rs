@@ -10,12 +10,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use protocol::channel::USER_PREFIX;
 use protocol::channels::{self, StreamPosition};
 use protocol::{ConnectionId, Disconnect, Position};
 use smallvec::SmallVec;
 
 use super::lists::Key;
 use super::recovery::{Details, REPLAYING, Recovery, Trail, placed_frame, seen, send_frames};
+use super::returning::{Tracked, arrived};
 use super::{Now, Shard};
 use crate::commit::WATCH_PREFIX;
 use crate::encoded::{Encoded, StreamKey, Wire};
@@ -52,6 +54,20 @@ pub(super) enum Answer {
     Resumed {
         /// The connection from which it took over.
         former: ConnectionId,
+    },
+    /// This, to a subscribe of a client that comes back by its connection's id.
+    Told {
+        /// The answer.
+        text: Vec<u8>,
+        /// Streams that it did not follow before.
+        fresh: Vec<String>,
+    },
+    /// What its world says, to one that came back by the id of a connection.
+    Restored {
+        /// That connection.
+        former: ConnectionId,
+        /// The streams that it has again.
+        streams: Vec<String>,
     },
 }
 
@@ -127,13 +143,22 @@ impl<L: Link> Shard<L> {
         let Some(connection) = self.get(key) else { return };
         // Nobody resumes server-sent events: their ids are positions.
         let token = (connection.wire != Wire::Events).then_some(&*start.token);
-        let text = match answer {
+        match answer {
             Answer::Subscribed { .. } => {
-                channels::subscribed_recoverable(&channels, token, positions, now.wall)
+                let text = channels::subscribed_recoverable(&channels, token, positions, now.wall);
+                self.reply(key, &text, now);
             }
-            Answer::Resumed { .. } => channels::resumed(&channels, token, positions, now.wall),
-        };
-        self.reply(key, &text, now);
+            Answer::Resumed { .. } => {
+                let text = channels::resumed(&channels, token, positions, now.wall);
+                self.reply(key, &text, now);
+            }
+            Answer::Told { text, .. } => self.reply(key, text, now),
+            Answer::Restored { streams, .. } => {
+                let lost = start.standings.iter().filter(|standing| standing.recovered == Some(false));
+                let lost: Vec<&str> = lost.map(|standing| &*standing.name).collect();
+                self.tell_restored(key, streams, &lost, now);
+            }
+        }
         self.send_state(key, &start.state, now);
         self.replay_one(key, now);
     }
@@ -145,8 +170,10 @@ impl<L: Link> Shard<L> {
         let id = connection.id;
         let (former, fresh) = match answer {
             Answer::Subscribed { fresh } => (None, &fresh[..]),
-            Answer::Resumed { former } => (Some(*former), &[][..]),
+            Answer::Told { fresh, .. } => (None, &fresh[..]),
+            Answer::Resumed { former } | Answer::Restored { former, .. } => (Some(*former), &[][..]),
         };
+        let is_tracked = connection.wire.timestamps().is_some();
         let before = connection.recovery.take();
         // What it has had so far: all that the shard has begun to deliver, and what replay told beyond.
         let had = before.as_ref().map(|recovery| match recovery.floor {
@@ -274,8 +301,14 @@ impl<L: Link> Shard<L> {
                 .filter(|cursor| cursor.since != since)
                 .map(|cursor| (Arc::clone(&cursor.key), cursor.since))
                 .collect(),
+            tracked: is_tracked.then(|| {
+                let earlier = before.as_ref().and_then(|recovery| recovery.tracked());
+                // Where it came back it is given what it missed first, and nothing of that has reached it.
+                let arrived = if former.is_some() { 0 } else { released };
+                Tracked::begin(earlier, arrived, cursors.iter().map(|cursor| (&cursor.key, cursor.offset)))
+            }),
         };
-        let has_details = details.trail.is_some() || !details.since.is_empty();
+        let has_details = details.trail.is_some() || details.tracked.is_some() || !details.since.is_empty();
         let has_missed =
             |cursor: &Cursor| cursor.is_read && cursor.offset < order.history.end(cursor.stream).1.offset;
         let replay = cursors.iter().any(has_missed).then(|| {
@@ -297,7 +330,8 @@ impl<L: Link> Shard<L> {
         let token = hub.resumes().token(id, generation, self.index);
         if hub.has_journal && connection.wire != Wire::Events {
             let entry = entry(connection, &self.lists, None);
-            if let Some(entry) = entry {
+            if let Some(mut entry) = entry {
+                entry.arrived = arrived(connection, &self.lists, &order.history);
                 order.note_resume(ResumeChange::Set(entry));
             }
         }
@@ -317,6 +351,11 @@ impl<L: Link> Shard<L> {
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let frames = placed_frames(connection, &self.lists, events, self.hub.metrics());
         self.counts.deliveries += frames.len() as u64;
+        connection.is_unconfirmed = true;
+        if connection.is_batching {
+            self.send_as_batch(key, frames, now);
+            return;
+        }
         let sent = send_frames(connection, &frames, &mut self.scratch, limits, &mut self.counts);
         self.settle(key, sent, now);
     }
@@ -326,6 +365,10 @@ impl<L: Link> Shard<L> {
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let frames = placed_frames(connection, &self.lists, events, self.hub.metrics());
         self.counts.deliveries += frames.len() as u64;
+        if connection.is_batching {
+            self.send_as_batch(key, frames, now);
+            return;
+        }
         let sent = connection.send_state(&frames, self.hub.limits(), &mut self.counts);
         self.settle(key, sent, now);
     }
@@ -510,11 +553,13 @@ pub(super) fn entry<L>(
     dropped: Option<protocol::timestamp::Timestamp>,
 ) -> Option<ResumeEntry> {
     let recovery = connection.recovery.as_ref()?;
+    let is_own = |name: &str| recovery.tracked().is_some() && name.starts_with(USER_PREFIX);
     let channels = connection
         .follows
         .iter()
-        .filter(|follow| follow.membership().is_subscribed())
-        .map(|follow| lists.get(follow.list()).entry.name().into())
+        .map(|follow| (follow.membership(), lists.get(follow.list()).entry.name()))
+        .filter(|(how, name)| how.is_subscribed() || is_own(name))
+        .map(|(_, name)| name.into())
         .collect();
     Some(ResumeEntry {
         connection: connection.id,
@@ -522,6 +567,7 @@ pub(super) fn entry<L>(
         user: connection.identity.as_ref().map(|identity| identity.user.as_str().into()),
         channels,
         dropped,
+        arrived: None,
     })
 }
 

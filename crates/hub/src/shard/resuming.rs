@@ -8,8 +8,9 @@ use protocol::channel::USER_PREFIX;
 use protocol::channels::{self, ErrorCode};
 use protocol::{ChannelName, Disconnect};
 
-use super::lists::Key;
+use super::lists::{Follow, Key};
 use super::replay::{Answer, entry};
+use super::returning::arrived;
 use super::{Now, Shard};
 use crate::inbox::{ConnectionInfo, Expulsion, Given, Message, Question, TakeOver, TakenOver};
 use crate::journal::{ResumeChange, ResumeEntry};
@@ -99,7 +100,10 @@ impl<L: Link> Shard<L> {
     /// Keeps what a connection had that ends, if it asked for recovery.
     pub(super) fn park_connection(&mut self, key: Key, now: Now) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
-        let kept = entry(connection, &self.lists, Some(now.wall));
+        let mut kept = entry(connection, &self.lists, Some(now.wall));
+        if let Some(kept) = kept.as_mut().filter(|_| connection.wire.timestamps().is_some()) {
+            kept.arrived = arrived(connection, &self.lists, &self.hub.order().history);
+        }
         let is_resumable = connection.wire.index().is_some();
         if connection.recovery.take().is_some_and(|recovery| recovery.replay.is_some()) {
             self.hub.metrics().replays.dec();
@@ -119,12 +123,10 @@ impl<L: Link> Shard<L> {
     fn of_user(&self, user: &str) -> Vec<Key> {
         let Some(entry) = self.hub.registry().get(&format!("{USER_PREFIX}{user}")) else { return Vec::new() };
         let Some(list) = entry.list_on(self.index) else { return Vec::new() };
+        // Others may follow a user's stream where the channel rules let them.
+        let is_own = |follow: &Follow| follow.list() == list && follow.membership().is_implied();
         let is_the_users = |&key: &Key| {
-            self.is_open(key)
-                && self
-                    .get(key)
-                    .and_then(|connection| connection.identity.as_deref())
-                    .is_some_and(|identity| identity.user.as_str() == user)
+            self.get(key).filter(|it| it.is_open()).is_some_and(|it| it.follows.iter().any(is_own))
         };
         self.lists.get(list).followers.iter().map(|follower| follower.key).filter(is_the_users).collect()
     }
@@ -137,7 +139,7 @@ impl<L: Link> Shard<L> {
             .filter_map(|key| self.get(key))
             .map(|connection| ConnectionInfo {
                 connection_id: connection.id.to_string(),
-                dialect: connection.wire.dialect(),
+                dialect: self.label(connection).to_owned(),
                 channels: connection
                     .follows
                     .iter()

@@ -4,6 +4,8 @@
 //! Whoever leaves a stream first gets what is on its way to it, so that an event comes before `unsubscribed` or
 //! not at all. Not here: whether it may subscribe (the session's matter).
 
+use std::sync::Arc;
+
 use protocol::channel::{ALL, USER_PREFIX};
 use protocol::channels::{self, ErrorCode};
 use protocol::{ConnectionId, Disconnect};
@@ -12,35 +14,42 @@ use super::delivery::{Pass, Run};
 use super::lists::{Follow, Key, mend};
 use super::{Now, Shard};
 use crate::commit::WATCH_PREFIX;
+use crate::dialects;
+use crate::endpoint::EndpointIndex;
 use crate::identity::Identity;
 use crate::link::Link;
 use crate::presence::Leaving;
 use crate::registry::{ListIndex, Membership};
-use crate::session;
 
 impl<L: Link> Shard<L> {
     /// Joins everyone's stream and the user's own; tells why not where the user has too many connections.
     pub(super) fn join_own_streams(&mut self, key: Key) -> Option<Disconnect> {
-        let user = self
-            .get(key)?
-            .identity
-            .as_ref()
-            .map(|identity| format!("{USER_PREFIX}{}", identity.user.as_str()));
-        if let Some(user) = user {
-            let connections = self.join(key, &user, Membership::Implied);
-            if self.hub.limits().connections_per_user.is_some_and(|most| connections > most) {
-                return Some(Disconnect::TOO_MANY_CONNECTIONS);
-            }
+        let hub = Arc::clone(&self.hub);
+        let connection = self.get(key)?;
+        let endpoint = hub.endpoint(connection.endpoint);
+        let identity = connection.identity.as_deref();
+        if endpoint.channels.iter().any(|channel| !hub.rules().may_subscribe(identity, channel.as_str())) {
+            return Some(Disconnect::UNAUTHORIZED);
         }
-        self.join(key, ALL, Membership::Implied);
+        if let Some(user) = identity.filter(|_| endpoint.own_user).map(|identity| identity.user.clone())
+            && let Err(disconnect) = self.own(key, user.as_str(), 1)
+        {
+            return Some(disconnect);
+        }
+        if endpoint.everyone {
+            self.join(key, ALL, Membership::Implied);
+        }
+        let now = self.clock;
+        for channel in &endpoint.channels {
+            self.subscribe(key, channel.as_str(), now);
+        }
         None
     }
 
-    /// Makes the connection a follower of a stream that it does not follow. Returns how many connections have
-    /// the stream as their own.
-    pub(super) fn join(&mut self, key: Key, name: &str, how: Membership) -> u32 {
-        let Some(connection) = self.connections.get_mut(key as usize) else { return 0 };
-        let (follow, owners) = self.lists.join(self.hub.registry(), self.index, name, key, how);
+    /// Makes the connection a follower of a stream that it does not follow.
+    pub(super) fn join(&mut self, key: Key, name: &str, how: Membership) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let follow = self.lists.join(self.hub.registry(), self.index, name, key, how);
         connection.follows.push(follow);
         let list = self.lists.get(follow.list());
         if list.followers.len() == 1 && self.hub.presence().is_watched(name) {
@@ -49,15 +58,13 @@ impl<L: Link> Shard<L> {
         if let Some(pass) = pass_of(&mut self.run, follow.list()) {
             pass.lengthen();
         }
-        owners
     }
 
     /// Gives a new connection the state of the streams that it follows unasked.
     pub(super) fn tell_own_state(&mut self, key: Key, now: Now) {
         let Some(connection) = self.get(key) else { return };
-        let own =
-            connection.identity.as_ref().map(|identity| format!("{USER_PREFIX}{}", identity.user.as_str()));
-        let streams: Vec<String> = own.into_iter().chain([ALL.to_owned()]).collect();
+        let name = |follow: &Follow| self.lists.get(follow.list()).entry.name().to_owned();
+        let streams: Vec<String> = connection.follows.iter().map(name).collect();
         self.tell_state(key, &streams, now);
     }
 
@@ -111,9 +118,10 @@ impl<L: Link> Shard<L> {
             follow.set_membership(Membership::Implied);
             self.hub.registry().mark(&lists.get(follow.list()).entry, self.index, Membership::Implied);
         } else {
+            let endpoint = connection.endpoint;
             let follow = connection.follows.swap_remove(place);
             let may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(name));
-            self.leave(follow);
+            self.leave(endpoint, follow);
             if may_lose {
                 // It comes back with its positions, and hears of what is gone.
                 self.close(key, &Disconnect::SLOW, now);
@@ -121,9 +129,13 @@ impl<L: Link> Shard<L> {
         }
     }
 
-    pub(super) fn leave(&mut self, follow: Follow) {
-        if let Some(channel) = self.lists.get(follow.list()).entry.name().strip_prefix(WATCH_PREFIX) {
+    pub(super) fn leave(&mut self, endpoint: EndpointIndex, follow: Follow) {
+        let name = self.lists.get(follow.list()).entry.name();
+        if let Some(channel) = name.strip_prefix(WATCH_PREFIX) {
             self.hub.presence().unwatch(channel);
+        }
+        if let Some(user) = name.strip_prefix(USER_PREFIX).filter(|_| follow.membership().is_implied()) {
+            self.hub.endpoint(endpoint).give_place_back(user);
         }
         let pass = pass_of(&mut self.run, follow.list());
         let is_passing = pass.is_some();
@@ -143,7 +155,9 @@ impl<L: Link> Shard<L> {
         let now = self.clock;
         self.park_connection(key, now);
         let Some(connection) = self.get_mut(key) else { return };
+        let was_welcomed = std::mem::take(&mut connection.is_welcomed);
         let user = connection.identity.as_ref().map(|identity| identity.user.clone());
+        let endpoint = connection.endpoint;
         for follow in std::mem::take(&mut connection.follows) {
             if follow.membership().is_subscribed() {
                 self.hub.metrics().subscriptions.dec();
@@ -152,7 +166,10 @@ impl<L: Link> Shard<L> {
                     self.hub.presence().leave(entry.name(), user, Leaving::WithGrace, now);
                 }
             }
-            self.leave(follow);
+            self.leave(endpoint, follow);
+        }
+        if was_welcomed {
+            self.hub.departed();
         }
     }
 
@@ -161,7 +178,7 @@ impl<L: Link> Shard<L> {
         let Some(key) = self.find(id).filter(|&key| self.is_open(key)) else { return };
         let Some(connection) = self.get(key) else { return };
         let Some(current) = connection.identity.as_deref() else { return };
-        match (session::on_verified(current, verified.as_deref(), now.wall), verified) {
+        match (dialects::on_verified(current, verified.as_deref(), now.wall), verified) {
             (Ok(text), Some(mut identity)) => {
                 self.user_types.share(&mut identity);
                 let Some(connection) = self.get_mut(key) else { return };

@@ -1,7 +1,9 @@
 //! What time does to connections: pings, silence, tokens that end, closes that linger.
 
+use std::sync::Arc;
+
 use protocol::timestamp::Timestamp;
-use protocol::{Disconnect, channels, events};
+use protocol::{Disconnect, events};
 
 use super::connection::Connection;
 use super::lists::Key;
@@ -24,15 +26,17 @@ impl<L: Link> Shard<L> {
     }
 
     fn sweep(&mut self, now: Now) {
-        let limits = self.hub.limits();
-        let (interval, timeout) = (wrap(to_ms(limits.ping_interval)), wrap(to_ms(limits.ping_timeout)));
-        let window = wrap(to_ms(limits.rate_window));
+        let hub = Arc::clone(&self.hub);
+        let window = wrap(to_ms(hub.limits().rate_window));
         let present = wrap(now.ms);
         let mut due: Vec<(Key, Due)> = Vec::new();
         for (key, connection) in &mut self.connections {
             if !connection.is_open() {
                 continue;
             }
+            let endpoint = hub.endpoint(connection.endpoint);
+            let (interval, timeout) =
+                (wrap(to_ms(endpoint.ping_interval)), wrap(to_ms(endpoint.ping_timeout)));
             connection.rate.forget(present, window);
             if connection.wire == Wire::Events && connection.is_flushed() {
                 // Its client can't answer; that it takes what it is sent is the sign of life.
@@ -54,9 +58,16 @@ impl<L: Link> Shard<L> {
             match what {
                 Due::Silent => self.close(key, &Disconnect::PING_TIMEOUT, now),
                 Due::Expired => self.close(key, &Disconnect::UNAUTHORIZED, now),
-                Due::ExpiresSoon(at) => self.reply(key, &channels::token_expiring(at, now.wall), now),
+                Due::ExpiresSoon(at) => {
+                    let told = self
+                        .view(key, now, |view| view.endpoint.dialect.world().token_expiring(at, now.wall));
+                    if let Some(text) = told.flatten() {
+                        self.reply(key, &text, now);
+                    }
+                }
                 // A socket that takes nothing would get the ping too late to mean anything.
                 Due::Ping if self.get(key).is_some_and(|connection| connection.outbox.is_some()) => {}
+                Due::Ping if self.get(key).is_some_and(Connection::is_tracked) => self.probe(key, now),
                 Due::Ping => {
                     let is_events = self.get(key).is_some_and(|connection| connection.wire == Wire::Events);
                     let ping = if is_events { events::ping().into() } else { self.ping.clone() };

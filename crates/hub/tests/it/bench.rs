@@ -40,7 +40,7 @@ impl Bench {
         let id = ConnectionId::from_random(self.opened << 64 | self.opened.wrapping_mul(0x9E37_79B9));
         let admission = self.hub.admit().expect("room");
         let (link, pipe) = pipe();
-        let opening = Opening { id, wire, identity, admission, refusal: None, first: None };
+        let opening = Opening::new(id, wire, identity, admission);
         (self.shards[shard].open(link, opening, self.now), pipe)
     }
 

@@ -35,7 +35,8 @@ fn hub(limits: HistoryLimits, stored: Stored) -> Hub {
     };
     let rules = ChannelRules::new(vec![rule("jobs", 10), rule("*", 0)], Identities::Known);
     let limits = Limits { history: limits, ..Limits::default() };
-    let beginning = Beginning { stored: Some(stored), now: Some(start()), random: [1; 32] };
+    let beginning =
+        Beginning { stored: Some(stored), now: Some(start()), random: [1; 32], ..Beginning::default() };
     Hub::begin(rules, limits, Metrics::new(&prometheus::Registry::new()), vec![], beginning)
 }
 

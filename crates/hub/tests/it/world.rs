@@ -146,7 +146,7 @@ impl World {
             identity = Some(self.identity(&client));
         }
         let wire = if self.random.percent(30) { Wire::ChannelsDeflate } else { Wire::Channels };
-        let opening = Opening { id, wire, identity, admission, refusal: None, first: None };
+        let opening = Opening::new(id, wire, identity, admission);
         let now = self.now;
         assert_eq!(self.shards[shard].open(link, opening, now), key, "the key was foretold");
         self.clients.push(client);

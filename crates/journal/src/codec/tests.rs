@@ -62,9 +62,14 @@ prop_compose! {
         user in option::of(text()),
         channels in vec(text(), 0..5),
         dropped in option::of(time()),
+        arrived in option::of(vec((text(), any::<u64>(), any::<u64>()), 0..4)),
     ) -> ResumeEntry {
+        let position = |(name, epoch, offset): (String, _, _)| {
+            (name.into(), Position { epoch: Epoch::from_bits(epoch), offset })
+        };
+        let arrived = arrived.map(|positions| positions.into_iter().map(position).collect());
         let channels = channels.into_iter().map(Into::into).collect();
-        ResumeEntry { connection, generation, user: user.map(Into::into), channels, dropped }
+        ResumeEntry { connection, generation, user: user.map(Into::into), channels, dropped, arrived }
     }
 }
 

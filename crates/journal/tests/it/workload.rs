@@ -8,7 +8,7 @@ use hub::journal::{
     DurablePlace, Entry, Group, KeyEntry, ResumeChange, ResumeEntry, RetainedChange, Stored, StreamEnd,
 };
 use protocol::timestamp::Timestamp;
-use protocol::{ConnectionId, Epoch, PublicationId};
+use protocol::{ConnectionId, Epoch, Position, PublicationId};
 
 /// Numbers by chance, the same for the same seed (SplitMix64, Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
@@ -237,6 +237,10 @@ impl Workload {
             user: self.random.one_in(2).then(|| "7".into()),
             channels: vec!["jobs".into(), self.text(8).into()],
             dropped: self.random.one_in(2).then(|| Timestamp::from_millis(self.clock)),
+            arrived: self.random.one_in(3).then(|| {
+                let position = Position { epoch: Epoch::from_bits(self.random.next()), offset: 17 };
+                vec![("jobs".into(), position)]
+            }),
         })
     }
 

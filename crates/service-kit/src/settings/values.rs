@@ -123,6 +123,14 @@ pub fn port(text: &str) -> Result<u16, Reason> {
     u16::try_from(number(0, 65_535)(text)?).map_err(|_| "it is above 65535".to_owned())
 }
 
+/// A port, or `off`.
+///
+/// # Errors
+/// It is neither.
+pub fn port_or_off(text: &str) -> Result<OrOff<u16>, Reason> {
+    if text.trim().eq_ignore_ascii_case("off") { Ok(OrOff::Off) } else { port(text).map(OrOff::On) }
+}
+
 /// A whole number between two bounds.
 pub fn number(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, Reason> + Clone + Send + Sync {
     move |text| {

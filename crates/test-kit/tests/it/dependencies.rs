@@ -49,6 +49,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("user-service", SERVICE),
     ("job-service", SERVICE),
     ("payment-service", SERVICE),
+    ("pubsub-bridge", &["auth", "hub-client", "protocol", "rest", "service-kit"]),
     (
         "fanfare",
         &[
@@ -58,6 +59,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "job-service",
             "payment-service",
             "protocol",
+            "pubsub-bridge",
             "rest",
             "service-kit",
             "store",

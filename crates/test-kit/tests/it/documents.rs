@@ -94,7 +94,7 @@ fn the_operations_document_tells_of_every_metric() {
         code.flat_map(|line| line.split('"').skip(1).step_by(2)).filter_map(name_of).collect::<Vec<_>>()
     });
     let made: BTreeSet<String> = quoted_lines.collect();
-    for kind in ["connections", "publish", "service", "relay", "job", "payment", "sign"] {
+    for kind in ["connections", "publish", "service", "relay", "job", "payment", "sign", "pubsub"] {
         let begin = format!("fanfare_{kind}_");
         assert!(made.iter().any(|name| format!("{name}_").starts_with(&begin)), "none of {begin}: {made:?}");
     }

@@ -5,15 +5,17 @@
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 
+use hub::Dialect;
 use hub::rules::{ChannelRule, ChannelRules, PublishRule};
 use service_kit::settings::SettingsError;
 use service_kit::settings::values::{List, OrOff, Word};
 
+use super::endpoints::{self, Endpoint, EndpointAuth, Policies};
 use super::file::File;
 use super::flags::{AccessFlags, Flags, LimitFlags, ListenFlags, ProcessFlags};
 use super::values::{AuthPolicy, OriginList};
 use super::{
-    Auth, Browsers, Config, Drain, Environment, Idempotency, Jwt, Limits, Listen, Logging, Origins,
+    Auth, Browsers, Config, Drain, Environment, Idempotency, Jwt, Limits, Listen, Logging, Origins, PortsOff,
     ProtocolTest, Storage, Threads, TlsFiles, Warning, file, keys,
 };
 
@@ -26,10 +28,22 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
     let environment = process.environment;
     let mut warnings = Vec::new();
     let threads = Threads { shards: listen.shards, workers: listen.workers };
+    let ports = (listen.dashboard_port, listen.receipts_port);
     let listen = listening(listen)?;
     let browsers = browsers(&access, environment);
-    let File { rules, api_keys } = configuration_file(&process)?;
+    let File { rules, api_keys, endpoints: tables } = configuration_file(&process)?;
+    let (dashboard, session_check) = (access.dashboard_auth, access.session_check_url.clone());
     let auth = auth(access, api_keys, environment, &mut warnings)?;
+    let policies = Policies {
+        channels: auth.websocket,
+        dashboard: dashboard.filter(|_| auth.jwt.is_some()),
+        session_check,
+        dashboard_port: ports.0.and_then(OrOff::on),
+        receipts_port: ports.1.and_then(OrOff::on),
+    };
+    let endpoints = endpoints::assemble(&policies, tables)
+        .map_err(|(line, message)| at_line(&process, line, &message))?;
+    check_endpoints(&endpoints, &auth, environment, &mut warnings);
     check_rules(&rules, &auth, &mut warnings);
     let storage = Storage {
         directory: storage.fanfare_data,
@@ -49,6 +63,7 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         threads,
         browsers,
         auth,
+        endpoints,
         rules,
         limits,
         idempotency,
@@ -71,7 +86,11 @@ fn listening(flags: ListenFlags) -> Result<Listen, SettingsError> {
             return Err(SettingsError::new("TLS_CERT_FILE: it is missing, and TLS_KEY_FILE is set"));
         }
     };
-    Ok(Listen { address: SocketAddr::new(flags.host, flags.port), tls })
+    let off = PortsOff {
+        dashboard: flags.dashboard_port == Some(OrOff::Off),
+        receipts: flags.receipts_port == Some(OrOff::Off),
+    };
+    Ok(Listen { address: SocketAddr::new(flags.host, flags.port), off, tls })
 }
 
 fn browsers(flags: &AccessFlags, environment: Environment) -> Browsers {
@@ -88,6 +107,26 @@ fn browsers(flags: &AccessFlags, environment: Environment) -> Browsers {
 fn configuration_file(flags: &ProcessFlags) -> Result<File, SettingsError> {
     let Some(path) = &flags.config else { return Ok(File::default()) };
     file::read(path).map_err(|line| SettingsError::new(format!("FANFARE_CONFIG: {line}")))
+}
+
+/// What is wrong in a line of the file.
+fn at_line(flags: &ProcessFlags, line: usize, message: &str) -> SettingsError {
+    let path = flags.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    SettingsError::new(format!("FANFARE_CONFIG: {path}:{line}: {message}"))
+}
+
+fn check_endpoints(
+    endpoints: &[Endpoint],
+    auth: &Auth,
+    environment: Environment,
+    warnings: &mut Vec<Warning>,
+) {
+    for endpoint in endpoints.iter().filter(|one| one.path.is_some() || one.port.is_some()) {
+        let is_open = endpoint.auth == EndpointAuth::Off && endpoint.dialect == Dialect::DASHBOARD;
+        if is_open && (auth.jwt.is_some() || environment == Environment::Production) {
+            warnings.push(Warning::AnyUser { endpoint: endpoint.name.clone() });
+        }
+    }
 }
 
 fn auth(

@@ -1,4 +1,4 @@
-//! The configuration file (`FANFARE_CONFIG`, TOML): channel rules and API keys.
+//! The configuration file (`FANFARE_CONFIG`, TOML): channel rules, API keys and endpoints.
 //!
 //! What a rule means is the engine's (`hub::rules`); limits and everything else are flags. An unknown member is
 //! an error with its line, since a rule with a slip in it would otherwise silently protect nothing.
@@ -15,6 +15,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use service_kit::arguments::parse_duration;
 use toml::Spanned;
 
+use super::endpoints::EndpointTable;
 use super::keys::{ApiKey, KeyTable};
 use service_kit::settings::values::cause;
 
@@ -26,6 +27,8 @@ mod tests;
 pub(super) struct File {
     pub(super) rules: Vec<ChannelRule>,
     pub(super) api_keys: Vec<ApiKey>,
+    /// With their lines.
+    pub(super) endpoints: Vec<(usize, EndpointTable)>,
 }
 
 /// Reads and checks the file at `path`. An error is one line that begins with the path and the line number.
@@ -71,6 +74,9 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<File, Fault> {
         let line = Some(line_at(table.span().start));
         file.api_keys.push(table.into_inner().into_key(folder).map_err(|message| Fault { line, message })?);
     }
+    for table in tables.endpoints {
+        file.endpoints.push((line_at(table.span().start), table.into_inner()));
+    }
     Ok(file)
 }
 
@@ -89,6 +95,8 @@ struct Tables {
     channels: Vec<Spanned<RuleTable>>,
     #[serde(default)]
     api_keys: Vec<Spanned<KeyTable>>,
+    #[serde(default)]
+    endpoints: Vec<Spanned<EndpointTable>>,
 }
 
 #[derive(Deserialize)]
@@ -248,7 +256,8 @@ const fn default_size() -> u32 {
 }
 
 /// As `10m`, or a number of seconds.
-struct Age(Duration);
+#[derive(Debug)]
+pub(super) struct Age(pub(super) Duration);
 
 impl Default for Age {
     /// What a stream keeps unless a rule says otherwise (protocol, channel rules).
@@ -265,7 +274,7 @@ impl<'de> Deserialize<'de> for Age {
             type Value = Duration;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("age as a duration above zero, such as \"10m\"")
+                f.write_str("a duration above zero, such as \"10m\"")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {

@@ -82,6 +82,26 @@ pub(super) struct ListenFlags {
     #[arg(long, env, default_value = "8080", value_parser = values::port)]
     pub(super) port: u16,
 
+    /// A further port that serves the dashboard's world alone, with /healthz and /broadcast.
+    ///
+    /// Values: a port from 0 to 65535, or off; 0 takes any free one, which the start log tells.
+    ///
+    /// Unset: none; fanfare up takes 5000 if it is free.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "PORT", value_parser = values::port_or_off)]
+    pub(super) dashboard_port: Option<OrOff<u16>>,
+
+    /// A further port that serves the receipts' world alone, with /healthz.
+    ///
+    /// Values: a port from 0 to 65535, or off; 0 takes any free one, which the start log tells.
+    ///
+    /// Unset: none; fanfare up takes 8765 if it is free.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "PORT", value_parser = values::port_or_off)]
+    pub(super) receipts_port: Option<OrOff<u16>>,
+
     /// Certificate chain; with it and TLS_KEY_FILE the port speaks TLS only.
     ///
     /// Values: the path of a readable PEM file, the server's own certificate first.
@@ -192,6 +212,29 @@ pub(super) struct AccessFlags {
     /// Source: protocol.
     #[arg(long, env, value_name = "POLICY", default_value = "optional")]
     pub(super) ws_auth: AuthPolicy,
+
+    /// Whether the dashboard wants a token. With off those who connect may name any user. Without a JWT key it is off,
+    /// whatever is set.
+    ///
+    /// Values: off, optional or required.
+    ///
+    /// Unset: as WS_AUTH; fanfare up on a loopback address in development: off, and optional for what comes through a
+    /// proxy.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "POLICY")]
+    pub(super) dashboard_auth: Option<AuthPolicy>,
+
+    /// Address of the web application that knows whose session a handshake's cookies are, for the world of tasks. It gets
+    /// the cookies by GET and answers 200 with {"user_id": …}, or 401 or 403 where nobody is signed in.
+    ///
+    /// Values: an http or https address.
+    ///
+    /// Unset: sessions are not looked at, tokens are.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "URL", value_parser = values::web_address)]
+    pub(super) session_check_url: Option<url::Url>,
 
     /// Keys for publishing. Keys can also stand in the configuration file, without their text.
     ///

@@ -20,6 +20,7 @@ use service_kit::telemetry::{LogFilter, LogFormat};
 
 mod assemble;
 mod docs;
+mod endpoints;
 mod file;
 mod flags;
 mod keys;
@@ -31,6 +32,7 @@ mod warning;
 use flags::{Nothing, With};
 
 pub use docs::documentation;
+pub use endpoints::{Endpoint, EndpointAuth, EndpointOrigins, IfTaken, MOST_ENDPOINTS, OwnPort};
 pub use keys::{ApiKey, KeyMaterial};
 pub use service_kit::settings::SettingsError;
 pub use service_kit::settings::values::{Environment, OrOff};
@@ -156,6 +158,8 @@ pub struct Config {
     pub browsers: Browsers,
     /// Who may connect and publish.
     pub auth: Auth,
+    /// Where clients come in; the first is that of `/ws`.
+    pub endpoints: Vec<Endpoint>,
     /// Who may subscribe and publish where, and what is kept; the built-in rules included.
     pub rules: ChannelRules,
     /// What a client, a request and a queue may take up.
@@ -210,8 +214,19 @@ impl Config {
 pub struct Listen {
     /// Address and port; port 0 is any free one.
     pub address: SocketAddr,
+    /// Ports of endpoints that were switched off by name.
+    pub off: PortsOff,
     /// With a certificate the port speaks TLS only.
     pub tls: Option<TlsFiles>,
+}
+
+/// Which endpoints shall have no port of their own, also where a program would give them one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PortsOff {
+    /// `DASHBOARD_PORT=off`.
+    pub dashboard: bool,
+    /// `RECEIPTS_PORT=off`.
+    pub receipts: bool,
 }
 
 /// A certificate and its key; both files can be opened.

@@ -94,9 +94,11 @@ fn defaults_are_those_of_the_protocol() {
 }
 
 /// A value that each variable refuses, for all that refuse any, and a word of the line that must come.
-const WRONG: [(&str, &str, &str); 38] = [
+const WRONG: [(&str, &str, &str); 42] = [
     ("HOST", "example.com", "IP address"),
     ("PORT", "65536", "0 to 65535"),
+    ("DASHBOARD_PORT", "on", "or off"),
+    ("RECEIPTS_PORT", "-1", "or off"),
     ("TLS_CERT_FILE", "/no/such/file", "no such file"),
     ("TLS_KEY_FILE", "/", "directory"),
     ("SHARDS", "0", "1 to 64"),
@@ -108,6 +110,8 @@ const WRONG: [(&str, &str, &str); 38] = [
     ("JWT_ISSUER", ",", "lists nothing"),
     ("JWT_AUDIENCE", " , ", "lists nothing"),
     ("WS_AUTH", "maybe", "off, optional or required"),
+    ("DASHBOARD_AUTH", "signed-in", "off, optional or required"),
+    ("SESSION_CHECK_URL", "example.com/me", "http or https"),
     ("FANFARE_API_KEYS", "bad name:k3y-of-8", "name:key"),
     ("WS_RATE_LIMIT", "-1", "0 or off"),
     ("WS_MAX_MESSAGE", "64KB", "unit is unknown"),
@@ -209,7 +213,7 @@ fn arguments_that_are_no_flags_are_named() {
     assert!(line(&["--port"], &[]).starts_with("--port: a value is missing; use a port"));
     assert!(line(&["--port="], &[]).starts_with("--port: a value is missing; use a port"));
     assert_eq!(line(&["--check=yes"], &[]), "--check: it takes no value");
-    for later in ["--dashboard-port=5000", "--redis-url=redis://x"] {
+    for later in ["--case-port=5000", "--redis-url=redis://x"] {
         assert!(line(&[later], &[]).contains("no such flag"));
     }
 }

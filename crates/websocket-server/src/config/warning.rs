@@ -19,6 +19,18 @@ pub enum Warning {
         /// What was asked for.
         asked: AuthPolicy,
     },
+    /// Whoever reaches an endpoint may say that it is anybody.
+    #[error("the endpoint {endpoint} has the policy off: whoever reaches it may follow any user's events")]
+    AnyUser {
+        /// Its name.
+        endpoint: String,
+    },
+    /// Programs on this machine need no token for the dashboard.
+    #[error(
+        "the dashboard takes any userId without a token, since it listens on this machine alone; what comes through a \
+         proxy needs one (DASHBOARD_AUTH)"
+    )]
+    OpenDashboard,
     /// Tokens could be guessed.
     #[error(
         "JWT_SECRET has {bytes} bytes, and 32 are the least that is safe; production refuses to start with it"

@@ -172,7 +172,7 @@ impl World {
             expires_at: u64::from(u32::MAX),
         });
         let admission = self.hub.admit().expect("the node has room");
-        let opening = Opening { id, wire, identity, admission, refusal: None, first: first.map(Into::into) };
+        let opening = Opening { first: first.map(Into::into), ..Opening::new(id, wire, identity, admission) };
         let key = self.shards[shard].open(link, opening, self.now);
         assert_eq!(key, connected.key, "the key was foretold");
         connected
@@ -586,7 +586,12 @@ impl World {
 fn begin(limits: &Limits, store: &FakeStore, version: usize, shards: usize, now: Now, life: u8) -> Arc<Hub> {
     let wakes = (0..shards).map(|_| Box::new(Awake) as Box<dyn Wake>).collect();
     let metrics = Metrics::new(&prometheus::Registry::new());
-    let beginning = Beginning { stored: Some(store.stored()), now: Some(now.wall), random: [life; 32] };
+    let beginning = Beginning {
+        stored: Some(store.stored()),
+        now: Some(now.wall),
+        random: [life; 32],
+        ..Beginning::default()
+    };
     Arc::new(Hub::begin(rules(version), limits.clone(), metrics, wakes, beginning))
 }
 

@@ -1,7 +1,4 @@
-//! ⑤ What a client's message means: a message and what is known of its connection in, steps out.
-//!
-//! No I/O and no state of its own: the shard tells what a connection has and carries the steps out. This is the
-//! session of the `/ws` dialect.
+//! The world of `/ws`: channels, recovery, history, presence (contracts: channels, recovery). Server-sent events speak it too.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,83 +8,40 @@ use protocol::channel::{ALL, ChannelNameError, MAX_CHANNEL_NAME};
 use protocol::channels::{self, ClientFrame, ErrorCode, Positions, Watch};
 use protocol::timestamp::Timestamp;
 
+use super::{Defaults, Step, View, World};
 use crate::identity::Identity;
 use crate::inbox::Given;
 use crate::limits::Limits;
-use crate::rules::ChannelRules;
 
-/// What the session needs to know of a connection.
-pub(crate) struct View<'a> {
-    /// Whose it is.
-    pub(crate) identity: Option<&'a Identity>,
-    /// How many channels it is subscribed to.
-    pub(crate) channels: usize,
-    /// Whether it is subscribed to a channel.
-    pub(crate) is_subscribed: &'a dyn Fn(&str) -> bool,
-    /// Whether it has asked for recovery.
-    pub(crate) is_recoverable: bool,
-    /// How many channels it watches.
-    pub(crate) watches: usize,
-    /// The rules in force.
-    pub(crate) rules: &'a ChannelRules,
-    /// The bounds in force.
-    pub(crate) limits: &'a Limits,
-    /// The time for the answers.
-    pub(crate) now: Timestamp,
-}
+/// The world of `/ws`.
+#[derive(Debug)]
+pub(super) struct Channels;
 
-/// What the shard is to do, in this order.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Send this text to the client.
-    Reply(Vec<u8>),
-    /// Subscribe it.
-    Join(ChannelName),
-    /// Unsubscribe it.
-    Leave(String),
-    /// Have this token verified; the answer comes later.
-    Verify(String),
-    /// Give it the state that these channels have.
-    State(Vec<String>),
-    /// Tell it where it stands, and give it what it missed.
-    Recover {
-        /// The channels that its frame named and that are in force.
-        channels: Vec<String>,
-        /// Those of them that it did not follow before.
-        fresh: Vec<String>,
-        /// What it says that it has had.
-        given: Given,
-    },
-    /// Let it go on where another connection was.
-    Resume {
-        /// The token that it has for that.
-        token: String,
-        /// What it says that it has had.
-        given: Given,
-    },
-    /// Tell it a channel's last events.
-    History {
-        /// The channel.
-        channel: String,
-        /// How many at most.
-        limit: u32,
-        /// Only those with a smaller offset.
-        before: Option<u64>,
-    },
-    /// Tell it who is in a channel.
-    Presence {
-        /// The channel.
-        channel: ChannelName,
-        /// Whether to tell changes too.
-        watch: Watch,
-    },
-    /// So many events were shown.
-    Acked(usize),
+impl World for Channels {
+    fn name(&self) -> &'static str {
+        "channels"
+    }
+
+    fn defaults(&self) -> Defaults {
+        Defaults { everyone: true, own_user: true, ..Defaults::default() }
+    }
+
+    fn welcome(&self, view: &View<'_>) -> Option<Vec<u8>> {
+        Some(channels::connected(view.id, view.now))
+    }
+
+    fn on_message(&self, message: &[u8], view: &View<'_>) -> Vec<Step> {
+        on_message(message, view)
+    }
+
+    fn token_expiring(&self, ends: Timestamp, now: Timestamp) -> Option<Vec<u8>> {
+        Some(channels::token_expiring(ends, now))
+    }
 }
 
 /// Answers one message.
 #[must_use]
-pub(crate) fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
+fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
     let frame = match std::str::from_utf8(message) {
         Ok(text) => ClientFrame::parse(text),
         Err(_) => return vec![error(view, ErrorCode::InvalidJson, "the frame is not UTF-8", None)],

@@ -13,14 +13,19 @@ fn steps(
     watches: usize,
     message: &str,
 ) -> Vec<Step> {
+    let limits = Limits::default();
     let view = View {
+        id: ConnectionId::from_random(7),
+        naming: Naming::Own,
+        users: &[],
+        endpoint: &Endpoint::new(Dialect::CHANNELS, &limits),
         identity,
         channels: subscribed.len(),
         is_recoverable,
         watches,
         is_subscribed: &|name| subscribed.contains(&name),
         rules: &ChannelRules::new(vec![], Identities::Known),
-        limits: &Limits::default(),
+        limits: &limits,
         now: now(),
     };
     on_message(message.as_bytes(), &view)

@@ -1,9 +1,11 @@
 mod recovery;
 
-use protocol::{ChannelPattern, UserId};
+use protocol::{ChannelPattern, ConnectionId, UserId};
 
 use super::*;
-use crate::rules::Identities;
+use crate::dialects::Dialect;
+use crate::endpoint::{Endpoint, Naming};
+use crate::rules::{ChannelRules, Identities};
 
 fn now() -> Timestamp {
     Timestamp::parse("2025-11-01T12:00:00.000Z").expect("timestamp")
@@ -25,14 +27,19 @@ fn answer(identity: Option<&Identity>, subscribed: &[&str], message: &str) -> Ve
 }
 
 fn answer_bytes(identity: Option<&Identity>, subscribed: &[&str], message: &[u8]) -> Vec<Step> {
+    let limits = Limits::default();
     let view = View {
+        id: ConnectionId::from_random(7),
+        naming: Naming::Own,
+        users: &[],
+        endpoint: &Endpoint::new(Dialect::CHANNELS, &limits),
         identity,
         channels: subscribed.len(),
         is_recoverable: false,
         watches: 0,
         is_subscribed: &|name| subscribed.contains(&name),
         rules: &ChannelRules::new(vec![], Identities::Known),
-        limits: &Limits::default(),
+        limits: &limits,
         now: now(),
     };
     // That the state of what was joined is told is tested with the shard.

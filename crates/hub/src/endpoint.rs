@@ -1,0 +1,149 @@
+//! Where clients come in: a world, what its connections get unasked, and their bounds.
+//!
+//! Not here: path, port, and who may connect (the server's), and how a world speaks (`dialects`).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use protocol::ChannelName;
+use protocol::timestamp::TimestampFormat;
+
+use crate::dialects::{self, Dialect};
+use crate::encoded::{Packing, Wire};
+use crate::limits::Limits;
+
+/// An endpoint's place in its hub.
+pub type EndpointIndex = u8;
+
+/// Whose a connection may say that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// Its token's user.
+    #[default]
+    Own,
+    /// Anybody: those who reach the endpoint are trusted (policy `off`).
+    Anyone,
+}
+
+/// Where clients of one world come in.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its name, for metrics.
+    pub name: Box<str>,
+    /// The world.
+    pub dialect: Dialect,
+    /// The form of its events' times, where events are flat; else they are envelopes.
+    pub flat: Option<TimestampFormat>,
+    /// Whether its connections get what has no target.
+    pub everyone: bool,
+    /// Whether a connection is its user's from the beginning.
+    pub own_user: bool,
+    /// Channels that its connections follow unasked, if the rules let them.
+    pub channels: Vec<ChannelName>,
+    /// Client frames in any window; none is no limit.
+    pub rate: Option<u32>,
+    /// How often the server pings.
+    pub ping_interval: Duration,
+    /// How long a connection may be silent.
+    pub ping_timeout: Duration,
+    /// Connections of one user; none is no limit. The one too many is closed 4029.
+    pub connections_per_user: Option<u32>,
+    /// How many each user has, where there is a limit.
+    users: Mutex<HashMap<Box<str>, u32>>,
+}
+
+impl Endpoint {
+    /// An endpoint of a world with its defaults.
+    #[must_use]
+    pub fn new(dialect: Dialect, limits: &Limits) -> Self {
+        let defaults = dialect.defaults();
+        Self {
+            name: dialect.name().into(),
+            dialect,
+            flat: defaults.flat,
+            everyone: defaults.everyone,
+            own_user: defaults.own_user,
+            channels: defaults.channels.iter().filter_map(|name| ChannelName::new(name).ok()).collect(),
+            rate: limits.rate,
+            ping_interval: defaults.ping_interval.map_or(limits.ping_interval, Duration::from_secs),
+            ping_timeout: limits.ping_timeout,
+            connections_per_user: defaults.connections_per_user.or(limits.connections_per_user),
+            users: Mutex::default(),
+        }
+    }
+
+    /// The wire of a new connection.
+    #[must_use]
+    pub fn wire(&self, packing: Packing) -> Wire {
+        dialects::wire(self.flat, packing)
+    }
+
+    /// Takes one more place for a user; there are `times` as many as the limit says.
+    pub(crate) fn take_place(&self, user: &str, times: u32) -> bool {
+        let Some(most) = self.connections_per_user else { return true };
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        match users.get_mut(user) {
+            Some(count) if *count >= most.saturating_mul(times) => return false,
+            Some(count) => *count += 1,
+            None if most == 0 => return false,
+            None => drop(users.insert(user.into(), 1)),
+        }
+        true
+    }
+
+    /// Gives a user's place back.
+    pub(crate) fn give_place_back(&self, user: &str) {
+        if self.connections_per_user.is_none() {
+            return;
+        }
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = users.get_mut(user) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_user_has_so_many_places_and_they_come_back() {
+        let endpoint = Endpoint::new(Dialect::DASHBOARD, &Limits::default());
+        for _ in 0..5 {
+            assert!(endpoint.take_place("7", 1));
+        }
+        assert!(!endpoint.take_place("7", 1));
+        assert!(endpoint.take_place("8", 1), "another user's are that user's");
+        endpoint.give_place_back("7");
+        assert!(endpoint.take_place("7", 1));
+        for _ in 0..5 {
+            assert!(endpoint.take_place("7", 2), "who comes back may find its old connection still counted");
+        }
+        assert!(!endpoint.take_place("7", 2));
+        for _ in 0..10 {
+            endpoint.give_place_back("7");
+        }
+        assert_eq!(endpoint.users.lock().expect("not poisoned").len(), 1);
+    }
+
+    #[test]
+    fn each_world_has_its_defaults() {
+        let limits = Limits::default();
+        let tasks = Endpoint::new(Dialect::TASKS, &limits);
+        assert_eq!((tasks.connections_per_user, tasks.everyone, tasks.own_user), (Some(10), false, true));
+        let receipts = Endpoint::new(Dialect::RECEIPTS, &limits);
+        assert_eq!(receipts.channels.iter().map(ChannelName::as_str).collect::<Vec<_>>(), ["receipts"]);
+        assert!(!receipts.everyone && !receipts.own_user);
+        let dashboard = Endpoint::new(Dialect::DASHBOARD, &limits);
+        assert!(dashboard.everyone && !dashboard.own_user);
+        assert_eq!(dashboard.ping_interval, Duration::from_secs(30));
+        assert_eq!(Dialect::names().collect::<Vec<_>>(), ["channels", "dashboard", "tasks", "receipts"]);
+        assert_eq!(Dialect::named("tasks"), Some(Dialect::TASKS));
+        assert_eq!(Dialect::named("smoke signals"), None);
+    }
+}

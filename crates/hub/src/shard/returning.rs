@@ -1,0 +1,278 @@
+//! Clients that come back by the id of the connection that they had: what has reached them for sure, and giving them all
+//! behind that (contract: dashboard, `reconnect`).
+//!
+//! What has reached a client it shows by answering pings that carry how far it was given things. A connection that is
+//! still open is not taken over, since a tab that was duplicated has its original's id: both go on, and the old one is
+//! closed soon if it is dead. Not here: the replay (`replay`), and resume tokens (`resuming`).
+
+use std::sync::Arc;
+
+use protocol::channel::{ALL, USER_PREFIX};
+use protocol::channels::GivenPosition;
+use protocol::websocket::ping_frame;
+use protocol::{ChannelName, ConnectionId, Disconnect, Position, UserId};
+
+use super::lists::{Follow, Key, Lists};
+use super::recovery::REPLAYING;
+use super::replay::{Answer, entry};
+use super::{Connection, Now, Shard, to_ms, wrap};
+use crate::encoded::StreamKey;
+use crate::endpoint::Naming;
+use crate::history::History;
+use crate::inbox::{Ask, Message, Told};
+use crate::journal::{ResumeChange, ResumeEntry};
+use crate::link::Link;
+use crate::registry::Membership;
+
+/// How long a connection that its client seems to have left may go on without a sign of life, in milliseconds: the answer
+/// to a ping, over a slow network.
+const PROOF_MS: u64 = 10_000;
+
+/// Who comes back may have so many times the connections that a user may: its old ones may still be counted.
+const PLACES_OF_A_RETURN: u32 = 2;
+
+/// What has reached a client.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    /// All that it was given up to this number.
+    arrived: u64,
+    /// How far it was given things at the last ping.
+    probed: u64,
+    /// Where it began in its streams.
+    began: Vec<(Arc<StreamKey>, u64)>,
+    /// Whether something has reached it that the disk does not know of.
+    is_news: bool,
+}
+
+impl Tracked {
+    /// Begins, or goes on with further streams.
+    pub(super) fn begin<'s>(
+        earlier: Option<&Self>,
+        arrived: u64,
+        streams: impl Iterator<Item = (&'s Arc<StreamKey>, u64)>,
+    ) -> Self {
+        let (arrived, probed, known) =
+            earlier.map_or((arrived, arrived, &[][..]), |it| (it.arrived, it.probed, &it.began));
+        let began = |(key, offset): (&Arc<StreamKey>, u64)| {
+            let known = known.iter().find(|(other, _)| Arc::ptr_eq(other, key));
+            (Arc::clone(key), known.map_or(offset, |(_, began)| *began))
+        };
+        Self { arrived, probed, began: streams.map(began).collect(), is_news: false }
+    }
+}
+
+/// Where a client that is tracked stands for sure in each of its streams.
+pub(super) fn arrived<L>(
+    connection: &Connection<L>,
+    lists: &Lists,
+    history: &History,
+) -> Option<Vec<(Box<str>, Position)>> {
+    let tracked = connection.recovery.as_ref()?.tracked()?;
+    let of_follow = |name: &str| {
+        let stream = history.find(name)?;
+        let (key, _) = history.end(stream);
+        let (_, began) = tracked.began.iter().find(|(other, _)| Arc::ptr_eq(other, &key))?;
+        let offset = history.offset_at(stream, tracked.arrived).unwrap_or(0).max(*began);
+        Some((name.into(), Position { epoch: key.epoch, offset }))
+    };
+    let names = connection.follows.iter().map(|follow| lists.get(follow.list()).entry.name());
+    Some(names.filter_map(of_follow).collect())
+}
+
+impl<L: Link> Shard<L> {
+    /// Makes a connection one of a user's. Returns why not where the user has too many.
+    pub(super) fn own(&mut self, key: Key, user: &str, times: u32) -> Result<(), Disconnect> {
+        let Some(connection) = self.get(key) else { return Ok(()) };
+        if !self.hub.endpoint(connection.endpoint).take_place(user, times) {
+            return Err(Disconnect::TOO_MANY_CONNECTIONS);
+        }
+        self.join(key, &format!("{USER_PREFIX}{user}"), Membership::Implied);
+        Ok(())
+    }
+
+    /// Makes it one of a user's no longer. What is on its way to it comes first.
+    pub(super) fn disown(&mut self, key: Key, user: &UserId) {
+        self.catch_up(key, self.clock);
+        let name = format!("{USER_PREFIX}{}", user.as_str());
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let lists = &self.lists;
+        let is_it = |follow: &Follow| {
+            follow.membership().is_implied() && lists.get(follow.list()).entry.name() == name
+        };
+        let Some(place) = connection.follows.iter().position(is_it) else { return };
+        let endpoint = connection.endpoint;
+        let follow = connection.follows.swap_remove(place);
+        let may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(&name));
+        self.leave(endpoint, follow);
+        if may_lose {
+            self.close(key, &Disconnect::SLOW, self.clock);
+        }
+    }
+
+    /// Sends a ping whose answer shows what has reached the client, where that is of use.
+    pub(super) fn probe(&mut self, key: Key, now: Now) {
+        self.catch_up(key, now);
+        let begun = self.begun;
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|it| it.is_open()) else {
+            return;
+        };
+        let unconfirmed = std::mem::take(&mut connection.is_unconfirmed);
+        let Some(recovery) = &mut connection.recovery else { return };
+        let floor = recovery.floor;
+        let Some(tracked) = recovery.tracked_mut() else { return };
+        tracked.is_news |= unconfirmed;
+        let frame = if floor == REPLAYING {
+            self.ping.clone()
+        } else {
+            tracked.probed = begun.max(floor);
+            ping_frame(&tracked.probed.to_be_bytes())
+        };
+        self.send(key, &frame, now);
+    }
+
+    /// Whether something was given to a client of which it is not known whether it has arrived.
+    pub(super) fn is_to_be_probed(&self, key: Key) -> bool {
+        self.get(key).is_some_and(|connection| {
+            connection.is_unconfirmed
+                || connection
+                    .recovery
+                    .as_ref()
+                    .and_then(|recovery| recovery.tracked())
+                    .is_some_and(|tracked| tracked.is_news)
+        })
+    }
+
+    /// The answer to a ping.
+    pub(super) fn on_pong(&mut self, key: Key, payload: &[u8]) {
+        let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return };
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let Some(tracked) = connection.recovery.as_mut().and_then(|recovery| recovery.tracked_mut()) else {
+            return;
+        };
+        // What a client says of things that it was not given means nothing.
+        if number <= tracked.arrived || number > tracked.probed {
+            return;
+        }
+        tracked.arrived = number;
+        if !std::mem::take(&mut tracked.is_news) || !self.hub.has_journal {
+            return;
+        }
+        let Some(mut entry) = entry(connection, &self.lists, None) else { return };
+        let mut order = self.hub.order();
+        entry.arrived = arrived(connection, &self.lists, &order.history);
+        order.note_resume(ResumeChange::Set(entry));
+    }
+
+    /// A client says that it had the connection with this id.
+    pub(super) fn come_back(&mut self, key: Key, former: ConnectionId, now: Now) {
+        let Some(connection) = self.get(key) else { return };
+        let to = connection.id;
+        let user: Option<Box<str>> =
+            connection.identity.as_ref().map(|identity| identity.user.as_str().into());
+        match self.hub.resumes().look_up(former, user.as_deref(), now.wall) {
+            Some(entry) => self.restore(key, &entry, now),
+            None => {
+                let left = self.hub.shards() - 1;
+                let ask = Ask { former, user, shard: self.index, to, left };
+                self.on_ask(Box::new(ask), now);
+            }
+        }
+    }
+
+    /// A connection asks for the one that its client had before.
+    pub(super) fn on_ask(&mut self, mut ask: Box<Ask>, now: Now) {
+        let held = self.find(ask.former).filter(|&key| self.is_open(key)).and_then(|key| {
+            let connection = self.get(key)?;
+            let mut entry = entry(connection, &self.lists, Some(now.wall))?;
+            entry.arrived = arrived(connection, &self.lists, &self.hub.order().history);
+            (entry.arrived.is_some() && entry.user == ask.user).then_some((key, entry))
+        });
+        let (shard, to) = (ask.shard, ask.to);
+        let entry = match held {
+            Some((key, entry)) => {
+                self.demand_proof(key, now);
+                Some(entry)
+            }
+            None if ask.left > 0 => {
+                ask.left -= 1;
+                let next = (self.index + 1) % self.hub.shards();
+                self.hub.tell(next, Message::Ask(ask));
+                return;
+            }
+            // It may have dropped while it was looked for.
+            None => self.hub.resumes().look_up(ask.former, ask.user.as_deref(), now.wall),
+        };
+        self.hub.tell(shard, Message::Told(Box::new(Told { to, entry })));
+    }
+
+    /// A connection that is alive answers soon; else it is over.
+    fn demand_proof(&mut self, key: Key, now: Now) {
+        self.probe(key, now);
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let timeout = to_ms(self.hub.endpoint(connection.endpoint).ping_timeout);
+        let heard = now.ms.saturating_sub(timeout.saturating_sub(PROOF_MS));
+        if wrap(now.ms).wrapping_sub(connection.heard_at) < wrap(timeout.saturating_sub(PROOF_MS)) {
+            connection.heard_at = wrap(heard);
+        }
+    }
+
+    /// What came of the question.
+    pub(super) fn on_told(&mut self, told: &Told, now: Now) {
+        let Some(key) = self.find(told.to).filter(|&key| self.is_open(key)) else { return };
+        match &told.entry {
+            Some(entry) => self.restore(key, entry, now),
+            None => {
+                self.hub.metrics().resumes.with_label_values(&["not_found"]).inc();
+                let text = self.view(key, now, |view| view.endpoint.dialect.world().not_restored(view));
+                if let Some(text) = text.flatten() {
+                    self.reply(key, &text, now);
+                }
+            }
+        }
+    }
+
+    /// Gives a connection what another one had, as far as it still may have it.
+    fn restore(&mut self, key: Key, entry: &ResumeEntry, now: Now) {
+        self.hub.metrics().resumes.with_label_values(&["resumed"]).inc();
+        let mut streams = Vec::with_capacity(entry.channels.len());
+        for name in &entry.channels {
+            let Some(connection) = self.get(key).filter(|connection| connection.is_open()) else { return };
+            let has =
+                connection.follows.iter().any(|follow| self.lists.get(follow.list()).entry.name() == &**name);
+            let is_full = connection.follows.len() > self.hub.limits().channels;
+            let identity = connection.identity.as_deref();
+            if let Some(user) = name.strip_prefix(USER_PREFIX) {
+                let is_own = identity.is_some_and(|identity| identity.user.as_str() == user);
+                if !(is_own || connection.naming == Naming::Anyone) || is_full && !has {
+                    continue;
+                }
+                if !has && let Err(disconnect) = self.own(key, user, PLACES_OF_A_RETURN) {
+                    self.close(key, &disconnect, now);
+                    return;
+                }
+            } else {
+                let may = self.hub.rules().may_subscribe(identity, name) && ChannelName::check(name).is_ok();
+                if !may || is_full && !has {
+                    continue;
+                }
+                self.subscribe(key, name, now);
+            }
+            streams.push(String::from(&**name));
+        }
+        let given = entry.arrived.iter().flatten().map(|(name, position)| {
+            let given = GivenPosition { epoch: Some(position.epoch), offset: position.offset };
+            (name.clone(), given)
+        });
+        let given = given.collect();
+        self.recover(key, &[], &given, &Answer::Restored { former: entry.connection, streams }, now);
+    }
+
+    /// Tells a client that came back what it has again.
+    pub(super) fn tell_restored(&mut self, key: Key, streams: &[String], lost: &[&str], now: Now) {
+        let names: Vec<&str> = streams.iter().map(String::as_str).filter(|name| *name != ALL).collect();
+        let answers = self.view(key, now, |view| view.endpoint.dialect.world().restored(&names, lost, view));
+        for answer in answers.unwrap_or_default() {
+            self.reply(key, &answer, now);
+        }
+    }
+}

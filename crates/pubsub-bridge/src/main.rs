@@ -1,0 +1,7 @@
+//! The bridge as a process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pubsub_bridge::process::main()
+}
