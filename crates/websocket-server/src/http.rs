@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde_json::json;
 use service_kit::problem::Problem;
 
+use crate::files::other_method;
 use crate::server::FrontPage;
 use crate::state::State;
-use crate::{events, operator, playground, publish};
+use crate::{events, operator, playground, publish, scripts};
 
 /// All routes but the one for what is not there, and `/` only where it is the playground's. A WebSocket upgrade never comes here: it leaves before routing.
 pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgrades: Vec<String>) {
@@ -72,6 +73,12 @@ pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgra
                 .default_service(only("GET")),
         )
         .configure(playground::configure_demos)
+        .service(
+            web::resource("/js/{name:.*}")
+                .route(web::get().to(scripts::script))
+                .route(web::head().to(scripts::script))
+                .default_service(web::to(other_method)),
+        )
         .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)));
 }
 

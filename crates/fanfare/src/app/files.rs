@@ -25,30 +25,6 @@ pub(super) fn built() -> impl Iterator<Item = (String, Bytes)> {
 /// The files of the app with their paths, such as `app/index-BTk3fQ_x.js`; none where it was not built.
 #[cfg(debug_assertions)]
 pub(super) fn built() -> impl Iterator<Item = (String, Bytes)> {
-    read(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/apps/paychain/dist")))
-        .into_iter()
-}
-
-/// All files in a directory and what is in it; none where it is not there. Links are not followed.
-#[cfg(any(debug_assertions, test))]
-pub(super) fn read(directory: &std::path::Path) -> Vec<(String, Bytes)> {
-    let mut files = Vec::new();
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(directory.join(&folder)) else { continue };
-        for entry in entries.flatten() {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let path = format!("{folder}{name}");
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(format!("{path}/")),
-                Ok(kind) if kind.is_file() => {
-                    if let Ok(body) = std::fs::read(entry.path()) {
-                        files.push((path, Bytes::from(body)));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-    files
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/apps/paychain/dist");
+    websocket_server::files::read(std::path::Path::new(directory)).into_iter()
 }

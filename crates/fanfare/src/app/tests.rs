@@ -2,7 +2,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use actix_web::body::to_bytes;
-use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, IF_NONE_MATCH};
+use actix_web::http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service};
 
@@ -182,7 +185,7 @@ async fn what_is_not_in_the_app_is_not_there() {
 fn without_its_page_there_is_no_app() {
     assert!(App::of([]).is_none());
     assert!(App::of(files().into_iter().filter(|(path, _)| path != PAGE)).is_none());
-    assert!(App::of(files::read(&PathBuf::from("/nowhere/at/all"))).is_none());
+    assert!(App::of(websocket_server::files::read(&PathBuf::from("/nowhere/at/all"))).is_none());
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn a_compressed_file_that_belongs_to_no_other_is_a_file_of_its_own() {
     let page = (PAGE.to_owned(), Bytes::from_static(b"the page"));
     let archive = ("app/data.gz".to_owned(), Bytes::from_static(b"data"));
     let app = App::of([page, archive]).expect("an app");
-    assert!(app.files.contains_key("app/data.gz"));
+    assert!(app.files.paths().any(|path| path == "app/data.gz"));
 }
 
 #[test]
@@ -201,7 +204,7 @@ fn a_directory_is_read_with_all_that_is_in_it() {
         fs::write(directory.join(path), path).expect("a file");
     }
     std::os::unix::fs::symlink("/etc/hostname", directory.join("app/link")).expect("a link");
-    let mut files = files::read(&directory);
+    let mut files = websocket_server::files::read(&directory);
     fs::remove_dir_all(&directory).expect("it is removed");
     files.sort();
     let expected = ["app/deeper/one.js", "app/theme.js", "index.html"];
