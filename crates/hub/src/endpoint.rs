@@ -79,6 +79,12 @@ impl Endpoint {
         dialects::wire(self.flat, packing)
     }
 
+    /// Places that users have at the moment, where there is a limit.
+    #[must_use]
+    pub fn places(&self) -> u32 {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
     /// Takes one more place for a user; there are `times` as many as the limit says.
     pub(crate) fn take_place(&self, user: &str, times: u32) -> bool {
         let Some(most) = self.connections_per_user else { return true };

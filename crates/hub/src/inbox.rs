@@ -42,6 +42,11 @@ impl Delivery {
     pub(crate) fn closing(&self) -> Option<&Closing> {
         self.to.closing()
     }
+
+    /// Whether it goes to a connection as such.
+    pub(crate) fn names(&self, id: ConnectionId) -> bool {
+        matches!(&self.to, To::Union(union) if union.connection == Some(id))
+    }
 }
 
 /// The followers that a delivery goes to.

@@ -25,6 +25,7 @@ mod outgoing;
 pub mod presence;
 mod rate;
 pub mod registry;
+mod restore;
 mod resume;
 mod retained;
 pub mod rules;

@@ -7,23 +7,20 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use protocol::ConnectionId;
 use protocol::publication::Retain;
 use protocol::timestamp::Timestamp;
-use protocol::{ConnectionId, Epoch, Publication};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::commit::expiry;
 use crate::compact::{LiveGroup, stored_weight};
 use crate::encoded::{Encoded, Ordered, StreamKey};
-use crate::history::{History, StreamIndex, next_life};
+use crate::history::{History, StreamIndex};
 use crate::inbox::DrainPlan;
-use crate::journal::{Entry, Group, ResumeChange, RetainedChange, Stored, StreamEnd};
-use crate::limits::Limits;
+use crate::journal::{Group, ResumeChange, RetainedChange};
 use crate::outgoing::{Outgoing, PublishError, Recipients};
-use crate::resume::Resumes;
 use crate::retained::{Forgotten, Retained};
-use crate::rules::ChannelRules;
 
 /// Connections of which something new is not on disk yet, at most: as many as a node has.
 const MOST_RESUMES: usize = 32_768;
@@ -141,7 +138,13 @@ impl Order {
         }
     }
 
-    fn set_state(&mut self, stream: &Arc<str>, key: &str, encoded: &Arc<Encoded>, expires: Timestamp) {
+    pub(crate) fn set_state(
+        &mut self,
+        stream: &Arc<str>,
+        key: &str,
+        encoded: &Arc<Encoded>,
+        expires: Timestamp,
+    ) {
         // A change that was not written yet speaks of the state before this one.
         self.forgotten_state.retain(|change| {
             !matches!(change, RetainedChange::Forget { stream: of, key: under } if of == stream && **under == *key)
@@ -183,163 +186,8 @@ impl Order {
         self.forgotten_state
             .extend(gone.into_iter().map(|Forgotten { stream, key }| RetainedChange::Forget { stream, key }));
     }
-
-    /// What a hub begins with.
-    pub(crate) fn restore(
-        rules: &ChannelRules,
-        limits: &Limits,
-        random: &[u8; 32],
-        stored: Option<Stored>,
-        now: Option<Timestamp>,
-        resumes: &Resumes,
-    ) -> Self {
-        let stored = stored.unwrap_or_default();
-        // Events that are kept as state alone have numbers too.
-        let states = stored.retained.iter().filter_map(|change| match change {
-            RetainedChange::Set { entry, .. } => Some(entry.seq),
-            RetainedChange::Forget { .. } => None,
-        });
-        let last_seq = states.fold(stored.last_seq, u64::max);
-        let resets = stored.resets + u64::from(stored.is_damaged);
-        let history = History::new(limits.history, bits(random), bits(&stored.secret), resets);
-        let mut order = Self {
-            seq: last_seq,
-            released: last_seq,
-            history,
-            retained: Retained::new(limits.retained_bytes),
-            pending: VecDeque::new(),
-            pending_bytes: 0,
-            is_writing: false,
-            writing: 0,
-            awaited: 0,
-            drain: None,
-            groups: BTreeMap::new(),
-            disk_bytes: 0,
-            live_bytes: 0,
-            unwritten: Group::default(),
-            resumes: HashMap::new(),
-            forgotten_state: Vec::new(),
-            resets: stored.resets,
-            keys_swept: None,
-            is_stopped: false,
-        };
-        let rule = |name: &str| rules.history(name);
-        let mut ends = stored.ends;
-        if stored.is_damaged {
-            // What streams had is not known: they all begin anew, and what is left of them is removed.
-            order.unwritten.forget_streams = ends.drain(..).map(|end| end.stream).collect();
-        }
-        // What a stream's end says of its life holds: entries of others are of earlier ones.
-        let mut lives: HashMap<Arc<str>, Epoch> = HashMap::new();
-        // Streams that were durable once and are no longer.
-        let mut former: BTreeMap<Arc<str>, Epoch> = BTreeMap::new();
-        for end in ends {
-            let index = order.history.restore(&end.stream, end.epoch, end.offset, || rule(&end.stream));
-            if !order.history.is_durable(index) && end.offset > 0 {
-                former.insert(Arc::clone(&end.stream), end.epoch);
-            }
-            lives.insert(end.stream, end.epoch);
-        }
-        let mut events: HashMap<u64, Arc<Encoded>> = HashMap::new();
-        // What was moved into a later group stands behind what came after it.
-        let mut entries: Vec<(u64, Arc<Entry>)> = Vec::new();
-        for (number, of_group) in stored.groups {
-            order.groups.insert(number, LiveGroup::default());
-            entries.extend(of_group.into_iter().map(|entry| (number, entry)));
-        }
-        entries.sort_by_key(|(_, entry)| entry.seq);
-        {
-            for (number, entry) in entries {
-                if stored.is_damaged {
-                    continue;
-                }
-                let mut keys = Vec::new();
-                let mut places = SmallVec::new();
-                let mut streams = Streams::new();
-                for place in &entry.places {
-                    // As long as it is on disk its stream is not forgotten.
-                    let earlier = || Arc::new(StreamKey { name: (*place.stream).into(), epoch: place.epoch });
-                    if lives.get(&place.stream).is_some_and(|life| *life != place.epoch) {
-                        keys.push(earlier());
-                        continue;
-                    }
-                    let index = order.history.restore(&place.stream, place.epoch, 0, || rule(&place.stream));
-                    if !order.history.is_durable(index) {
-                        former.insert(Arc::clone(&place.stream), place.epoch);
-                        keys.push(earlier());
-                        continue;
-                    }
-                    let (key, end) = order.history.end(index);
-                    places.push(order.history.place(index, place.offset));
-                    // The others are told with what is kept elsewhere.
-                    if place.offset > end.offset {
-                        streams.push(index);
-                        keys.push(key);
-                    }
-                }
-                let is_kept = !streams.is_empty();
-                let ordered = Ordered { seq: entry.seq, places, is_kept, group: number };
-                let encoded = Arc::new(encoded(&entry, ordered, limits));
-                order.history.append_to(&encoded, &streams);
-                order.note_entry(number, &encoded, keys);
-                events.insert(entry.seq, encoded);
-            }
-        }
-        let dead: Vec<u64> =
-            order.groups.iter().filter(|(_, group)| group.live == 0).map(|(&number, _)| number).collect();
-        let mut unwritten = std::mem::take(&mut order.unwritten);
-        dead.into_iter().for_each(|number| order.retire(number, &mut unwritten));
-        order.unwritten = unwritten;
-        // Should one of them be durable again, it begins another life: what it has meanwhile is not on disk.
-        let begin = |(stream, before)| StreamEnd { stream, epoch: next_life(before), offset: 0 };
-        order.unwritten.ends.extend(former.into_iter().map(begin));
-        let mut states = stored.retained;
-        states.sort_by_key(|change| match change {
-            RetainedChange::Set { entry, .. } => entry.seq,
-            RetainedChange::Forget { .. } => 0,
-        });
-        for change in states {
-            if let RetainedChange::Set { stream, key, expires, entry } = change {
-                let history = &order.history;
-                let event = events.entry(entry.seq).or_insert_with(|| {
-                    let places =
-                        entry.places.iter().filter_map(|place| history.restored_place(place)).collect();
-                    Arc::new(encoded(
-                        &entry,
-                        Ordered { seq: entry.seq, places, is_kept: false, group: 0 },
-                        limits,
-                    ))
-                });
-                order.set_state(&stream, &key, &Arc::clone(event), expires);
-            }
-        }
-        if let Some(now) = now {
-            for mut entry in stored.resumes {
-                // Those that were open when the process died dropped then.
-                entry.dropped = Some(entry.dropped.unwrap_or(now));
-                let forgotten = resumes.park(entry, now);
-                forgotten.into_iter().for_each(|one| order.note_resume(ResumeChange::Forget(one)));
-            }
-        }
-        order
-    }
 }
 
-fn encoded(entry: &Entry, ordered: Ordered, limits: &Limits) -> Encoded {
-    let publication = Arc::new(Publication {
-        id: entry.id,
-        event_type: entry.event_type.clone(),
-        data: entry.data.clone(),
-        timestamp: entry.timestamp,
-    });
-    Encoded::new(publication, entry.except, ordered, entry.accepted, limits.deflate_min)
-}
-
-fn bits(random: &[u8; 32]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = random;
-    u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h])
-}
-
-fn unsigned(at: Timestamp) -> u64 {
+pub(crate) fn unsigned(at: Timestamp) -> u64 {
     u64::try_from(at.as_millis()).unwrap_or(0)
 }

@@ -9,6 +9,8 @@ mod tests;
 use std::io::Write as _;
 
 const MARK: &[u8] = b"\"s\":\"";
+/// How a frame begins in which a hub has put several events together (contract: dashboard, Batching).
+const BATCH: &[u8] = b"{\"type\":\"batch_update\"";
 const SEQ_DIGITS: usize = 10;
 const TIME_GAP: usize = b"\",\"t\":\"".len();
 const TIME_DIGITS: usize = 19;
@@ -24,9 +26,14 @@ pub(crate) fn write_data(out: &mut Vec<u8>, seq: u32, sent_ns: u64, size: usize)
     out.extend_from_slice(b"\"}");
 }
 
-/// Appends the body of a publish request.
+/// Appends the body of a publish request to a channel.
 pub(crate) fn write_publication(out: &mut Vec<u8>, channel: &str, seq: u32, sent_ns: u64, size: usize) {
-    let _ = write!(out, "{{\"type\":\"bench\",\"channel\":\"{channel}\",\"data\":");
+    write_addressed(out, &format!("\"channel\":\"{channel}\""), seq, sent_ns, size);
+}
+
+/// Appends the body of a publish request with these members as its address, such as `"user_id":"u1"`.
+pub(crate) fn write_addressed(out: &mut Vec<u8>, address: &str, seq: u32, sent_ns: u64, size: usize) {
+    let _ = write!(out, "{{\"type\":\"bench\",{address},\"data\":");
     write_data(out, seq, sent_ns, size);
     out.push(b'}');
 }
@@ -56,12 +63,28 @@ impl Reader {
         let rest = &payload[self.at + MARK.len()..];
         let seq = rest.first_chunk::<SEQ_DIGITS>()?;
         if *seq != self.last_seq {
-            let time = rest.get(SEQ_DIGITS + TIME_GAP..SEQ_DIGITS + TIME_GAP + TIME_DIGITS)?;
-            self.last = (u32::try_from(digits(seq)?).ok()?, digits(time)?);
+            self.last = numbers(rest)?;
             self.last_seq = *seq;
         }
         Some(self.last)
     }
+}
+
+/// Whether several events are together in this frame.
+#[inline]
+pub(crate) fn is_batch(payload: &[u8]) -> bool {
+    payload.starts_with(BATCH)
+}
+
+/// Numbers and times of all events in a frame.
+pub(crate) fn read_batch(payload: &[u8]) -> impl Iterator<Item = (u32, u64)> {
+    memchr::memmem::find_iter(payload, MARK).filter_map(|at| numbers(&payload[at + MARK.len()..]))
+}
+
+/// Number and time at the start of what stands behind the mark.
+fn numbers(rest: &[u8]) -> Option<(u32, u64)> {
+    let time = rest.get(SEQ_DIGITS + TIME_GAP..SEQ_DIGITS + TIME_GAP + TIME_DIGITS)?;
+    Some((u32::try_from(digits(rest.get(..SEQ_DIGITS)?)?).ok()?, digits(time)?))
 }
 
 fn digits(text: &[u8]) -> Option<u64> {

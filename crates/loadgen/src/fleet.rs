@@ -14,7 +14,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::comeback;
-use crate::event::Reader;
+use crate::event::{self, Reader};
 use crate::frame::{self, Handshake};
 use crate::http::{self, Endpoint};
 use crate::ledger::Ledger;
@@ -460,7 +460,11 @@ impl Fleet {
         }
         while let Some(found) = frame::next(&bytes[used..]) {
             used += found.len;
-            if found.opcode == frame::TEXT
+            if found.opcode == frame::TEXT && event::is_batch(found.payload) {
+                for (seq, sent_ns) in event::read_batch(found.payload) {
+                    self.ledger.deliver(seat, seq, sent_ns, now_ns);
+                }
+            } else if found.opcode == frame::TEXT
                 && let Some((seq, sent_ns)) = self.reader.read(found.payload)
             {
                 self.ledger.deliver(seat, seq, sent_ns, now_ns);
@@ -477,14 +481,21 @@ impl Fleet {
 
     fn subscribe(&mut self, seat: usize) {
         let Some(receiver) = self.receivers[seat].as_mut() else { return };
+        let Entry::Subscribe { wish, .. } = &self.entry else { return };
         let channel = &self.seats[seat].channel;
         let text = match self.memories.get_mut(seat) {
-            Some(memory) => memory.request(channel, self.how),
-            None => format!("{{\"type\":\"subscribe\",\"channels\":[\"{channel}\"]}}"),
+            Some(memory) => Some(memory.request(channel, self.how)),
+            None => wish.request(channel),
         };
+        if wish.answer().is_none() {
+            receiver.stage = Stage::Open;
+            self.open += 1;
+            return;
+        }
+        receiver.stage = Stage::Subscribing;
+        let Some(text) = text else { return };
         self.request.clear();
         frame::write_masked(&mut self.request, frame::TEXT, text.as_bytes());
-        receiver.stage = Stage::Subscribing;
         if let Err(error) = receiver.stream.write_all(&self.request) {
             self.lose(seat, &error.to_string());
         }
@@ -517,7 +528,7 @@ impl Fleet {
         }
     }
 
-    /// A text while the answer to the subscription is awaited: that, or the welcome before it.
+    /// A text while the answer to the subscription is awaited: that, or what comes before it.
     fn answered(&mut self, seat: usize, payload: &[u8]) {
         let has = |text: &[u8]| memchr::memmem::find(payload, text).is_some();
         let is_resumed = has(b"\"type\":\"resumed\"");
@@ -528,7 +539,8 @@ impl Fleet {
             }
             return self.lose(seat, &String::from_utf8_lossy(payload));
         }
-        if !is_resumed && !has(b"\"type\":\"subscribed\"") {
+        let Entry::Subscribe { wish, .. } = &self.entry else { return };
+        if !is_resumed && !wish.answer().is_some_and(has) {
             return;
         }
         if let Some(memory) = self.memories.get_mut(seat) {

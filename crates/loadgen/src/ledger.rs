@@ -106,6 +106,13 @@ impl Ledger {
         seq
     }
 
+    /// The number of a new message that these connections are to get.
+    pub(crate) fn publish_to_some(&mut self, connections: std::ops::Range<usize>) -> u32 {
+        let seq = self.next(connections.len());
+        self.to_one[connections].iter_mut().for_each(|sum| sum.add(seq));
+        seq
+    }
+
     /// Starts the latencies anew; the counts go on.
     pub(crate) fn forget_latency(&mut self) {
         self.latency_us.reset();

@@ -26,7 +26,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::scenario::{
-    churn, durable, fanout, fanout_max, floor, history, idle, jobs, recovery, storm, unicast,
+    batching, churn, durable, fanout, fanout_max, floor, history, idle, jobs, recovery, storm, unicast,
+    worlds,
 };
 use crate::target::TargetArgs;
 
@@ -67,6 +68,10 @@ enum Scenario {
     History(history::HistoryArgs),
     /// A hub that is killed or drained, and all its clients coming back
     Storm(storm::StormArgs),
+    /// The other worlds beside `/ws`: CPU per delivery as a ratio
+    Worlds(worlds::WorldsArgs),
+    /// Dashboards that ask for batches beside others: writes per client
+    Batching(batching::BatchingArgs),
     /// Draw what `storm --timeline` wrote
     Plot(plot::PlotArgs),
     /// Turn lines of JSON into a Markdown table of medians and ratios
@@ -98,6 +103,8 @@ fn main() -> Result<()> {
         Scenario::Durable(args) => durable::run(args, target)?,
         Scenario::History(args) => history::run(args, target)?,
         Scenario::Storm(args) => storm::run(args, target)?,
+        Scenario::Worlds(args) => worlds::run(args, target)?,
+        Scenario::Batching(args) => batching::run(args, target)?,
         Scenario::Plot(args) => return plot::run(args),
         Scenario::Report(args) => return report::run(args),
         Scenario::FloorWriter(args) => return floor::write_rounds(args),

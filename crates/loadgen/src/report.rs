@@ -2,9 +2,11 @@
 //!
 //! Input is what scenarios print with `--json`, one run a line. Medians, because a noisy machine spoils single runs, not the middle of several.
 
+mod goals;
 mod recovery;
 #[cfg(test)]
 mod tests;
+mod worlds;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,7 +26,7 @@ pub(crate) struct ReportArgs {
     /// Compare two targets figure by figure instead: `after,before`
     #[arg(long, value_delimiter = ',')]
     compare: Vec<String>,
-    /// The table: servers side by side, or what it costs that nothing is lost
+    /// The table: servers side by side, what it costs that nothing is lost, or the other worlds beside `/ws`
     #[arg(long, value_enum, default_value = "bench")]
     table: Table,
     /// Put the table into this document, between the markers of its name
@@ -42,6 +44,8 @@ enum Table {
     Bench,
     /// History, recovery, storage, storms.
     Recovery,
+    /// The worlds beside each other.
+    Worlds,
 }
 
 impl Table {
@@ -50,6 +54,7 @@ impl Table {
         match self {
             Self::Bench => ["<!-- bench:begin -->", "<!-- bench:end -->"],
             Self::Recovery => ["<!-- bench-recovery:begin -->", "<!-- bench-recovery:end -->"],
+            Self::Worlds => ["<!-- bench-worlds:begin -->", "<!-- bench-worlds:end -->"],
         }
     }
 }
@@ -332,8 +337,11 @@ pub(crate) fn run(args: &ReportArgs) -> Result<()> {
     }
     match args.compare.as_slice() {
         [after, before] => section.push_str(&comparison(&runs, after, before)),
-        [] if args.table == Table::Recovery => section.push_str(&recovery::table(&runs)),
-        [] => section.push_str(&table(&runs)),
+        [] => section.push_str(&match args.table {
+            Table::Bench => table(&runs),
+            Table::Recovery => goals::table(recovery::ROWS, &runs),
+            Table::Worlds => goals::table(worlds::ROWS, &runs),
+        }),
         _ => bail!("--compare takes two targets: after,before"),
     }
     let faults = faults(&runs);

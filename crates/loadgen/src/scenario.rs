@@ -1,5 +1,6 @@
 //! The scenarios, each in a file of its own, and what they share: who sits where, who may publish next, how time is kept.
 
+pub(crate) mod batching;
 pub(crate) mod churn;
 pub(crate) mod durable;
 pub(crate) mod fanout;
@@ -11,6 +12,7 @@ pub(crate) mod jobs;
 pub(crate) mod recovery;
 pub(crate) mod storm;
 pub(crate) mod unicast;
+pub(crate) mod worlds;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -125,15 +127,46 @@ impl Desk {
 
     /// Publishes one message to everyone on `channel`, with whichever publisher is idle; waits for one if none is.
     pub(crate) fn publish_to_all(&mut self, fleet: &mut Fleet, channel: &str) -> Result<()> {
+        self.publish_at(fleet, &format!("\"channel\":\"{channel}\""))
+    }
+
+    /// The same with these members as the address, which everyone of the fleet is behind.
+    pub(crate) fn publish_at(&mut self, fleet: &mut Fleet, address: &str) -> Result<()> {
+        self.wait_for_one(fleet)?;
+        let Some(publisher) = self.idle.pop() else { return Ok(()) };
+        let seq = fleet.ledger.publish_to_all();
+        self.body.clear();
+        event::write_addressed(&mut self.body, address, seq, sys::monotonic_ns(), self.data_bytes);
+        fleet.post(publisher, &self.endpoint, "/broadcast", &self.body)
+    }
+
+    /// Publishes one message to each of these addresses in one request; behind each are the next `size` connections.
+    pub(crate) fn publish_at_each(
+        &mut self,
+        fleet: &mut Fleet,
+        addresses: &[String],
+        size: usize,
+    ) -> Result<()> {
+        self.wait_for_one(fleet)?;
+        let Some(publisher) = self.idle.pop() else { return Ok(()) };
+        let now_ns = sys::monotonic_ns();
+        self.body.clear();
+        for (at, address) in addresses.iter().enumerate() {
+            self.body.push(if at == 0 { b'[' } else { b',' });
+            let seq = fleet.ledger.publish_to_some(at * size..(at + 1) * size);
+            event::write_addressed(&mut self.body, address, seq, now_ns, self.data_bytes);
+        }
+        self.body.push(b']');
+        fleet.post(publisher, &self.endpoint, "/broadcast/batch", &self.body)
+    }
+
+    /// Waits until a publisher is idle.
+    fn wait_for_one(&mut self, fleet: &mut Fleet) -> Result<()> {
         while self.idle.is_empty() {
             fleet.turn(Some(Duration::from_millis(100)))?;
             self.settle(fleet);
         }
-        let Some(publisher) = self.idle.pop() else { return Ok(()) };
-        let seq = fleet.ledger.publish_to_all();
-        self.body.clear();
-        event::write_publication(&mut self.body, channel, seq, sys::monotonic_ns(), self.data_bytes);
-        fleet.post(publisher, &self.endpoint, "/broadcast", &self.body)
+        Ok(())
     }
 
     /// Publishes `count` messages to everyone on `channel` in one request.

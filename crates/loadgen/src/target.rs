@@ -1,5 +1,6 @@
 //! The server under test: found or started, asked whether it is ready, and read from outside (CPU, memory).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use crate::http;
 use crate::sys;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -180,6 +182,17 @@ impl Target {
     /// CPU time so far.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         sys::process_cpu(self.pid).context("reading the server's CPU clock")
+    }
+
+    /// What the server's metrics of these names say; those without labels, 0 where there is none.
+    pub(crate) fn metrics<const N: usize>(&self, names: [&str; N]) -> Result<[f64; N]> {
+        let text = http::get(self.address, "/metrics")?;
+        let values: BTreeMap<&str, f64> = text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+            .collect();
+        Ok(names.map(|name| values.get(name).copied().unwrap_or_default()))
     }
 
     /// Proportional set size in bytes.

@@ -95,7 +95,8 @@ impl World for Dashboard {
         let users: Vec<&str> = streams.iter().filter_map(|name| name.strip_prefix(USER_PREFIX)).collect();
         let queues: Vec<&str> = streams.iter().filter_map(|name| name.strip_prefix(QUEUE_PREFIX)).collect();
         // One frame for each user and queue; mostly there is one of each, or one of them.
-        let mut answers: Vec<Vec<u8>> = (0..users.len().max(queues.len()))
+        // One that has nothing again learns its new id all the same.
+        let mut answers: Vec<Vec<u8>> = (0..users.len().max(queues.len()).max(1))
             .map(|place| {
                 let user = users.get(place).map(|user| user_json(user, view));
                 let queue = queues.get(place).map(|queue| flat::string(queue));

@@ -118,6 +118,16 @@ impl History {
         is_known.then_some(stream.end - after as u64)
     }
 
+    /// The offset up to which somebody has had a stream who has had all that has a number up to `seq`; none where that can
+    /// no longer be told.
+    pub(crate) fn reached_at(&self, index: StreamIndex, seq: u64) -> Option<u64> {
+        let stream = self.stream(index);
+        if stream.rule.is_none() {
+            return (stream.dropped <= seq).then_some(stream.end);
+        }
+        self.offset_at(index, seq)
+    }
+
     /// Takes the next events that `cursors` have not passed into `out`, in the hub's order, until they weigh about `most`
     /// bytes; `wants` leaves single events out.
     pub(crate) fn read(

@@ -136,6 +136,12 @@ impl<L: Link> Shard<L> {
         self.batches.next()
     }
 
+    /// Events that are collected at the moment.
+    #[must_use]
+    pub fn collected(&self) -> usize {
+        self.batches.open.values().map(|batch| batch.messages.len()).sum()
+    }
+
     /// Sends what has been collected in windows that are over.
     pub(super) fn flush_batches(&mut self, now: Now) {
         while let Some(&(_, key)) = self.batches.due.first().filter(|(due, _)| *due <= now.ms) {

@@ -71,6 +71,10 @@ impl<L: Link> Shard<L> {
         }
         if behind == Behind::Everything {
             self.flush_batch(key, now);
+            // What it had collected may have been too much, or the link may be broken.
+            if !self.is_open(key) {
+                return false;
+            }
         }
         self.leave_all(key);
         let Some(connection) = self.connections.get_mut(key as usize) else { return false };

@@ -64,6 +64,9 @@ impl Recovery {
     pub(super) fn leave(&mut self, stream: &str) -> bool {
         if let Some(details) = &mut self.details {
             details.since.retain(|(key, _)| key.name != stream);
+            if let Some(tracked) = &mut details.tracked {
+                tracked.leave(stream);
+            }
         }
         self.replay.as_mut().is_some_and(|replay| replay.leave(stream))
     }

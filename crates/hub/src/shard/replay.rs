@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use super::lists::Key;
 use super::recovery::{Details, REPLAYING, Recovery, Trail, placed_frame, seen, send_frames};
-use super::returning::{Tracked, arrived};
+use super::returning::{Arrived, Coming, Tracked, arrived};
 use super::{Now, Shard};
 use crate::commit::WATCH_PREFIX;
 use crate::encoded::{Encoded, StreamKey, Wire};
@@ -68,6 +68,8 @@ pub(super) enum Answer {
         former: ConnectionId,
         /// The streams that it has again.
         streams: Vec<String>,
+        /// Those that it may not have any more.
+        refused: Vec<String>,
     },
 }
 
@@ -93,6 +95,15 @@ struct Standing {
     is_live: bool,
     /// Whether it followed it before, and misses something now.
     is_behind_gap: bool,
+    /// What is known to have reached the client, where it came back by its connection's id and goes on.
+    arrived: Option<Arrived>,
+}
+
+impl Standing {
+    /// Whether the client goes on, and may not have had the state with which it began.
+    fn is_state_open(&self) -> bool {
+        self.arrived.is_some_and(|arrived| arrived.is_new)
+    }
 }
 
 /// How far a connection has had a stream that it follows already.
@@ -153,9 +164,10 @@ impl<L: Link> Shard<L> {
                 self.reply(key, &text, now);
             }
             Answer::Told { text, .. } => self.reply(key, text, now),
-            Answer::Restored { streams, .. } => {
+            Answer::Restored { streams, refused, .. } => {
                 let lost = start.standings.iter().filter(|standing| standing.recovered == Some(false));
-                let lost: Vec<&str> = lost.map(|standing| &*standing.name).collect();
+                let lost = lost.map(|standing| &*standing.name).chain(refused.iter().map(String::as_str));
+                let lost: Vec<&str> = lost.collect();
                 self.tell_restored(key, streams, &lost, now);
             }
         }
@@ -175,6 +187,9 @@ impl<L: Link> Shard<L> {
         };
         let is_tracked = connection.wire.timestamps().is_some();
         let before = connection.recovery.take();
+        // What it follows unasked it was given since it came, in the same form as from now on.
+        let is_first = is_tracked && before.is_none();
+        let is_return = matches!(answer, Answer::Restored { .. });
         // What it has had so far: all that the shard has begun to deliver, and what replay told beyond.
         let had = before.as_ref().map(|recovery| match recovery.floor {
             REPLAYING => self.begun,
@@ -193,12 +208,17 @@ impl<L: Link> Shard<L> {
             }
             let stream = order.history.open(name, || hub.keeps(name));
             let (stream_key, end) = order.history.end(stream);
-            let position = given.iter().find(|(given, _)| **given == *name).map(|(_, position)| *position);
+            let mut named = given.iter().filter(|(given, _)| **given == *name).map(|(_, position)| *position);
+            let position = named.next();
+            let arrived = position.filter(|_| is_return).map(|position| {
+                Arrived::read(position.offset, named.next().map(|again| again.offset))
+            });
             let reached = had.filter(|_| !fresh.iter().any(|fresh| fresh == name)).map(|had| {
                 let before = before.as_deref();
                 reached(before, &order.history, (stream, &stream_key), had)
             });
-            let was_live = reached.is_some();
+            let is_joined = is_first && !is_return && !fresh.iter().any(|fresh| fresh == name);
+            let was_live = reached.is_some() || is_joined;
             let held_from = reached.as_ref().map_or(had.unwrap_or(0), |reached| reached.held_from);
             let (cursor, recovered) = match (position, reached) {
                 (Some(position), reached) => {
@@ -206,7 +226,8 @@ impl<L: Link> Shard<L> {
                     let outcome = if is_here { "recovered" } else { "lost" };
                     hub.metrics().recoveries.with_label_values(&[outcome]).inc();
                     let is_of_this_life = position.epoch == Some(end.epoch) && position.offset <= end.offset;
-                    let had_to = if is_of_this_life { position.offset } else { 0 };
+                    let had_to = arrived.map_or(position.offset, |arrived| arrived.had_to);
+                    let had_to = if is_of_this_life { had_to } else { 0 };
                     let next = order.history.seq_behind(stream, position.offset);
                     // What this connection was given since it said so is not given again.
                     let goes_on = reached.filter(|reached| next.is_none_or(|next| next > reached.since));
@@ -214,6 +235,9 @@ impl<L: Link> Shard<L> {
                         (true, Some(Reached { offset, had_to: earlier, since, .. })) => {
                             let offset = offset.map_or(position.offset, |offset| offset.max(position.offset));
                             (offset, had_to.max(earlier), since)
+                        }
+                        (true, None) if arrived.is_some_and(|arrived| arrived.is_new) => {
+                            (position.offset, had_to, next.map_or(released, |next| next - 1))
                         }
                         (true, None) => (position.offset, had_to, 0),
                         (false, _) => (end.offset, had_to, released),
@@ -235,6 +259,7 @@ impl<L: Link> Shard<L> {
                 recovered,
                 is_live: was_live && recovered != Some(false),
                 is_behind_gap: was_live && recovered == Some(false),
+                arrived: arrived.filter(|_| recovered == Some(true)),
             });
             let is_read = order.history.keeps(stream);
             let until = if is_read { u64::MAX } else { had.unwrap_or(0) };
@@ -257,21 +282,23 @@ impl<L: Link> Shard<L> {
             .map(|(_, cursor)| &cursor.key)
             .collect();
         let mut late = Vec::new();
-        if let Some(before) = &before
-            && cursors.iter().any(|cursor| !cursor.is_read)
-        {
+        if is_tracked || before.is_some() && cursors.iter().any(|cursor| !cursor.is_read) {
+            let began = before.as_ref().map_or(0, |before| before.began);
             let lives = |name: &&str| !fresh.iter().any(|fresh| fresh == name);
             let follows =
                 || connection.follows.iter().map(|follow| self.lists.get(follow.list()).entry.name());
             let mut look = |delivery: &Delivery| {
                 let encoded = &delivery.encoded;
                 let seen = encoded.seen_by(follows().filter(lives));
-                let is_for_it = encoded.seq() > before.began && delivery.except != Some(id);
+                let is_for_it = encoded.seq() > began && delivery.except != Some(id);
                 let is_told = cursors.iter().filter(|cursor| cursor.is_read).any(|cursor| {
                     let offset = encoded.offset_in(&cursor.key);
                     offset.is_some_and(|at| at > cursor.offset || cursor.has_had(at, encoded.seq()))
                 });
-                if is_for_it && encoded.is_unkept_in(&seen) && !is_told {
+                // As its own alone it would have come also without the streams with which it begins.
+                let is_named = is_tracked && delivery.names(id) && !encoded.seen_by(follows()).is_empty();
+                let is_late = encoded.is_unkept_in(&seen) || is_first && !seen.is_empty() || is_named;
+                if is_for_it && is_late && !is_told {
                     // Told with its place behind a gap that the client is yet to be told of.
                     is_lost |= gaps.iter().any(|stream| encoded.offset_in(stream).is_some());
                     late.push(Arc::clone(encoded));
@@ -303,9 +330,15 @@ impl<L: Link> Shard<L> {
                 .collect(),
             tracked: is_tracked.then(|| {
                 let earlier = before.as_ref().and_then(|recovery| recovery.tracked());
-                // Where it came back it is given what it missed first, and nothing of that has reached it.
-                let arrived = if former.is_some() { 0 } else { released };
-                Tracked::begin(earlier, arrived, cursors.iter().map(|cursor| (&cursor.key, cursor.offset)))
+                let streams = standings.iter().zip(&cursors).map(|(standing, cursor)| {
+                    let coming = match standing.arrived {
+                        Some(arrived) => Coming::Again(arrived),
+                        None if is_first && standing.is_live => Coming::Before,
+                        None => Coming::Now(cursor.offset),
+                    };
+                    (&cursor.key, cursor.stream, coming)
+                });
+                Tracked::begin(earlier, released, is_return, streams, &order.history)
             }),
         };
         let has_details = details.trail.is_some() || details.tracked.is_some() || !details.since.is_empty();
@@ -494,16 +527,19 @@ fn state(
     }
     let now = u64::try_from(now.wall.as_millis()).unwrap_or(0);
     let is_known = |event: &Arc<Encoded>| {
-        let is_had = |cursor: &Cursor| {
+        let is_had = |(standing, cursor): (&Standing, &Cursor)| {
             let offset = event.offset_in(&cursor.key);
-            offset.is_some_and(|offset| offset <= cursor.had_to || event.seq() > cursor.since)
+            let has_had = |offset| offset <= cursor.had_to && !standing.is_state_open();
+            offset.is_some_and(|offset| has_had(offset) || event.seq() > cursor.since)
         };
         let is_live_state = |standing: &&Standing| {
             standing.is_live && order.retained.get(&standing.name, now).any(|other| Arc::ptr_eq(other, event))
         };
-        cursors.iter().any(is_had) || standings.iter().any(|standing| is_live_state(&standing))
+        standings.iter().zip(cursors).any(is_had) || standings.iter().any(|standing| is_live_state(&standing))
     };
-    let begins = |standing: &&Standing| standing.recovered != Some(true) && !standing.is_live;
+    let begins = |standing: &&Standing| {
+        standing.recovered != Some(true) && !standing.is_live || standing.is_state_open()
+    };
     for standing in standings.iter().filter(begins) {
         for event in order.retained.get(&standing.name, now) {
             let is_new = !state.iter().any(|other| Arc::ptr_eq(other, event));

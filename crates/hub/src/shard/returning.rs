@@ -18,11 +18,14 @@ use super::replay::{Answer, entry};
 use super::{Connection, Now, Shard, to_ms, wrap};
 use crate::encoded::StreamKey;
 use crate::endpoint::Naming;
-use crate::history::History;
+use crate::history::{History, StreamIndex};
 use crate::inbox::{Ask, Message, Told};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
 use crate::registry::Membership;
+
+/// Bytes in a ping that asks what has arrived: up to which number things were given, and which ping it is.
+const PROBE: usize = 8 + 4;
 
 /// How long a connection that its client seems to have left may go on without a sign of life, in milliseconds: the answer
 /// to a ping, over a slow network.
@@ -32,36 +35,119 @@ const PROOF_MS: u64 = 10_000;
 const PLACES_OF_A_RETURN: u32 = 2;
 
 /// What has reached a client.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tracked {
     /// All that it was given up to this number.
     arrived: u64,
-    /// How far it was given things at the last ping.
+    /// How far it was given things at the last ping that told it.
     probed: u64,
+    /// How many such pings there were.
+    pings: u32,
     /// Where it began in its streams.
-    began: Vec<(Arc<StreamKey>, u64)>,
+    began: Vec<Began>,
     /// Whether something has reached it that the disk does not know of.
     is_news: bool,
 }
 
-impl Tracked {
-    /// Begins, or goes on with further streams.
-    pub(super) fn begin<'s>(
-        earlier: Option<&Self>,
-        arrived: u64,
-        streams: impl Iterator<Item = (&'s Arc<StreamKey>, u64)>,
-    ) -> Self {
-        let (arrived, probed, known) =
-            earlier.map_or((arrived, arrived, &[][..]), |it| (it.arrived, it.probed, &it.began));
-        let began = |(key, offset): (&Arc<StreamKey>, u64)| {
-            let known = known.iter().find(|(other, _)| Arc::ptr_eq(other, key));
-            (Arc::clone(key), known.map_or(offset, |(_, began)| *began))
-        };
-        Self { arrived, probed, began: streams.map(began).collect(), is_news: false }
+/// Where a client began in a stream.
+#[derive(Debug, Clone)]
+struct Began {
+    stream: Arc<StreamKey>,
+    /// It is given what stands behind this.
+    offset: u64,
+    /// What stands up to here has reached it, or was not for it. What stands between here and `offset` was not for it as
+    /// this stream's, but may be on its way as another one's.
+    had_to: u64,
+    /// How many pings there were before, until a later one is answered: the stream's state may be on its way.
+    pings: Option<u32>,
+}
+
+/// How a connection that is tracked comes to a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Coming {
+    /// It follows it unasked, and all that it had of it comes before it is told its id.
+    Before,
+    /// It followed it before, or begins with it at this offset.
+    Now(u64),
+    /// It came back, and was known to have this much of it.
+    Again(Arrived),
+}
+
+/// What is known to have reached a client that comes back, of one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arrived {
+    /// It is given what stands behind this.
+    pub(super) offset: u64,
+    /// What stands up to here has reached it, or was not for it.
+    pub(super) had_to: u64,
+    /// Whether the stream's state may not have reached it.
+    pub(super) is_new: bool,
+}
+
+impl Arrived {
+    /// Reads what stands of a stream in [`ResumeEntry::arrived`](crate::journal::ResumeEntry).
+    pub(super) fn read(offset: u64, again: Option<u64>) -> Self {
+        Self { offset, had_to: again.unwrap_or(offset).min(offset), is_new: again.is_some() }
     }
 }
 
-/// Where a client that is tracked stands for sure in each of its streams.
+impl Tracked {
+    /// Begins, goes on with further streams, or, where it came back, with those of another connection: nothing of what that
+    /// missed has reached it. All up to the number `released` is given, or will be in a replay.
+    pub(super) fn begin<'s>(
+        earlier: Option<&Self>,
+        released: u64,
+        is_return: bool,
+        streams: impl Iterator<Item = (&'s Arc<StreamKey>, StreamIndex, Coming)>,
+        history: &History,
+    ) -> Self {
+        let pings = earlier.map_or(0, |it| it.pings);
+        let began = |(stream, index, coming): (&Arc<StreamKey>, StreamIndex, Coming)| {
+            let stream = Arc::clone(stream);
+            let known = earlier.and_then(|it| Some((it, it.began_in(&stream)?)));
+            match (coming, known) {
+                (Coming::Again(Arrived { offset, had_to, is_new }), _) => {
+                    Began { stream, offset, had_to, pings: is_new.then_some(pings) }
+                }
+                (_, Some((earlier, began))) if is_return => {
+                    let (offset, had_to) = earlier.stands(began, index, history);
+                    Began { stream, offset, had_to, pings: began.pings }
+                }
+                (_, Some((_, began))) => began.clone(),
+                (Coming::Before, None) => {
+                    Began { stream, offset: history.end(index).1.offset, had_to: 0, pings: None }
+                }
+                (Coming::Now(offset), None) => Began { stream, offset, had_to: 0, pings: Some(pings) },
+            }
+        };
+        let began = streams.map(began).collect();
+        let (arrived, probed) = match earlier {
+            _ if is_return => (0, 0),
+            Some(earlier) => (earlier.arrived, earlier.probed),
+            // It knows its id only once it has what came before.
+            None => (released, released),
+        };
+        Self { arrived, probed, pings, began, is_news: false }
+    }
+
+    fn began_in(&self, stream: &Arc<StreamKey>) -> Option<&Began> {
+        self.began.iter().find(|began| Arc::ptr_eq(&began.stream, stream))
+    }
+
+    /// What it is to be given of a stream lies behind the first offset; what stands up to the second has reached it.
+    fn stands(&self, began: &Began, stream: StreamIndex, history: &History) -> (u64, u64) {
+        let arrived = history.reached_at(stream, self.arrived).unwrap_or(0);
+        (arrived.max(began.offset), arrived.max(began.had_to))
+    }
+
+    /// It no longer follows a stream.
+    pub(super) fn leave(&mut self, stream: &str) {
+        self.began.retain(|began| began.stream.name != stream);
+    }
+}
+
+/// Where a client that is tracked stands for sure in each of its streams. A stream to which it came since something last
+/// was heard of it stands there twice: where it begins, and up to where all has reached it that other streams have, too.
 pub(super) fn arrived<L>(
     connection: &Connection<L>,
     lists: &Lists,
@@ -71,12 +157,14 @@ pub(super) fn arrived<L>(
     let of_follow = |name: &str| {
         let stream = history.find(name)?;
         let (key, _) = history.end(stream);
-        let (_, began) = tracked.began.iter().find(|(other, _)| Arc::ptr_eq(other, &key))?;
-        let offset = history.offset_at(stream, tracked.arrived).unwrap_or(0).max(*began);
-        Some((name.into(), Position { epoch: key.epoch, offset }))
+        let began = tracked.began_in(&key)?;
+        let (offset, had_to) = tracked.stands(began, stream, history);
+        let is_new = began.pings.is_some() || had_to < offset;
+        let at = |offset| (name.into(), Position { epoch: key.epoch, offset });
+        Some([Some(at(offset)), is_new.then(|| at(had_to))].into_iter().flatten())
     };
     let names = connection.follows.iter().map(|follow| lists.get(follow.list()).entry.name());
-    Some(names.filter_map(of_follow).collect())
+    Some(names.filter_map(of_follow).flatten().collect())
 }
 
 impl<L: Link> Shard<L> {
@@ -104,9 +192,22 @@ impl<L: Link> Shard<L> {
         let follow = connection.follows.swap_remove(place);
         let may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(&name));
         self.leave(endpoint, follow);
+        self.note_tracked(key);
         if may_lose {
             self.close(key, &Disconnect::SLOW, self.clock);
         }
+    }
+
+    /// Notes for the disk what a client that comes back by its connection's id has now.
+    pub(super) fn note_tracked(&self, key: Key) {
+        if !self.hub.has_journal {
+            return;
+        }
+        let Some(connection) = self.get(key).filter(|connection| connection.is_tracked()) else { return };
+        let Some(mut entry) = entry(connection, &self.lists, None) else { return };
+        let mut order = self.hub.order();
+        entry.arrived = arrived(connection, &self.lists, &order.history);
+        order.note_resume(ResumeChange::Set(entry));
     }
 
     /// Sends a ping whose answer shows what has reached the client, where that is of use.
@@ -125,7 +226,11 @@ impl<L: Link> Shard<L> {
             self.ping.clone()
         } else {
             tracked.probed = begun.max(floor);
-            ping_frame(&tracked.probed.to_be_bytes())
+            tracked.pings = tracked.pings.wrapping_add(1);
+            let mut payload = [0; PROBE];
+            payload[..8].copy_from_slice(&tracked.probed.to_be_bytes());
+            payload[8..].copy_from_slice(&tracked.pings.to_be_bytes());
+            ping_frame(&payload)
         };
         self.send(key, &frame, now);
     }
@@ -144,23 +249,27 @@ impl<L: Link> Shard<L> {
 
     /// The answer to a ping.
     pub(super) fn on_pong(&mut self, key: Key, payload: &[u8]) {
-        let Ok(number) = payload.try_into().map(u64::from_be_bytes) else { return };
+        let Ok(payload) = <&[u8; PROBE]>::try_from(payload) else { return };
+        let (number, ping) = payload.split_at(8);
+        let (Ok(number), Ok(ping)) = (number.try_into(), ping.try_into()) else { return };
+        let (number, ping) = (u64::from_be_bytes(number), u32::from_be_bytes(ping));
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let Some(tracked) = connection.recovery.as_mut().and_then(|recovery| recovery.tracked_mut()) else {
             return;
         };
         // What a client says of things that it was not given means nothing.
-        if number <= tracked.arrived || number > tracked.probed {
+        if number < tracked.arrived || number > tracked.probed || ping > tracked.pings {
             return;
         }
         tracked.arrived = number;
-        if !std::mem::take(&mut tracked.is_news) || !self.hub.has_journal {
-            return;
+        let mut is_news = std::mem::take(&mut tracked.is_news);
+        for began in tracked.began.iter_mut().filter(|began| began.pings.is_some_and(|before| before < ping)) {
+            began.pings = None;
+            is_news = true;
         }
-        let Some(mut entry) = entry(connection, &self.lists, None) else { return };
-        let mut order = self.hub.order();
-        entry.arrived = arrived(connection, &self.lists, &order.history);
-        order.note_resume(ResumeChange::Set(entry));
+        if is_news {
+            self.note_tracked(key);
+        }
     }
 
     /// A client says that it had the connection with this id.
@@ -210,9 +319,9 @@ impl<L: Link> Shard<L> {
         self.probe(key, now);
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let timeout = to_ms(self.hub.endpoint(connection.endpoint).ping_timeout);
-        let heard = now.ms.saturating_sub(timeout.saturating_sub(PROOF_MS));
-        if wrap(now.ms).wrapping_sub(connection.heard_at) < wrap(timeout.saturating_sub(PROOF_MS)) {
-            connection.heard_at = wrap(heard);
+        let spent = wrap(timeout.saturating_sub(PROOF_MS));
+        if wrap(now.ms).wrapping_sub(connection.heard_at) < spent {
+            connection.heard_at = wrap(now.ms).wrapping_sub(spent);
         }
     }
 
@@ -235,6 +344,7 @@ impl<L: Link> Shard<L> {
     fn restore(&mut self, key: Key, entry: &ResumeEntry, now: Now) {
         self.hub.metrics().resumes.with_label_values(&["resumed"]).inc();
         let mut streams = Vec::with_capacity(entry.channels.len());
+        let mut refused = Vec::new();
         for name in &entry.channels {
             let Some(connection) = self.get(key).filter(|connection| connection.is_open()) else { return };
             let has =
@@ -244,6 +354,7 @@ impl<L: Link> Shard<L> {
             if let Some(user) = name.strip_prefix(USER_PREFIX) {
                 let is_own = identity.is_some_and(|identity| identity.user.as_str() == user);
                 if !(is_own || connection.naming == Naming::Anyone) || is_full && !has {
+                    refused.push(String::from(&**name));
                     continue;
                 }
                 if !has && let Err(disconnect) = self.own(key, user, PLACES_OF_A_RETURN) {
@@ -253,6 +364,7 @@ impl<L: Link> Shard<L> {
             } else {
                 let may = self.hub.rules().may_subscribe(identity, name) && ChannelName::check(name).is_ok();
                 if !may || is_full && !has {
+                    refused.push(String::from(&**name));
                     continue;
                 }
                 self.subscribe(key, name, now);
@@ -264,7 +376,8 @@ impl<L: Link> Shard<L> {
             (name.clone(), given)
         });
         let given = given.collect();
-        self.recover(key, &[], &given, &Answer::Restored { former: entry.connection, streams }, now);
+        let answer = Answer::Restored { former: entry.connection, streams, refused };
+        self.recover(key, &[], &given, &answer, now);
     }
 
     /// Tells a client that came back what it has again.

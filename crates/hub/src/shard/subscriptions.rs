@@ -122,6 +122,7 @@ impl<L: Link> Shard<L> {
             let follow = connection.follows.swap_remove(place);
             let may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(name));
             self.leave(endpoint, follow);
+            self.note_tracked(key);
             if may_lose {
                 // It comes back with its positions, and hears of what is gone.
                 self.close(key, &Disconnect::SLOW, now);

@@ -37,3 +37,26 @@ fn a_publication_is_what_the_publish_endpoint_takes() {
     assert_eq!((value["type"].as_str(), value["channel"].as_str()), (Some("bench"), Some("c7")));
     assert_eq!(value["data"]["s"], "0000000009");
 }
+
+#[test]
+fn every_event_of_a_batch_is_read_and_a_single_one_is_no_batch() {
+    let event = |seq: u32| {
+        let mut data = Vec::new();
+        write_data(&mut data, seq, u64::from(seq) + 7, 200);
+        format!("{{\"type\":\"bench\",{}", String::from_utf8(data).unwrap().trim_start_matches('{'))
+    };
+    let batch =
+        format!("{{\"type\":\"batch_update\",\"messages\":[{},{}],\"timestamp\":\"x\"}}", event(3), event(4));
+    assert!(is_batch(batch.as_bytes()) && !is_batch(event(3).as_bytes()));
+    assert_eq!(read_batch(batch.as_bytes()).collect::<Vec<_>>(), [(3, 10), (4, 11)]);
+    assert_eq!(Reader::default().read(event(5).as_bytes()), Some((5, 12)));
+}
+
+#[test]
+fn a_publication_takes_any_address() {
+    let mut body = Vec::new();
+    write_addressed(&mut body, "\"user_ids\":[\"a\",\"b\"]", 9, 1, 64);
+    let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(value["user_ids"], serde_json::json!(["a", "b"]));
+    assert_eq!(value["data"]["s"], "0000000009");
+}

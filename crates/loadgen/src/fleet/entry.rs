@@ -16,17 +16,45 @@ const SOURCES: usize = 200;
 pub(crate) enum Entry {
     /// Frames come without a handshake (`floor`).
     Bare,
-    /// Upgrade, then subscribe to one channel.
+    /// Upgrade, then ask for one channel's events, in the words of the world that is at this path.
     Subscribe { path: String, host: String, wish: Wish },
 }
 
-/// What a receiver asks for when it subscribes.
+/// What a receiver asks for when it subscribes, and how it knows that it has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wish {
     /// Events from now on.
     Plain,
     /// To miss nothing when it comes back.
     Recoverable,
+    /// The queue of the seat's channel (dashboard).
+    Queue,
+    /// Nothing: the first frame says that it is in (tasks).
+    Welcome,
+    /// Nothing: it is in with the handshake, and nothing says so (receipts).
+    Nothing,
+}
+
+impl Wish {
+    /// The frame that asks; that of [`Wish::Recoverable`] depends on what the client remembers ([`crate::memory`]).
+    pub(super) fn request(self, channel: &str) -> Option<String> {
+        match self {
+            Self::Plain | Self::Recoverable => {
+                Some(format!("{{\"type\":\"subscribe\",\"channels\":[\"{channel}\"]}}"))
+            }
+            Self::Queue => Some(format!("{{\"type\":\"subscribe\",\"queueId\":\"{channel}\"}}")),
+            Self::Welcome | Self::Nothing => None,
+        }
+    }
+
+    /// What stands in the frame from which on events come; none where there is no such frame.
+    pub(super) fn answer(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Plain | Self::Recoverable | Self::Queue => Some(b"\"type\":\"subscribed\""),
+            Self::Welcome => Some(b"\"type\":\"connection_established\""),
+            Self::Nothing => None,
+        }
+    }
 }
 
 /// A connection that has ended without this side's wish.
@@ -77,4 +105,21 @@ pub(super) fn dial(server: SocketAddr, index: usize) -> Result<TcpStream> {
         Err(error) => return Err(error.into()),
     }
     Ok(TcpStream::from_std(socket.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wish_asks_in_the_words_of_its_world_and_knows_the_answer() {
+        for wish in [Wish::Plain, Wish::Recoverable, Wish::Queue, Wish::Welcome, Wish::Nothing] {
+            let asked =
+                wish.request("c").map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap());
+            // Where nothing is answered nothing can be asked: nobody would know whether it is in force.
+            assert!(asked.is_none() || wish.answer().is_some(), "{wish:?}");
+            assert!(asked.is_none_or(|frame| frame["type"] == "subscribe"), "{wish:?}");
+        }
+        assert_eq!(Wish::Queue.request("c").unwrap(), r#"{"type":"subscribe","queueId":"c"}"#);
+    }
 }

@@ -62,3 +62,14 @@ fn a_process_that_hears_of_messages_late_is_judged_the_same() {
     ledger.publish_to_all();
     assert_eq!(ledger.faults().lost, 2);
 }
+
+#[test]
+fn a_message_to_some_is_due_at_those_alone() {
+    let mut ledger = Ledger::new(4).unwrap();
+    let seq = ledger.publish_to_some(1..3);
+    ledger.deliver(1, seq, 0, 0);
+    ledger.deliver(2, seq, 0, 0);
+    assert_eq!((ledger.faults(), ledger.expected()), (Faults::default(), 2));
+    ledger.deliver(3, seq, 0, 0);
+    assert_eq!(ledger.faults(), Faults { lost: 0, doubled: 1, wrong_connections: 1 });
+}

@@ -1,27 +1,8 @@
-//! The second table: what it costs that nothing is lost. One server, so each row holds a figure against a goal in numbers, with the lowest and
-//! the highest run beside the median.
+//! The second table: what it costs that nothing is lost.
 
-use std::fmt::Write as _;
+use super::goals::{Goal, Row};
 
-use super::rounded;
-use crate::outcome::{Outcome, median};
-
-/// What a figure is held against.
-enum Goal {
-    /// Nothing; it explains another.
-    None,
-    /// At least this.
-    Least(f64),
-    /// At most this.
-    Most(f64),
-    /// At most so much more than the same figure of another scenario.
-    MostAbove(f64, &'static str),
-}
-
-/// Title, scenario, figure, goal.
-type Row = (&'static str, &'static str, &'static str, Goal);
-
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     ("recovery: events replayed per second", "recovery", "replayed_per_s", Goal::Least(1_000_000.0)),
     ("… per second of the server's CPU", "recovery", "replayed_per_cpu_s", Goal::None),
     ("… from the first subscribe to the last event, ms", "recovery", "elapsed_ms", Goal::None),
@@ -56,45 +37,3 @@ const ROWS: &[Row] = &[
     ("… most attempts in 100 ms", "storm-naive", "attempts_in_100_ms_most", Goal::None),
     ("… answers that no publisher may get", "storm-naive", "publish_wrong", Goal::Most(0.0)),
 ];
-
-fn values(runs: &[Outcome], scenario: &str, figure: &str) -> Vec<f64> {
-    let of_it = runs.iter().filter(|run| run.target == "fanfare" && run.scenario == scenario);
-    of_it.filter_map(|run| run.figures.get(figure).copied()).collect()
-}
-
-/// The table of all rows that were measured.
-pub(super) fn table(runs: &[Outcome]) -> String {
-    let mut out =
-        String::from("| measure | median | lowest to highest | goal | reached |\n|---|--:|--:|---|---|\n");
-    for (title, scenario, figure, goal) in ROWS {
-        let values = values(runs, scenario, figure);
-        if values.is_empty() {
-            continue;
-        }
-        let own = median(values.clone());
-        let (goal, is_reached) = match goal {
-            Goal::None => (String::new(), None),
-            Goal::Least(least) => (format!("≥ {least}"), Some(own >= *least)),
-            Goal::Most(most) => (format!("≤ {most}"), Some(own <= *most)),
-            Goal::MostAbove(more, base) => {
-                let base = median(self::values(runs, base, figure));
-                (format!("≤ {more} more than plain ({:+.0})", own - base), Some(own <= base + more))
-            }
-        };
-        let reached = match is_reached {
-            None => "",
-            Some(true) => "yes",
-            Some(false) => "**no**",
-        };
-        let (low, high) =
-            values.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
-        let _ = writeln!(
-            out,
-            "| {title} | {} | {} to {} | {goal} | {reached} |",
-            rounded(own),
-            rounded(low),
-            rounded(high)
-        );
-    }
-    out
-}

@@ -76,8 +76,28 @@ fn the_table_of_recovery_tells_spread_and_verdict() {
         run("idle", "fanfare", &[("bytes_per_connection", 550.0)]),
         run("idle-recoverable", "fanfare", &[("bytes_per_connection", 610.0)]),
     ];
-    let text = recovery::table(&runs);
+    let text = goals::table(recovery::ROWS, &runs);
     assert!(text.contains("÷ in memory | 0.75 | 0.70 to 0.90 | ≥ 0.8 | **no** |"), "{text}");
     assert!(text.contains("| 610 | 610 to 610 | ≤ 64 more than plain (+60) | yes |"), "{text}");
     assert!(!text.contains("storm"), "{text}");
+}
+
+#[test]
+fn the_table_of_worlds_has_a_row_for_each_measured_ratio_and_judges_it() {
+    let runs = [
+        run("worlds", "fanfare", &[("dashboard_to_ws_rate10", 1.04), ("receipts_to_ws_rate10", 1.2)]),
+        run("batching", "fanfare", &[("batched_events_per_write", 19.6), ("batched_counted_share", 0.0)]),
+    ];
+    let text = goals::table(worlds::ROWS, &runs);
+    assert!(
+        text.contains("dashboard ÷ `/ws`: 10 messages/s | 1.04 | 1.04 to 1.04 | ≤ 1.1 | yes |"),
+        "{text}"
+    );
+    assert!(
+        text.contains("receipts ÷ `/ws`: 10 messages/s | 1.20 | 1.20 to 1.20 | ≤ 1.1 | **no** |"),
+        "{text}"
+    );
+    assert!(text.contains("events per write | 19.60 | 19.60 to 19.60 | ≥ 18 | yes |"), "{text}");
+    assert!(text.contains("| 0.00 | 0.00 to 0.00 | ≥ 1 | **no** |"), "{text}");
+    assert!(!text.contains("100 messages/s"), "{text}");
 }

@@ -3,7 +3,6 @@
 //! Every connection has one request under way, so the answers' pace is the publishers' pace. Both streams have one subscriber, who
 //! counts what comes.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,6 @@ use anyhow::{Result, bail};
 
 use super::{Channels, Desk, SeatPlan, drain, entry, label, linger, us_each};
 use crate::fleet::Fleet;
-use crate::http;
 use crate::outcome::{Outcome, median};
 use crate::target::{Target, TargetArgs};
 use crate::workdir::WorkDir;
@@ -59,7 +57,7 @@ fn turn(
     target: &Target,
     seat: usize,
 ) -> Result<Turn> {
-    let before = commits(target)?;
+    let before = target.metrics(COMMITS)?;
     let (cpu, started) = (target.cpu()?, Instant::now());
     let mut published = 0;
     while started.elapsed() < Duration::from_millis(args.turn_ms) {
@@ -73,20 +71,9 @@ fn turn(
     desk.wait_until_idle(fleet, args.publishers)?;
     let (elapsed, cpu) = (started.elapsed(), target.cpu()? - cpu);
     drain(fleet)?;
-    let after = commits(target)?;
+    let after = target.metrics(COMMITS)?;
     let commits = std::array::from_fn(|at| after[at] - before[at]);
     Ok(Turn { per_s: published as f64 / elapsed.as_secs_f64(), cpu_us: us_each(cpu, published), commits })
-}
-
-/// What the server's metrics say of its writes to disk.
-fn commits(target: &Target) -> Result<[f64; 3]> {
-    let text = http::get(target.address, "/metrics")?;
-    let values: BTreeMap<&str, f64> = text
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
-        .collect();
-    Ok(COMMITS.map(|name| values.get(name).copied().unwrap_or_default()))
 }
 
 /// Runs it.

@@ -31,12 +31,13 @@ pub(crate) struct FanoutMaxArgs {
 }
 
 /// Keeps `outstanding` messages under way for a while: a message is finished when all have it and its request is answered.
-fn closed_loop(
+/// `publish` makes one request and says how many messages are in it.
+pub(super) fn closed_loop(
     fleet: &mut Fleet,
     desk: &mut Desk,
-    channel: &str,
     outstanding: usize,
     time: Duration,
+    mut publish: impl FnMut(&mut Fleet, &mut Desk) -> Result<usize>,
 ) -> Result<()> {
     let (started, mut moved) = (Instant::now(), Instant::now());
     let mut finished = Vec::new();
@@ -51,8 +52,7 @@ fn closed_loop(
         under_way -= finished.len().min(under_way);
         desk.settle(fleet);
         while under_way < outstanding && desk.has_idle() {
-            desk.publish_to_all(fleet, channel)?;
-            under_way += 1;
+            under_way += publish(fleet, desk)?;
         }
         if moved.elapsed() > DRAIN {
             bail!("no message has reached everyone for {DRAIN:?}: {}", fleet.trouble());
@@ -73,15 +73,18 @@ pub(crate) fn run(args: &FanoutMaxArgs, target_args: &TargetArgs) -> Result<Outc
     let most = args.outstanding.iter().copied().max().unwrap_or(1);
     let mut desk = Desk::open(&mut fleet, target_args, &target, most, args.payload)?;
 
+    let publish = |fleet: &mut Fleet, desk: &mut Desk| desk.publish_to_all(fleet, &channel).map(|()| 1);
     let mut outcome = Outcome::new("fanout-max", &label(target_args));
     for &outstanding in &args.outstanding {
-        closed_loop(&mut fleet, &mut desk, &channel, outstanding, Duration::from_secs(args.warmup.into()))?;
+        let (warmup, time) =
+            (Duration::from_secs(args.warmup.into()), Duration::from_secs(args.seconds.into()));
+        closed_loop(&mut fleet, &mut desk, outstanding, warmup, publish)?;
         drain(&mut fleet)?;
         fleet.ledger.forget_latency();
         let delivered = fleet.ledger.deliveries();
         let (server, client) = (target.cpu()?, sys::process_cpu(std::process::id())?);
         let started = Instant::now();
-        closed_loop(&mut fleet, &mut desk, &channel, outstanding, Duration::from_secs(args.seconds.into()))?;
+        closed_loop(&mut fleet, &mut desk, outstanding, time, publish)?;
         drain(&mut fleet)?;
         let (server, elapsed) = (target.cpu()? - server, started.elapsed());
         let client = sys::process_cpu(std::process::id())? - client;

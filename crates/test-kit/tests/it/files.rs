@@ -13,7 +13,7 @@ const WALK: &[(char, &str)] = &[
     ('②', "crates/hub/src/hub.rs"),
     ('③', "crates/hub/src/shard.rs"),
     ('④', "crates/hub/src/outbox.rs"),
-    ('⑤', "crates/hub/src/session.rs"),
+    ('⑤', "crates/hub/src/dialects.rs"),
     ('⑥', "crates/websocket-server/src/socket.rs"),
 ];
 

@@ -1,0 +1,118 @@
+"""What the hub answers, read: a publication's id, or an error by its cause. No I/O.
+
+Not here: what is tried again (`retry`), and what became of a batch's items (`batch`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from fanfare.errors import (
+    OverloadedError,
+    PublishError,
+    RefusedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MAX_ANSWER", "Published", "batch_of", "published_of"]
+
+#: The longest answer that is read, in bytes: a thousand problems of a batch need less.
+MAX_ANSWER: Final = 4 * 1024 * 1024
+
+#: The longest text of the hub's that an error repeats, in characters.
+_MAX_DETAIL: Final = 500
+
+
+@dataclass(frozen=True)
+class Published:
+    """The hub has it. `id`: a UUID of version 7. `recipients`: connections of that hub it was queued to."""
+
+    id: str
+    recipients: int
+
+
+def published_of(status: int, headers: Mapping[str, str], body: bytes) -> Published:
+    """The answer to `POST /broadcast`. Raises `PublishError`."""
+    return _published(_json(status, headers, body))
+
+
+def batch_of(count: int, status: int, headers: Mapping[str, str], body: bytes) -> list[Published | PublishError]:
+    """The answers to the items of `POST /broadcast/batch`, in their order. Raises `PublishError` for the whole call."""
+    answers = _json(status, headers, body)
+    if not isinstance(answers, list) or len(answers) != count:
+        raise UnexpectedAnswerError(f"no list of {count} answers", status=status)
+    return [_item(answer) for answer in answers]
+
+
+def _item(answer: Any) -> Published | PublishError:
+    if isinstance(answer, dict) and answer.get("success") is False:
+        problem = answer.get("error")
+        status = answer.get("status")
+        return _failure(status if isinstance(status, int) else 500, problem if isinstance(problem, dict) else {}, None)
+    try:
+        return _published(answer)
+    except UnexpectedAnswerError as error:
+        return error
+
+
+def _published(answer: Any) -> Published:
+    if isinstance(answer, dict):
+        id_, recipients = answer.get("id"), answer.get("recipients")
+        if isinstance(id_, str) and isinstance(recipients, int):
+            return Published(id_, recipients)
+    raise UnexpectedAnswerError("no id and recipients", status=200)
+
+
+def _json(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        parsed = None
+    if status == 200:
+        if parsed is None:
+            raise UnexpectedAnswerError("no JSON", status=status)
+        return parsed
+    problem = parsed if isinstance(parsed, dict) else {}
+    raise _failure(status, problem, _seconds(headers.get("retry-after")))
+
+
+def _failure(status: int, problem: Mapping[str, Any], retry_after: float | None) -> PublishError:
+    code = _text(problem.get("code"))
+    detail = _text(problem.get("detail")) or _text(problem.get("title")) or "without a reason"
+    if status in (429, 503):
+        return OverloadedError(detail, status=status, code=code, retry_after=retry_after)
+    if status in (502, 504):
+        return UnreachableError(detail, status=status, code=code)
+    if 400 <= status < 500:
+        return RefusedError(detail, status=status, code=code)
+    return UnexpectedAnswerError(detail, status=status, code=code)
+
+
+def _text(value: object) -> str:
+    return value[:_MAX_DETAIL] if isinstance(value, str) else ""
+
+
+def _seconds(text: str | None) -> float | None:
+    """The seconds of a `Retry-After`: a number or a date (RFC 9110, 10.2.3)."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        seconds = (moment - datetime.now(timezone.utc)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

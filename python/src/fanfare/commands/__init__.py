@@ -1,0 +1,1 @@
+"""Commands: `fanfare-publish` and `fanfare-publish-event`. Each is a module with a `main`."""

@@ -1,0 +1,46 @@
+// Builds the files of /js/ into dist/: classic scripts, each complete in itself, so that a page may take any of them. What they share is
+// in each. Readable, in the syntax of 2020, and plain ASCII, as a page of another encoding reads scripts in its own.
+//
+//   node build.mjs
+
+import { realpathSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+export const NAMES = [
+  "websocket-client",
+  "toast-notifications",
+  "dashboard-websocket-init",
+  "notification-service",
+];
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/**
+ * Builds all of them into a directory.
+ *
+ * @param {string} directory
+ */
+export async function buildScripts(directory) {
+  for (const name of NAMES) {
+    await build({
+      entryPoints: [here(`src/${name}.ts`)],
+      outfile: join(directory, `${name}.js`),
+      bundle: true,
+      format: "iife",
+      platform: "browser",
+      target: "es2020",
+      charset: "ascii",
+      legalComments: "none",
+      banner: { js: `// Fanfare: /js/${name}.js. MIT OR Apache-2.0.\n"use strict";` },
+      // Fields are set plainly, without the helper that newer semantics need.
+      tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
+      logLevel: "warning",
+    });
+  }
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await buildScripts(here("dist"));
+}
