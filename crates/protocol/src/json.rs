@@ -1,5 +1,10 @@
 //! Facts about a JSON text that the parser does not tell.
 
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::Visitor;
+
 /// How deep JSON may be nested (contract: channels, Limits).
 pub const MAX_DEPTH: usize = 128;
 
@@ -44,7 +49,7 @@ pub fn map_strings(json: &str, mut map: impl FnMut(&str) -> Option<String>) -> S
         let length = string_length(&rest[start..]);
         let (token, behind) = rest[start..].split_at(length);
         let is_name = behind.trim_start_matches([' ', '\t', '\r', '\n']).starts_with(':');
-        let mapped = if is_name { None } else { serde_json::from_str::<String>(token).ok() };
+        let mapped = if is_name { None } else { decoded(token) };
         match mapped.and_then(|text| map(&text)).and_then(|text| serde_json::to_string(&text).ok()) {
             Some(text) => out.push_str(&text),
             None => out.push_str(token),
@@ -53,6 +58,22 @@ pub fn map_strings(json: &str, mut map: impl FnMut(&str) -> Option<String>) -> S
     }
     out.push_str(rest);
     out
+}
+
+/// The text of a JSON string. Half of a surrogate pair, which JSON may spell though it is no character, becomes U+FFFD.
+fn decoded(token: &str) -> Option<String> {
+    struct Reader;
+    impl Visitor<'_> for Reader {
+        type Value = String;
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a string")
+        }
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
+            Ok(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
+    // Read as bytes, such a half is no error.
+    serde_json::Deserializer::from_str(token).deserialize_bytes(Reader).ok()
 }
 
 /// The bytes of the string that `json` begins with, both quotes included.
@@ -100,6 +121,9 @@ mod tests {
         assert_eq!(map_strings(json, |_| None), json, "what is not mapped keeps its spelling");
         assert_eq!(map_strings("\"a\"", shout), "\"A\"");
         assert_eq!(map_strings("7", shout), "7");
+        // Half of a pair hides nothing of the rest.
+        assert!(map_strings(r#""\ud800<b\u003e""#, shout).ends_with("<B>\""));
+        assert_eq!(map_strings(r#""\ud83d\ude00a""#, shout), "\"😀A\"");
         for broken in ["\"", "\"\\", "\"\\\"", "ä\"", "{\"a\":\"b"] {
             let _ = map_strings(broken, shout);
         }

@@ -5,23 +5,13 @@
 //! render text show no entities: a character is written as an entity only where it could begin a tag. Not here: finding
 //! the strings (`protocol::json`).
 
-use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use std::cell::{Cell, RefCell};
 
-use ammonia::Builder;
+use html5ever::buffer_queue::BufferQueue;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use protocol::json;
-
-/// Takes all tags away, and with scripts and styles what is in them.
-static STRIP: LazyLock<Builder<'static>> = LazyLock::new(|| {
-    let mut builder = Builder::default();
-    builder
-        .tags(HashSet::new())
-        .clean_content_tags(HashSet::from(["script", "style"]))
-        .generic_attributes(HashSet::new())
-        .tag_attributes(HashMap::new())
-        .strip_comments(true);
-    builder
-});
 
 /// The JSON text of a publication's data without markup in its strings.
 pub(crate) fn data(data: &str) -> String {
@@ -34,29 +24,61 @@ fn strip(text: &str) -> Option<String> {
     if !text.contains('<') {
         return None;
     }
-    Some(plain(&STRIP.clean(text).to_string()))
+    let tokenizer = Tokenizer::new(Text::default(), TokenizerOpts::default());
+    let queue = BufferQueue::default();
+    queue.push_back(StrTendril::from(text));
+    // The sink asks for no script to be run, so one call reads all of it.
+    let _ = tokenizer.feed(&queue);
+    tokenizer.end();
+    let text = tokenizer.sink.text.take();
+    Some(without_tags(&text))
 }
 
-/// The text of what has no tags: entities that the cleaning made are characters again, but for a `<` that could begin a
-/// tag (HTML, Tag open state: a letter, `/`, `!` or `?` behind it).
-fn plain(html: &str) -> String {
-    let mut text = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(at) = rest.find('&') {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let known = [("&amp;", "&"), ("&gt;", ">"), ("&nbsp;", "\u{a0}"), ("&lt;", "<")];
-        let Some((entity, character)) = known.into_iter().find(|(entity, _)| rest.starts_with(entity)) else {
-            text.push('&');
-            rest = &rest[1..];
-            continue;
-        };
-        rest = &rest[entity.len()..];
-        let begins = rest.starts_with(|next: char| next.is_ascii_alphabetic() || "/!?".contains(next));
-        text.push_str(if character == "<" && begins { entity } else { character });
+/// Keeps the characters between tags, but for those of scripts and styles.
+#[derive(Default)]
+struct Text {
+    text: RefCell<String>,
+    /// Whether a script or style is open.
+    is_hidden: Cell<bool>,
+}
+
+impl TokenSink for Text {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        match token {
+            Token::CharacterTokens(text) if !self.is_hidden.get() => self.text.borrow_mut().push_str(&text),
+            Token::TagToken(tag) => {
+                let is_start = tag.kind == TagKind::StartTag;
+                match &*tag.name {
+                    "script" | "style" => self.is_hidden.set(is_start),
+                    _ => return TokenSinkResult::Continue,
+                }
+                if is_start {
+                    // What is in them is no markup, up to their own end.
+                    return TokenSinkResult::RawData(RawKind::Rawtext);
+                }
+            }
+            _ => {}
+        }
+        TokenSinkResult::Continue
     }
-    text.push_str(rest);
-    text
+}
+
+/// The text with every `<` that would begin a tag or comment written as an entity (HTML, Tag open state: a letter, `/`, `!`
+/// or `?` behind it).
+fn without_tags(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let begins = |next: &char| next.is_ascii_alphabetic() || "/!?".contains(*next);
+        if character == '<' && characters.peek().is_some_and(begins) {
+            out.push_str("&lt;");
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
