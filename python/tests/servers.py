@@ -36,7 +36,7 @@ SECRET = "a-secret-of-at-least-32-bytes-for-the-tests"
 START_S = 30.0
 
 #: How long anything may take that should be there in a moment.
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 
 
 def wait_until(holds: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:

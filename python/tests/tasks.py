@@ -71,7 +71,7 @@ def given_up(self: Task[Any, Any], user_id: int, transaction_id: int) -> None:
 
 @app.task(bind=True, max_retries=1)
 @tracked("oracle_upload", steps=STEPS)
-def patient(self: Task[Any, Any], user_id: int, transaction_id: int) -> None:
+def patient(self: Task[Any, Any], /, *, transaction_id: int, **options: Any) -> None:
     task.step()
     raise self.retry(countdown=3600)
 

@@ -102,7 +102,7 @@ def test_a_task_that_is_tried_again_has_not_failed(hub: Hub, user: int) -> None:
 
 def test_a_task_that_is_tried_again_much_later_says_that_it_waits(hub: Hub, user: int) -> None:
     with Watcher.tasks(hub, user) as watcher:
-        waiting = run(tasks.patient, user, 602)
+        waiting = run(tasks.patient, kwargs={"user_id": user, "transaction_id": 602})
         events = watcher.take(3)
         assert [event["message"] for event in events[1:]] == ["Preparing Data (1 of 5)", "Waiting to try again"]
         assert events[2]["step"] == "Preparing Data"

@@ -85,14 +85,25 @@ def test_every_flag_is_a_member_of_the_publication(scripted: ScriptedHub, monkey
     assert asked.headers["authorization"] == "Bearer k-of-the-environment"
 
 
+#: So late that the command does not wait for it.
+LATER = {"Retry-After": "3600"}
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(Answer(422), 3), (Answer(401), 3), (Answer(429), 4), (Answer(503), 4), (Answer(502), 5), (Answer(500), 1)],
+    [
+        (Answer(422), 3),
+        (Answer(401), 3),
+        (Answer(429, headers=LATER), 4),
+        (Answer(503, headers=LATER), 4),
+        (Answer(502), 5),
+        (Answer(500), 1),
+    ],
     ids=repr,
 )
 def test_the_exit_code_says_whose_fault_it_is(answer: Answer, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     with ScriptedHub(answer) as hub:
-        assert main(["--url", hub.url, "--deadline", "0.2", "t"]) == code
+        assert main(["--url", hub.url, "--deadline", "3", "t"]) == code
     assert re.match(r"fanfare-publish: [^\n]+\n$", capsys.readouterr().err)
 
 

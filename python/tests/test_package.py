@@ -58,7 +58,15 @@ IMPORTS = "fanfare fanfare.commands.publish fanfare.celery fanfare.django fanfar
 def test_the_wheel_works_in_a_fresh_environment_with_and_without_its_extras(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
-    pip: list[str | Path] = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        programs / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+    ]
     pip += ["-c", PACKAGE / "requirements-dev.txt"]
     run(*pip, wheel)
     run(programs / "python", "-W", "error", "-c", "import fanfare, fanfare.commands.publish", cwd=tmp_path)

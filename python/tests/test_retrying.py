@@ -248,7 +248,7 @@ def test_once_an_item_is_given_up_the_later_ones_are_not_tried(publishers: Publi
         return Answer(body=[OK if item["data"] == 0 else busy for item in asked.body])
 
     with ScriptedHub(first_taken) as hub:
-        results = publishers(hub.url).publish_batch([Publication("t", n) for n in range(1500)], deadline=0.5)
+        results = publishers(hub.url).publish_batch([Publication("t", n) for n in range(1500)], attempts=2)
         assert isinstance(results[0], Published)
         assert all(isinstance(result, OverloadedError) for result in results[1:])
         assert all(item["data"] < 1000 for asked in hub.asked for item in asked.body)

@@ -268,7 +268,7 @@ def test_a_report_that_arrives_late_does_not_come_behind_the_end(run: Callable[.
     with Hub(port=free_port()).start() as hub, Watcher.tasks(hub, user) as watcher:
         hub.send(signal.SIGSTOP)
         # Start and step lie in the hub's sockets unread when the end is sent.
-        run(hub.url, user, lambda: hub.send(signal.SIGCONT), patience=Patience(started=0.3, step=0.3))
+        run(hub.url, user, lambda: hub.send(signal.SIGCONT), patience=Patience(started=1, step=3))
         assert [event["type"][14:] for event in watcher.take(3)] == ["started", "progress", "completed"]
         assert watcher.nothing_more()
         with Watcher.tasks(hub, user) as later:
@@ -276,16 +276,19 @@ def test_a_report_that_arrives_late_does_not_come_behind_the_end(run: Callable[.
 
 
 def test_what_may_have_arrived_is_said_again_under_its_key_before_the_next(run: Callable[..., None], user: int) -> None:
-    def taken(asked: Asked) -> Answer:
-        return Answer(body=[OK for _ in asked.body] if isinstance(asked.body, list) else OK)
+    def only_the_end(asked: Asked) -> Answer:
+        items = asked.body if isinstance(asked.body, list) else [asked.body]
+        if items[-1]["type"] != "oracle_upload_completed":
+            return CUT
+        return Answer(body=[OK for _ in items])
 
-    with ScriptedHub(CUT, CUT, taken) as hub:
-        run(hub.url, user, patience=Patience(started=0.05, step=0.3))
-        keys = [hub.asked[0].headers["idempotency-key"]] + [item["idempotency_key"] for item in hub.asked[1].body]
-        assert keys[0] == keys[1] != keys[2]
-        assert [asked.path for asked in hub.asked] == ["/broadcast", "/broadcast/batch", "/broadcast/batch"]
-        types = [item["type"][14:] for item in hub.asked[2].body]
-        assert types == ["started", "progress", "completed"]
+    with ScriptedHub(only_the_end) as hub:
+        run(hub.url, user, patience=Patience(started=0.5, step=1.5))
+        last = hub.asked[-1]
+        assert last.path == "/broadcast/batch"
+        assert [item["type"][14:] for item in last.body] == ["started", "progress", "completed"]
+        assert last.body[0]["idempotency_key"] == hub.asked[0].headers["idempotency-key"]
+        assert len({item["idempotency_key"] for item in last.body}) == 3
 
 
 def test_steps_that_cannot_be_reported_cost_a_bounded_time(user: int) -> None:
@@ -295,7 +298,7 @@ def test_steps_that_cannot_be_reported_cost_a_bounded_time(user: int) -> None:
         with task_progress(user, "t", transaction_id=1, client=client, patience=patience) as task:
             for n in range(1000):
                 task.step(str(n))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 6
 
 
 def test_steps_are_reported_again_as_soon_as_the_hub_is_back(user: int) -> None:

@@ -81,7 +81,9 @@ class _Tracked:
     patience: Patience | None
     error_text: Callable[[BaseException], str]
 
-    def progress(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], patience: Patience | None) -> Any:
+    def progress(
+        self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], patience: Patience | None
+    ) -> TaskProgress | None:
         """The progress of a call with these arguments; `None`, and a line in the log, where they name no user."""
         try:
             named = inspect.signature(task.run).bind(*args, **kwargs)
@@ -102,10 +104,8 @@ class _Tracked:
     def _id(which: str | Callable[..., Any], named: inspect.BoundArguments) -> Any:
         if callable(which):
             return which(*named.args, **named.kwargs)
-        for arguments in (named.arguments, named.arguments.get("kwargs")):
-            if isinstance(arguments, dict) and which in arguments:
-                return arguments[which]
-        return None
+        # `**options` of a task may hold it as well.
+        return {**named.arguments, **named.kwargs}.get(which)
 
 
 def tracked(

@@ -36,9 +36,9 @@ def publish_event(project_id: str, topic_id: str, message: Mapping[str, Any], *,
     is not changed. Where it has no `timestamp`, the message that is sent has this moment's: `2025-03-26T22:30:00Z`.
     `PUBSUB_EMULATOR_HOST` is honoured; without it application-default credentials are used.
 
-    Raises `TypeError` or `ValueError` for what is no JSON object, and what Google's library raises: `NotFound` without
-    the topic, `google.auth.exceptions.DefaultCredentialsError` without credentials, `TimeoutError` when nobody answers
-    in `timeout` seconds (the message may still arrive).
+    Raises `TypeError` or `ValueError` for what is no JSON object or is too large, and what Google's library raises:
+    `NotFound` without the topic, `google.auth.exceptions.DefaultCredentialsError` without credentials, `TimeoutError`
+    when nobody answers in `timeout` seconds (the message may still arrive).
     """
     if not isinstance(message, Mapping):
         raise TypeError("message: a mapping of JSON")
