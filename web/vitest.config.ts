@@ -32,6 +32,24 @@ export default defineConfig({
           include: ["test/**/*.test.{ts,tsx}"],
         },
       },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions: ["fanfare-source"] } },
+        test: {
+          name: "compat",
+          root: "packages/compat",
+          environment: "happy-dom",
+          include: ["test/**/*.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "server",
+          root: "packages/server",
+          environment: "node",
+          include: ["test/**/*.test.ts"],
+        },
+      },
     ],
   },
 });

@@ -91,6 +91,8 @@ export interface ErrorEvent {
 export class DashboardWebSocketClient {
   /** The user who was last given to `connect`. */
   userId: string | number | null = null;
+  /** The queue that is followed besides, if any: transcriptions are told to who follows theirs. */
+  queueId: string | number | null = null;
 
   private readonly debug: boolean;
   private readonly handlers: HandlersByName<never>;
@@ -140,20 +142,24 @@ export class DashboardWebSocketClient {
   }
 
   /**
-   * Connects as a user, and stays connected. Again with the same user: ends a pause before the next attempt; with another: leaves
-   * the first one's connection. Without one: the user of the last time.
+   * Connects as a user, and stays connected. Again with the same: ends a pause before the next attempt; with another: leaves the first
+   * one's connection. Without one: the user of the last time. A queue may be followed besides; without one that is said, the same
+   * user's stays, and null ends it.
    */
-  connect(userId: string | number | null | undefined = this.userId): void {
-    if (userId === null || userId === undefined || String(userId).trim() === "") {
+  connect(userId: string | number | null | undefined = this.userId, queueId?: string | number | null): void {
+    if (isNobody(userId)) {
       const message = "connect() needs the id of a user.";
       this.fail({ type: "error", code: "no_user", message });
       return;
     }
-    if (this.userId !== null && String(this.userId) !== String(userId)) {
+    const known = this.userId === null ? null : this.subject();
+    if (String(this.userId) !== String(userId)) this.queueId = null;
+    this.userId = userId;
+    if (queueId !== undefined) this.queueId = isNobody(queueId) ? null : queueId;
+    if (known !== null && known !== this.subject()) {
       this.rest();
       this.forget();
     }
-    this.userId = userId;
     if (this.denied) this.subscribe();
     else this.link.start();
   }
@@ -216,17 +222,24 @@ export class DashboardWebSocketClient {
     this.denied = false;
     this.awaiting = "subscribe";
     this.log("subscribe");
-    this.link.send({ type: "subscribe", userId: String(this.userId) });
+    const queue = this.queueId === null ? {} : { queueId: String(this.queueId) };
+    this.link.send({ type: "subscribe", userId: String(this.userId), ...queue });
   }
 
   private arrived({ frame, text }: Arrival): void {
     if (this.awaiting !== null && frame.type === "error") this.refused(frame);
-    else if (this.awaiting !== null && isConfirmation(frame)) this.confirmed(frame);
+    // Of user and queue the latter may be refused: the former is what counts.
+    else if ((this.awaiting !== null || this.denied) && this.isConfirmation(frame)) this.confirmed(frame);
     else if (isEvent(frame) && this.tail.repeats(text)) this.log("repeated, not told");
     else {
       if (frame.type === "pong") this.tail.expectNone();
       this.tellFrame(frame);
     }
+  }
+
+  private isConfirmation({ type, userId, queueId }: FlatFrame): boolean {
+    if (type !== "subscribed" && type !== "reconnected") return false;
+    return this.awaiting === "reconnect" || userId !== undefined || queueId === undefined;
   }
 
   /** The server does not know the old connection, or does not give what was asked for. */
@@ -247,6 +260,7 @@ export class DashboardWebSocketClient {
   private confirmed(frame: FlatFrame): void {
     const restored = this.awaiting === "reconnect";
     this.awaiting = null;
+    this.denied = false;
     this.unanswered = 0;
     if (typeof frame.connectionId === "string") this.connectionId = frame.connectionId;
     this.remember();
@@ -291,13 +305,18 @@ export class DashboardWebSocketClient {
   /** The id of a connection of this user that the server may still know. */
   private restorable(): string | null {
     if (this.connectionId !== null) return this.connectionId;
-    if (this.storage.get(USER_KEY) !== String(this.userId)) return null;
+    if (this.storage.get(USER_KEY) !== this.subject()) return null;
     return this.storage.get(ID_KEY);
+  }
+
+  /** Who and what the connection is for. */
+  private subject(): string {
+    return this.queueId === null ? String(this.userId) : `${this.userId} queue:${this.queueId}`;
   }
 
   private remember(): void {
     this.storage.set(ID_KEY, this.connectionId);
-    this.storage.set(USER_KEY, this.connectionId === null ? null : String(this.userId));
+    this.storage.set(USER_KEY, this.connectionId === null ? null : this.subject());
   }
 
   private forget(): void {
@@ -327,8 +346,8 @@ export class DashboardWebSocketClient {
   }
 }
 
-function isConfirmation({ type }: FlatFrame): boolean {
-  return type === "subscribed" || type === "reconnected";
+function isNobody(id: string | number | null | undefined): id is null | undefined {
+  return id === null || id === undefined || String(id).trim() === "";
 }
 
 /** The server's own frames: those are not repeated, what was published is. */

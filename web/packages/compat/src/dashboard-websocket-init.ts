@@ -1,8 +1,8 @@
 // /js/dashboard-websocket-init.js: connects the page's user, shows toasts, keeps the line about the connection. It takes what the
 // other two scripts offer, in whatever order the page loads them, and does without what is not there.
 //
-// The user is `<body data-user-id>`, else `user_id` in sessionStorage. `<body data-ws-url>` names another address than the
-// page's own host. Loaded twice, it does nothing the second time.
+// The user is `<body data-user-id>`, else `user_id` in sessionStorage. `<body data-queue-id>` names a queue to
+// follow besides, `<body data-ws-url>` another address than the page's own host. Loaded twice, it does nothing the second time.
 
 import type {
   ConnectedEvent,
@@ -47,7 +47,7 @@ function begin(): boolean {
     showStatus("offline", "No user is signed in.");
     return true;
   }
-  made.connect(user);
+  made.connect(user, document.body.dataset.queueId);
   return true;
 }
 

@@ -31,6 +31,7 @@ test("the dashboard's options, members and events", () => {
     "getState",
     "off",
     "on",
+    "queueId",
     "userId",
   ]);
   expect(column("websocket-client.js", 2)).toEqual(["connected", "disconnected", "error", "message"]);

@@ -61,6 +61,9 @@ export function scene(options: DashboardOptions = {}, env = new FakeEnvironment(
   };
 }
 
+/** An event. */
+export const image = (documentId: string) => ({ type: "image_processed", documentId, timestamp: NOW });
+
 /** The server says a frame, as it is. */
 export function say(socket: FakeSocket, frame: object): Promise<void> {
   return socket.say(JSON.stringify(frame));
