@@ -197,3 +197,63 @@ impl Keys {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gcloud_googleapis::pubsub::v1::PubsubMessage;
+    use prost_types::Timestamp;
+    use protocol::publication::check_idempotency_key;
+
+    use super::*;
+
+    fn key(subscription: &str, id: &str, nanos: i32) -> String {
+        let publish_time = Some(Timestamp { seconds: 1_742_950_800, nanos });
+        let message = PubsubMessage { message_id: id.to_owned(), publish_time, ..PubsubMessage::default() };
+        Keys::new(subscription).of(&Message::new(message))
+    }
+
+    #[test]
+    fn a_key_has_subscription_id_and_publish_time_and_the_hub_takes_it() {
+        let readable = key("projects/p/subscriptions/s", "1234567890", 5_000_000);
+        assert_eq!(readable, "p/subscriptions/s/1234567890/1742950800.005000000");
+        let long = format!("projects/p/subscriptions/{}", "s".repeat(255));
+        let all = [
+            readable,
+            key("projects/p/subscriptions/s", "1234567890", 6_000_000),
+            key("projects/p/subscriptions/s", "12345678900", 5_000_000),
+            key("projects/p/subscriptions/t", "1234567890", 5_000_000),
+            key(&long, "1", 0),
+            key(&long, "2", 0),
+            key("projects/p/subscriptions/s", "übel\n", 0),
+        ];
+        for (n, one) in all.iter().enumerate() {
+            assert_eq!(check_idempotency_key(one), Ok(()), "{one}");
+            assert!(!all[..n].contains(one), "{one}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_hub_says_of_a_message_makes_it_a_dead_letter() {
+        let refused = |status, code: &str| {
+            is_poison(&PublishError::Refused { status, code: code.to_owned(), detail: String::new() })
+        };
+        assert!(refused(422, "invalid") && refused(422, "too_deep") && refused(400, "malformed_json"));
+        assert!(refused(413, "too_large") && refused(413, ""));
+        for (status, code) in [
+            (401, "key_unknown"),
+            (403, "key_not_allowed"),
+            (404, "not_found"),
+            (415, "not_json"),
+            (422, ""),
+            (400, "else"),
+        ] {
+            assert!(!refused(status, code), "{status} {code}");
+        }
+        assert!(!is_poison(&PublishError::Unexpected(String::new())));
+        assert!(!is_poison(&PublishError::Busy {
+            status: 503,
+            code: "overloaded".to_owned(),
+            retry_after: None
+        }));
+    }
+}

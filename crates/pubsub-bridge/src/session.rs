@@ -8,8 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, try_join_all};
-use futures_util::stream::poll_fn;
+use futures_util::stream::{FuturesUnordered, StreamExt as _, poll_fn};
 use gcloud_googleapis::pubsub::v1::StreamingPullRequest;
 use token_source::TokenSource;
 use tokio::sync::mpsc;
@@ -117,7 +116,8 @@ async fn session(shared: &Shared, tokens: &mut Option<Arc<dyn TokenSource>>) -> 
     tracing::info!("Listening to Pub/Sub...");
     let (senders, receivers): (Vec<_>, Vec<_>) =
         (0..settings.streams).map(|_| mpsc::channel::<StreamingPullRequest>(REQUESTS)).unzip();
-    let streams = try_join_all(receivers.into_iter().map(|requests| stream(shared, &link, requests)));
+    let mut streams: FuturesUnordered<_> =
+        receivers.into_iter().map(|requests| stream(shared, &link, requests)).collect();
     let upkeep = async {
         tokio::select! {
             ended = leases(shared, &senders) => ended,
@@ -125,28 +125,22 @@ async fn session(shared: &Shared, tokens: &mut Option<Arc<dyn TokenSource>>) -> 
         }
     };
     let mut pulling = shared.pulling.subscribe();
-    tokio::pin!(streams);
-    let closing = tokio::select! {
-        ended = &mut streams => return Err(ended.err().unwrap_or_else(|| Ended::Stream(Status::ok("")))),
+    tokio::select! {
+        Some(ended) = streams.next() => return Err(ended),
         ended = upkeep => return Err(ended),
-        _ = pulling.wait_for(|pulling| !pulling) => true,
-    };
-    debug_assert!(closing, "the other branches return");
+        _ = pulling.wait_for(|pulling| !pulling) => {}
+    }
     // Without a sender a stream's requests end, and with them the stream; what came before that is still taken.
     extend(shared, &senders).await;
     drop(senders);
-    let _ = tokio::time::timeout(CLOSING, streams).await;
+    let _ = tokio::time::timeout(CLOSING, streams.count()).await;
     shared.metrics.streaming.set(0);
     shared.status().pubsub = Some("stopping".to_owned());
     Ok(())
 }
 
 /// Reads a stream as long as there is room.
-async fn stream(
-    shared: &Shared,
-    link: &Link,
-    mut requests: mpsc::Receiver<StreamingPullRequest>,
-) -> Result<Infallible, Ended> {
+async fn stream(shared: &Shared, link: &Link, mut requests: mpsc::Receiver<StreamingPullRequest>) -> Ended {
     let settings = &shared.settings;
     let subscription = settings.subscription_name();
     let share = |most: usize| i64::try_from(most.div_ceil(settings.streams)).unwrap_or(i64::MAX);
@@ -162,12 +156,18 @@ async fn stream(
         None => requests.poll_recv(context),
     });
     let mut room = shared.ledger.room();
-    let mut incoming = link.streaming_pull(outgoing, &subscription).await.map_err(Ended::Stream)?;
+    let mut incoming = match link.streaming_pull(outgoing, &subscription).await {
+        Ok(incoming) => incoming,
+        Err(status) => return Ended::Stream(status),
+    };
     loop {
         // An error means that the ledger is gone, which outlives this.
         let _ = room.wait_for(|room| *room).await;
-        let answer = incoming.message().await.map_err(Ended::Stream)?;
-        let answer = answer.ok_or_else(|| Ended::Stream(Status::new(Code::Ok, "closed")))?;
+        let answer = match incoming.message().await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ended::Stream(Status::new(Code::Ok, "closed")),
+            Err(status) => return Ended::Stream(status),
+        };
         for received in answer.received_messages {
             shared.ledger.receive(received, settings.ack_deadline);
         }
@@ -207,7 +207,10 @@ async fn pulse(shared: &Shared, link: &Link, senders: &[mpsc::Sender<StreamingPu
     let subscription = shared.settings.subscription_name();
     loop {
         tokio::time::sleep(PULSE).await;
-        join_all(senders.iter().map(|sender| sender.send(StreamingPullRequest::default()))).await;
+        for sender in senders {
+            // One that has no room is heard anyway, or hangs: the answer to the call below tells which.
+            let _full_or_gone = sender.try_send(StreamingPullRequest::default());
+        }
         if let Err(status) = link.subscription(&subscription).await {
             let answered = matches!(status.code(), Code::PermissionDenied | Code::ResourceExhausted);
             if !answered {

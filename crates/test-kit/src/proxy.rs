@@ -1,10 +1,11 @@
-//! A TCP proxy that can be cut: a network, or a server behind it, that is away for a while.
+//! A TCP proxy that can be cut, or hang: a network, or a server behind it, that is away for a while.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// A proxy on a free port of loopback, as long as the process lives.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Proxy {
 struct Shared {
     target: SocketAddr,
     cut: AtomicBool,
+    held: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -29,7 +31,12 @@ impl Proxy {
     pub fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let shared = Arc::new(Shared { target, cut: AtomicBool::new(false), open: Mutex::default() });
+        let shared = Arc::new(Shared {
+            target,
+            cut: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            open: Mutex::default(),
+        });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -51,8 +58,14 @@ impl Proxy {
         self.shared.end_all();
     }
 
-    /// Lets connections through again.
+    /// Keeps connections and takes new ones, but lets nothing through: nobody is told that nobody answers.
+    pub fn hold(&self) {
+        self.shared.held.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets everything through again, what was held as well.
     pub fn restore(&self) {
+        self.shared.held.store(false, Ordering::SeqCst);
         self.shared.cut.store(false, Ordering::SeqCst);
     }
 }
@@ -72,22 +85,26 @@ impl Shared {
         let both = || Ok::<_, io::Error>((client.try_clone()?, server.try_clone()?));
         let (Ok(for_list), Ok(there), Ok(back)) = (both(), both(), both()) else { return };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).extend([for_list.0, for_list.1]);
-        thread::spawn(move || copy(there.0, there.1));
-        thread::spawn(move || copy(back.1, back.0));
+        let (one, other) = (Arc::clone(self), Arc::clone(self));
+        thread::spawn(move || one.copy(there.0, there.1));
+        thread::spawn(move || other.copy(back.1, back.0));
         if self.cut.load(Ordering::SeqCst) {
             self.end_all();
         }
     }
-}
 
-/// Copies until one side ends, which ends both.
-fn copy(mut from: TcpStream, mut to: TcpStream) {
-    let _ = (from.set_nodelay(true), to.set_nodelay(true));
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(count) = from.read(&mut buffer) {
-        if count == 0 || to.write_all(&buffer[..count]).is_err() {
-            break;
+    /// Copies until one side ends, which ends both.
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+        let _ = (from.set_nodelay(true), to.set_nodelay(true));
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(count) = from.read(&mut buffer) {
+            while self.held.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(5));
+            }
+            if count == 0 || to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
         }
+        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
     }
-    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }

@@ -111,7 +111,7 @@ fn program() -> PathBuf {
     // Under a name of its own first: another test process may be building, or running, the same.
     let fresh = target.join(format!("pstest-{}", std::process::id()));
     let mut build = Command::new("go");
-    build.current_dir(&source).args(["build", "-o"]).arg(&fresh).arg(".");
+    build.current_dir(&source).args(["build", "-buildvcs=false", "-o"]).arg(&fresh).arg(".");
     let output =
         build.output().unwrap_or_else(|error| panic!("go (1.24 or newer, for the fake Pub/Sub): {error}"));
     assert!(

@@ -9,3 +9,4 @@ mod recorder;
 mod stack;
 mod story;
 mod up;
+mod worlds;

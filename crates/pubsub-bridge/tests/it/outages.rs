@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use test_kit::{Launch, eventually};
+use test_kit::{Launch, Proxy, eventually};
 
 use crate::world::{LONG, Witness, World};
 
@@ -35,6 +35,68 @@ fn while_the_hub_is_away_messages_wait_and_come_once_when_it_returns() {
     witness.judge(0..201);
     eventually(LONG, || world.bridge().get("/health").json()["status"] == "healthy");
     assert_eq!(world.bridge().log().matches("messages wait").count(), 1, "an outage is one line");
+}
+
+#[test]
+fn a_hub_that_restarts_in_order_while_messages_flow_misses_none() {
+    let mut world = World::with(|bridge| bridge.env("PUBSUB_STREAMS", "8"));
+    let publisher = world.publisher();
+    let mut witness = Witness::of(&world);
+    publisher.receipts(0..600);
+    witness.see(100);
+    let mut hub = world.hub.take().expect("a hub");
+    hub.terminate();
+    assert_eq!(hub.wait(), Some(0));
+    world.start_hub();
+    witness.see(600);
+    world.wait_for_acked(600.0);
+    publisher.receipts(600..601);
+    witness.see(601);
+    witness.judge(0..601);
+}
+
+#[test]
+fn answers_of_the_hub_that_nobody_hears_double_nothing() {
+    let mut world = World::without_bridge(|bridge| bridge.env("PUBSUB_STREAMS", "8"));
+    let to_hub = Proxy::to(world.hub_address());
+    world.start_bridge_behind(&to_hub);
+    let publisher = world.publisher();
+    let mut witness = Witness::of(&world);
+    publisher.receipts(0..400);
+    for seen in [50, 120, 200] {
+        witness.see(seen);
+        to_hub.cut();
+        to_hub.restore();
+    }
+    // And one that takes a call and hangs: the call gets there in the end, beside its repeats.
+    to_hub.hold();
+    let failures = world.metric("hub_failures_total", &[]);
+    eventually(LONG, || world.metric("hub_failures_total", &[]) >= failures + 2.0);
+    to_hub.restore();
+    witness.see(400);
+    world.wait_for_acked(400.0);
+    publisher.receipts(400..401);
+    witness.see(401);
+    witness.judge(0..401);
+}
+
+#[test]
+fn a_connection_to_pub_sub_that_hangs_is_left_behind() {
+    let world = World::start();
+    let publisher = world.publisher();
+    let mut witness = Witness::of(&world);
+    publisher.receipts(0..10);
+    witness.see(10);
+    world.network.hold();
+    publisher.receipts(10..20);
+    // Asked every 30 s, with 10 s to answer.
+    eventually(LONG, || world.metric("streaming", &[]) == 0.0);
+    world.network.restore();
+    witness.see(20);
+    world.wait_for_acked(20.0);
+    publisher.receipts(20..21);
+    witness.see(21);
+    witness.judge(0..21);
 }
 
 #[test]

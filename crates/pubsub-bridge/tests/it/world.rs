@@ -8,8 +8,8 @@ use std::time::Duration;
 use gcloud_googleapis::pubsub::v1::publisher_client::PublisherClient;
 use gcloud_googleapis::pubsub::v1::subscriber_client::SubscriberClient;
 use gcloud_googleapis::pubsub::v1::{
-    AcknowledgeRequest, GetSubscriptionRequest, PublishRequest, PubsubMessage, PullRequest, Subscription,
-    Topic,
+    AcknowledgeRequest, DeleteTopicRequest, GetSubscriptionRequest, PublishRequest, PubsubMessage,
+    PullRequest, Subscription, Topic,
 };
 use serde_json::{Value, json};
 use test_kit::{Client, Directory, Follower, Launch, Proxy, PubSub, Server, eventually};
@@ -146,6 +146,17 @@ impl World {
         self.hub.as_ref().expect("a running hub")
     }
 
+    /// A bridge that reaches the hub through a network of its own.
+    pub(crate) fn start_bridge_behind(&mut self, network: &Proxy) {
+        let url = format!("http://{}", network.address());
+        self.bridge_launch = self.bridge_launch.clone().env("WS_SERVICE_URL", url);
+        self.start_bridge();
+    }
+
+    pub(crate) fn hub_address(&self) -> SocketAddr {
+        self.hub_address
+    }
+
     /// The address of the hub's WebSocket, also while it is away.
     pub(crate) fn ws(&self) -> String {
         format!("ws://{}/ws", self.hub_address)
@@ -261,6 +272,13 @@ impl Publisher {
         let request = GetSubscriptionRequest { subscription };
         let answer = self.runtime.block_on(self.subscriber.clone().get_subscription(request));
         answer.expect("a subscription").into_inner()
+    }
+
+    /// Deletes a topic.
+    pub(crate) fn delete_topic(&self, topic: &str) {
+        let topic = format!("projects/receipt-tracking-application/topics/{topic}");
+        let answer = self.runtime.block_on(self.publisher.clone().delete_topic(DeleteTopicRequest { topic }));
+        answer.expect("deleted");
     }
 
     /// Pulls and acknowledges messages of a subscription until there are so many.
