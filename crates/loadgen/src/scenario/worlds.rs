@@ -394,7 +394,15 @@ fn add_figures(outcome: &mut Outcome, lanes: &[&Lane]) {
             let name = format!("{over}_to_{under}_{load}");
             outcome.add(&format!("{name}_min"), ratios.iter().copied().fold(f64::MAX, f64::min));
             outcome.add(&format!("{name}_max"), ratios.iter().copied().fold(0.0, f64::max));
-            outcome.add(&name, median(ratios));
+            outcome.add(&name, median(ratios.clone()));
+            // The same for each write: what is left of a ratio when one hub merged more than the other.
+            let (Some(over), Some(under)) = (over_lane.per_write.get(load), under_lane.per_write.get(load))
+            else {
+                continue;
+            };
+            let merged = over.iter().zip(under).skip(1).map(|(over, under)| over / under);
+            let per_write = ratios.iter().zip(merged).map(|(ratio, merged)| ratio * merged).collect();
+            outcome.add(&format!("{name}_per_write"), median(per_write));
         }
     }
 }

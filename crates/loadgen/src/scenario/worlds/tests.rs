@@ -53,6 +53,10 @@ fn ratios_are_taken_round_by_round_and_the_first_round_only_warms_up() {
     let args = args(1, 1);
     let lane = |name, us: &[f64]| Lane {
         us: BTreeMap::from([("rate10".to_owned(), us.to_vec())]),
+        per_write: BTreeMap::from([(
+            "rate10".to_owned(),
+            vec![if name == "ws" { 2.0 } else { 1.0 }; us.len()],
+        )]),
         ..Lane::new(name, Address::Fixed(""), &args)
     };
     let (ws, tasks) = (lane("ws", &[9.0, 4.0, 8.0, 2.0]), lane("tasks", &[1.0, 4.4, 8.0, 2.4]));
@@ -62,5 +66,6 @@ fn ratios_are_taken_round_by_round_and_the_first_round_only_warms_up() {
     assert_eq!(figure("ws_rate10_cpu_per_delivery_us"), 4.0);
     assert_eq!(figure("tasks_to_ws_rate10"), 1.1);
     assert_eq!([figure("tasks_to_ws_rate10_min"), figure("tasks_to_ws_rate10_max")], [1.0, 1.2]);
+    assert_eq!(figure("tasks_to_ws_rate10_per_write"), 0.55, "one merged twice as much, and so costs half");
     assert!(!outcome.figures.contains_key("dashboard_to_ws_rate10"));
 }
