@@ -71,9 +71,9 @@ describe("what the back end publishes", () => {
     assert.match(answerWords(refused), /Nothing was published\. Give an API key/);
     answering(200, [{ success: true, recipients: 1 }, { success: false, status: 503, error: { title: "Overloaded", code: "overloaded" } }], { "Retry-After": "2" });
     assert.match(answerWords(await publishAll("http://hub/", [{}, {}])), /Overloaded\./);
-    for (const send of [publishOne("http://hub/", {}), publishAll("http://hub/", [{}])]) {
-      answering(0);
-      assert.match(answerWords(await send), /did not answer/);
+    answering(0);
+    for (const answer of [await publishOne("http://hub/", {}), await publishAll("http://hub/", [{}])]) {
+      assert.match(answerWords(answer), /did not answer/);
     }
     answering(502, "<html>");
     assert.equal((await publishAll("http://hub/", [{}])).ok, false);

@@ -13,14 +13,14 @@
       return null;
     }
   };
-  const user = asked.get("user")?.trim() || read("user_id")?.trim() || "demo-7";
+  const signedIn = read("fanfare.demo.dashboard.signed-in") === "true" ? parsed(read("fanfare.demo.session")) : null;
+  const user = signedIn?.userId ?? (asked.get("user")?.trim() || read("user_id")?.trim() || "demo-7");
   const chosen = Number(asked.get("batch") ?? read("fanfare.demo.batch"));
   const batch = Number.isInteger(chosen) && chosen > 0 && chosen <= 10_000 ? chosen : 0;
-  const token = asToken(read("fanfare.demo.session"));
 
-  function asToken(text) {
+  function parsed(text) {
     try {
-      return JSON.parse(text)?.token ?? null;
+      return JSON.parse(text);
     } catch {
       return null;
     }
@@ -28,8 +28,14 @@
 
   const query = new URLSearchParams();
   if (batch > 0) query.set("batch", String(batch));
-  if (token) query.set("token", token);
+  if (signedIn?.token) query.set("token", signedIn.token);
   document.body.dataset.userId = user;
+  try {
+    sessionStorage.setItem("user_id", user);
+    sessionStorage.setItem("fanfare.demo.batch", String(batch));
+  } catch {
+    // They hold for this page.
+  }
   if (query.size > 0) document.body.dataset.wsUrl = `/?${query}`;
 
   const Plain = globalThis.WebSocket;

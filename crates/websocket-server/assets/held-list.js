@@ -17,14 +17,16 @@ export class HeldList {
   #isHovered = false;
   #most;
 
-  /** `list` is the element with the rows, `pill` the button over it; it has an element `[data-count]`. */
+  /** `list` is the element with the rows, `pill` the button over it, in the same box; it has an element `[data-count]`. */
   constructor({ list, pill, most = MOST_ROWS }) {
     this.#list = list;
     this.#pill = pill;
     this.#most = most;
-    // A finger that taps leaves no pointer behind.
-    list.addEventListener("pointerenter", ({ pointerType }) => { this.#isHovered = pointerType === "mouse"; });
-    list.addEventListener("pointerleave", () => {
+    // With the pill, so that it does not go away from under the pointer that is to press it. A finger that taps leaves no pointer
+    // behind.
+    const box = list.parentElement;
+    box.addEventListener("pointerenter", ({ pointerType }) => { this.#isHovered = pointerType === "mouse"; });
+    box.addEventListener("pointerleave", () => {
       this.#isHovered = false;
       this.#releaseIfFree();
     });
@@ -33,7 +35,7 @@ export class HeldList {
     pill.addEventListener("click", () => {
       this.release();
       list.scrollTo?.({ top: 0 });
-      if (list.getBoundingClientRect().top < 0) list.scrollIntoView({ block: "start" });
+      if (this.#isAbove()) list.scrollIntoView({ block: "center" });
       list.focus({ preventScroll: true });
     });
   }
@@ -65,6 +67,13 @@ export class HeldList {
     this.#drawPill();
   }
 
+  /** Takes a row away, also one that waits. */
+  remove(row) {
+    this.#waiting = this.#waiting.filter((other) => other !== row);
+    row.remove();
+    this.#drawPill();
+  }
+
   /** Takes all rows away. */
   clear() {
     this.#waiting = [];
@@ -76,8 +85,14 @@ export class HeldList {
     // Before there is a second row, nothing can jump.
     if (this.#list.childElementCount === 0) return false;
     const hasFocus = this.#list.contains(document.activeElement) && document.activeElement.matches(":focus-visible");
-    const isScrolled = this.#list.scrollTop > 0 || this.#list.getBoundingClientRect().top < 0;
+    const isScrolled = this.#list.scrollTop > 0 || this.#isAbove();
     return this.#isHovered || hasFocus || isScrolled;
+  }
+
+  /** Whether its top is out of sight, behind the page's head. */
+  #isAbove() {
+    const head = document.querySelector(".top")?.getBoundingClientRect().bottom ?? 0;
+    return this.#list.getBoundingClientRect().top < head;
   }
 
   #releaseIfFree() {

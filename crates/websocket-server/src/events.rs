@@ -21,7 +21,7 @@ use service_kit::problem::Problem;
 
 use self::request::{Asked, Return};
 use crate::access;
-use crate::config::AuthPolicy;
+use crate::config::EndpointAuth;
 use crate::patience::Bond;
 use crate::reactor::Arrival;
 use crate::socket::Transport;
@@ -124,7 +124,9 @@ async fn identify(
     credentials: &Credentials,
     how: Use,
 ) -> Result<Option<Identity>, Problem> {
-    if state.policy == AuthPolicy::Off {
+    // What holds on `/ws` holds here.
+    let policy = state.endpoints[0].auth;
+    if policy == EndpointAuth::Off {
         return Ok(None);
     }
     if let Some(ticket) = &credentials.ticket {
@@ -137,7 +139,7 @@ async fn identify(
     }
     match credentials.token.clone().or_else(|| header_token(request)) {
         Some(token) => verify(state, &token).await.map(Some),
-        None if state.policy == AuthPolicy::Required => Err(unauthorized(
+        None if policy != EndpointAuth::Optional => Err(unauthorized(
             "send a token: Authorization: Bearer, ?token=, or a ticket of POST /events/ticket",
         )),
         None => Ok(None),

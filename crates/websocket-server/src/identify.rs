@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_http::StatusCode;
 use hub::{Identity, Naming};
-use protocol::{Disconnect, UserId};
+use protocol::{Disconnect, UserId, json};
 use reqwest::header::{ACCEPT, COOKIE};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,6 +16,7 @@ use service_kit::problem::Problem;
 use tokio::sync::Semaphore;
 
 use crate::access;
+use crate::clock::time_of_day;
 use crate::config::{Endpoint, EndpointAuth};
 use crate::state::{RETRY_AFTER, State};
 
@@ -114,11 +115,11 @@ pub(crate) struct Sessions {
 struct Session<'a> {
     #[serde(borrow)]
     user_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    user_type: Option<&'a str>,
-    /// Seconds since 1970.
     #[serde(default)]
-    expires_at: Option<u64>,
+    user_type: Option<String>,
+    /// Seconds since 1970, with or without a fraction.
+    #[serde(default)]
+    expires_at: Option<f64>,
 }
 
 /// When a session ends whose end the web application does not tell: as it was checked at the handshake, it holds as long
@@ -164,7 +165,7 @@ impl Sessions {
                     return Err(unknown("the answer is larger than 64 KiB"));
                 }
             }
-            read(&body).ok_or_else(|| unknown("the answer is not {\"user_id\": …}"))
+            read(&body, now()).ok_or_else(|| unknown("the answer is not {\"user_id\": …}"))
         };
         tokio::time::timeout(SESSION_TIMEOUT, ask)
             .await
@@ -172,18 +173,32 @@ impl Sessions {
     }
 }
 
-/// The user that an answer names; `user_id: null` names nobody.
-fn read(body: &[u8]) -> Option<Option<Identity>> {
-    let session: Session<'_> = serde_json::from_slice(body).ok()?;
+/// The user that an answer names; `user_id: null` names nobody, and neither does a session that is over. `now` is in
+/// seconds since 1970.
+fn read(body: &[u8], now: u64) -> Option<Option<Identity>> {
+    let text = std::str::from_utf8(body).ok()?;
+    // An array would be read as the members in their order.
+    if !json::is_object(text) {
+        return None;
+    }
+    let session: Session<'_> = serde_json::from_str(text).ok()?;
     let Some(raw) = session.user_id else { return Some(None) };
     let user = UserId::from_json(raw.get()).ok()?;
-    Some(Some(Identity {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a fraction of a second")]
+    let expires_at = session.expires_at.map_or(NO_END, |at| (at as u64).min(NO_END));
+    let identity = Identity {
         user,
         user_type: session.user_type.map(Into::into),
         channels: None,
         session: None,
-        expires_at: session.expires_at.unwrap_or(NO_END),
-    }))
+        expires_at,
+    };
+    Some((expires_at > now).then_some(identity))
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    u64::try_from(time_of_day().as_millis() / 1000).unwrap_or_default()
 }
 
 /// The value of a cookie.
@@ -211,13 +226,24 @@ mod tests {
 
     #[test]
     fn an_answer_names_somebody_or_nobody_or_is_none() {
-        let user =
-            |text: &str| read(text.as_bytes()).map(|user| user.map(|user| user.user.as_str().to_owned()));
+        let user = |text: &str| {
+            read(text.as_bytes(), 1_000).map(|user| user.map(|user| user.user.as_str().to_owned()))
+        };
         assert_eq!(user(r#"{"user_id":123,"name":"Anna"}"#), Some(Some("123".to_owned())));
         assert_eq!(user(r#"{"user_id":"a-b"}"#), Some(Some("a-b".to_owned())));
         assert_eq!(user(r#"{"user_id":null}"#), Some(None));
         assert_eq!(user("{}"), Some(None));
-        for wrong in ["", "[]", "7", r#"{"user_id":[1]}"#, r#"{"user_id":1.5}"#, "<html>"] {
+        let lived =
+            |until: &str| user(&format!(r#"{{"user_id":1,"user_type":"caf\u00e9","expires_at":{until}}}"#));
+        assert_eq!(lived("1001"), Some(Some("1".to_owned())));
+        assert_eq!(lived("1001.5"), Some(Some("1".to_owned())));
+        assert_eq!(lived("1e300"), Some(Some("1".to_owned())));
+        for over in ["1000", "0", "-1"] {
+            assert_eq!(lived(over), Some(None), "{over}");
+        }
+        for wrong in
+            ["", "[]", "7", "[7]", r#"[7,null,null]"#, r#"{"user_id":[1]}"#, r#"{"user_id":1.5}"#, "<html>"]
+        {
             assert_eq!(user(wrong), None, "{wrong}");
         }
     }

@@ -5,6 +5,7 @@
 //! render text show no entities: a character is written as an entity only where it could begin a tag. Not here: finding
 //! the strings (`protocol::json`).
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use html5ever::buffer_queue::BufferQueue;
@@ -12,6 +13,10 @@ use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 use protocol::json;
+
+/// Attributes of a tag that the tokenizer gets to see: it compares each with all before it, so that a megabyte of them in one
+/// tag took it two minutes. No page has so many.
+const MOST_ATTRIBUTES: usize = 256;
 
 /// The JSON text of a publication's data without markup in its strings.
 pub(crate) fn data(data: &str) -> String {
@@ -26,12 +31,77 @@ fn strip(text: &str) -> Option<String> {
     }
     let tokenizer = Tokenizer::new(Text::default(), TokenizerOpts::default());
     let queue = BufferQueue::default();
-    queue.push_back(StrTendril::from(text));
+    queue.push_back(StrTendril::from(&*without_long_tags(text)));
     // The sink asks for no script to be run, so one call reads all of it.
     let _ = tokenizer.feed(&queue);
     tokenizer.end();
     let text = tokenizer.sink.text.take();
     Some(without_tags(&text))
+}
+
+/// The text with tags that have more than [`MOST_ATTRIBUTES`] left without any. What is a tag the tokenizer alone decides: all
+/// that this changes it reads anew.
+fn without_long_tags(html: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    let (mut rest, mut done) = (html, 0);
+    while let Some(at) = rest.find('<') {
+        let tag = &rest[at + 1..];
+        let name = tag.strip_prefix('/').unwrap_or(tag);
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            rest = tag;
+            continue;
+        }
+        let name_end = name.find(|c: char| c.is_ascii_whitespace() || "/>".contains(c)).unwrap_or(name.len());
+        let attributes = &name[name_end..];
+        let (count, length) = attributes_in(attributes);
+        if count > MOST_ATTRIBUTES {
+            let start = html.len() - attributes.len();
+            kept.push_str(&html[done..start]);
+            done = start + length;
+        }
+        rest = &attributes[length..];
+    }
+    if done == 0 {
+        return Cow::Borrowed(html);
+    }
+    kept.push_str(&html[done..]);
+    Cow::Owned(kept)
+}
+
+/// How many attributes a tag has behind its name, and their bytes up to its `>` or the end (HTML, from Before attribute name
+/// state on).
+fn attributes_in(text: &str) -> (usize, usize) {
+    enum At {
+        Before,
+        Name,
+        AfterName,
+        BeforeValue,
+        Value,
+        Quoted(u8),
+    }
+    let (mut state, mut count) = (At::Before, 0);
+    for (place, byte) in text.bytes().enumerate() {
+        let is_space = byte.is_ascii_whitespace();
+        state = match (state, byte) {
+            (At::Quoted(quote), _) if byte == quote => At::Before,
+            (At::Quoted(quote), _) => At::Quoted(quote),
+            (_, b'>') => return (count, place),
+            (At::BeforeValue, b'"' | b'\'') => At::Quoted(byte),
+            (At::BeforeValue, _) if is_space => At::BeforeValue,
+            (At::Value, _) if is_space => At::Before,
+            (At::BeforeValue | At::Value, _) => At::Value,
+            (At::Name | At::AfterName, b'=') => At::BeforeValue,
+            (_, b'/') => At::Before,
+            (At::Before, _) if is_space => At::Before,
+            (At::Name | At::AfterName, _) if is_space => At::AfterName,
+            (At::Name, _) => At::Name,
+            (At::Before | At::AfterName, _) => {
+                count += 1;
+                At::Name
+            }
+        };
+    }
+    (count, text.len())
 }
 
 /// Keeps the characters between tags, but for those of scripts and styles.
@@ -102,6 +172,42 @@ mod tests {
     fn text_without_markup_stays_as_it_is() {
         for text in ["R&D & Söhne", "3 > 2", "&lt;b&gt;", "", "😀", "1 < 2 & 3 > 2", "a <3 b"] {
             assert_eq!(stripped(text), text);
+        }
+    }
+
+    #[test]
+    fn a_tag_with_very_many_attributes_goes_as_quickly_as_any() {
+        let attributes = |form: fn(usize) -> String| (0..60_000).map(form).collect::<String>();
+        let tags = [
+            attributes(|n| format!("x{n} ")),
+            attributes(|n| format!("x{n}=\">\"")),
+            attributes(|n| format!("x{n} = '/>'\n")),
+            attributes(|n| format!("x{n}=y/")),
+            attributes(|n| format!("/x{n}")),
+        ];
+        for many in tags {
+            assert_eq!(stripped(&format!("a<b {many}>c</b {many}>d<i>e")), "acde", "{many:.40}");
+            assert_eq!(stripped(&format!("a<b {many}")), "a", "{many:.40}");
+        }
+    }
+
+    #[test]
+    fn attributes_are_counted_as_html_reads_them() {
+        for (text, count) in [
+            (">", 0),
+            (" a>x", 1),
+            (" a b  c>", 3),
+            (" a=1 b = '2>' c=\"'>\"d>e", 4),
+            (" a=>b", 1),
+            (" =a>", 1),
+            (" =a=b c>", 2),
+            ("/a/b/>", 2),
+            (" a=b/c d>", 2),
+        ] {
+            assert_eq!(attributes_in(text), (count, text.rfind('>').expect("an end")), "{text}");
+        }
+        for (text, count) in [("", 0), (" a='never closed >", 1), (" a b=\"", 2)] {
+            assert_eq!(attributes_in(text), (count, text.len()), "{text}");
         }
     }
 

@@ -80,6 +80,8 @@ pub struct Server {
     handles: Vec<Arc<Handle>>,
     front: actix_server::Server,
     own_addresses: Vec<(String, SocketAddr)>,
+    /// Whether all listeners but the internal one speak TLS.
+    is_tls: bool,
     drain: crate::config::Drain,
     last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -144,7 +146,6 @@ impl Server {
             publishers: access.publishers,
             origins: access.origins,
             verifier: access.verifier,
-            policy: config.auth.websocket,
             sessions: if config.endpoints.iter().any(|endpoint| endpoint.session_check.is_some()) {
                 Some(Sessions::new().context("the client for session checks")?)
             } else {
@@ -171,7 +172,8 @@ impl Server {
         let listeners = Listeners { main, internal, own };
         let pages = Pages { routes, front_page };
         let front = front(&state, config, listeners, pages, config.threads.workers(cores).get())?;
-        Ok(Self { state, reactors, committer, handles, front, own_addresses, drain: config.drain, last_work })
+        let (drain, is_tls) = (config.drain, config.listen.tls.is_some());
+        Ok(Self { state, reactors, committer, handles, front, own_addresses, is_tls, drain, last_work })
     }
 
     /// Where it listens.
@@ -191,8 +193,9 @@ impl Server {
         for (name, address) in &self.own_addresses {
             let host =
                 if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
-            tracing::info!(endpoint = name, "WebSocket server started on ws://{host}:{}", address.port());
-            println!("{name} on http://{address}");
+            let (ws, http) = if self.is_tls { ("wss", "https") } else { ("ws", "http") };
+            tracing::info!(endpoint = name, "WebSocket server started on {ws}://{host}:{}", address.port());
+            println!("{name} on {http}://{address}");
         }
     }
 

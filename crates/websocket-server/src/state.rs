@@ -11,7 +11,7 @@ use hub::idempotency::IdempotencyKeys;
 use prometheus::Registry;
 use tokio::sync::watch;
 
-use crate::config::{AuthPolicy, Endpoint, ProtocolTest};
+use crate::config::{Endpoint, ProtocolTest};
 use crate::identify::Sessions;
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Arrival, Handle};
@@ -34,9 +34,7 @@ pub(crate) struct State {
     pub origins: OriginPolicy,
     /// How tokens are checked.
     pub verifier: Verifier,
-    /// What `/events` wants.
-    pub policy: AuthPolicy,
-    /// Where clients come in, each in the place that the hub knows it by.
+    /// Where clients come in, each in the place that the hub knows it by; the first is that of `/ws` and `/events`.
     pub endpoints: Vec<Endpoint>,
     /// Who is asked for sessions, where an endpoint wants that.
     pub sessions: Option<Sessions>,

@@ -196,7 +196,8 @@ fn check(state: &Arc<State>, surface: Surface, request: &Request) -> Result<Hand
         let detail = "pages from this Origin may not connect; CORS_ALLOWED_ORIGINS lists those that may";
         return Err(Refusal::new("forbidden_origin", StatusCode::FORBIDDEN, detail));
     }
-    let window = match endpoint.and_then(|_| query(target, "batch")) {
+    let batching = endpoint.is_some_and(|endpoint| endpoint.dialect.defaults().batching);
+    let window = match query(target, "batch").filter(|_| batching) {
         None => 0,
         Some(text) => match text.parse() {
             Ok(window) if window <= MAX_WINDOW => window,

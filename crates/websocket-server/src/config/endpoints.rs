@@ -17,6 +17,12 @@ use super::values::AuthPolicy;
 /// The most endpoints: a hub has a handful.
 pub const MOST_ENDPOINTS: usize = 64;
 
+/// Bounds of what tables say about pings and silence: those of `PING_INTERVAL` and `PING_TIMEOUT`. Shards count in
+/// milliseconds that wrap after 49 days.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(200);
+const LONGEST_SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The cookie in which the world of tasks has its token (contract: tasks).
 const TASKS_COOKIE: &str = "access_token";
 
@@ -263,6 +269,10 @@ fn apply(endpoints: &mut Vec<Endpoint>, table: EndpointTable, policies: &Policie
     if endpoint.path.is_none() && endpoint.port.is_none() {
         return Err(format!("the endpoint {name} has neither a path nor a port"));
     }
+    let takes_anybody = matches!(endpoint.auth, EndpointAuth::Off | EndpointAuth::Optional);
+    if endpoint.dialect == Dialect::TASKS && takes_anybody {
+        return Err("the dialect tasks is for signed-in users: auth is signed-in or required".to_owned());
+    }
     if place == Some(0) && endpoint.path.as_deref() != Some("/ws") {
         return Err("the endpoint channels stays on /ws; make a further one for another path".to_owned());
     }
@@ -387,10 +397,22 @@ impl EndpointTable {
         endpoint.everyone = self.everyone.unwrap_or(endpoint.everyone);
         endpoint.own_user = self.own_user.unwrap_or(endpoint.own_user);
         endpoint.rate = self.rate.or(endpoint.rate);
-        endpoint.ping_interval = self.ping_interval.map(|age| age.0).or(endpoint.ping_interval);
-        endpoint.ping_timeout = self.ping_timeout.map(|age| age.0).or(endpoint.ping_timeout);
+        let interval = within("ping_interval", self.ping_interval, SHORTEST_INTERVAL)?;
+        let timeout = within("ping_timeout", self.ping_timeout, SHORTEST_TIMEOUT)?;
+        endpoint.ping_interval = interval.or(endpoint.ping_interval);
+        endpoint.ping_timeout = timeout.or(endpoint.ping_timeout);
         endpoint.connections_per_user = self.connections_per_user.or(endpoint.connections_per_user);
         Ok(())
+    }
+}
+
+/// A duration that is as long as the setting of the same name may be.
+fn within(name: &str, age: Option<Age>, shortest: Duration) -> Result<Option<Duration>, String> {
+    match age {
+        Some(Age(duration)) if !(shortest..=LONGEST_SILENCE).contains(&duration) => {
+            Err(format!("{name} is a duration from {} ms to 1d", shortest.as_millis()))
+        }
+        age => Ok(age.map(|age| age.0)),
     }
 }
 

@@ -1,13 +1,14 @@
 //! The case dashboard from outside: subscribing to users and queues, events as flat frames, its own port, and retained
 //! state.
 //!
-//! Not here, but in files of this room: bad frames and floods (`strange`), coming back (`reconnect`), windows (`batching`),
+//! Not here, but in files of this room: bad frames and floods (`strange`), coming back (`reconnect`, `restless`), windows (`batching`),
 //! tokens and policies (`policies`), places and rates (`limits`).
 
 mod batching;
 mod limits;
 mod policies;
 mod reconnect;
+mod restless;
 mod strange;
 
 use std::net::SocketAddr;
@@ -38,6 +39,15 @@ pub(crate) fn own_port(server: &Server, endpoint: &str) -> SocketAddr {
 #[track_caller]
 pub(crate) fn text(client: &mut Client) -> String {
     client.next_message().into_text().expect("a text frame").to_string()
+}
+
+/// Publishes a body whose members keep their order and their spelling.
+#[track_caller]
+pub(crate) fn broadcast_text(server: &Server, body: &str) -> Value {
+    let kind = [("content-type", "application/json")];
+    let answer = request(server.address(), "POST", "/broadcast", &kind, Some(body.as_bytes()));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
 }
 
 /// A connection to the dashboard on the main port.
@@ -101,7 +111,10 @@ fn the_answer_to_a_subscribe_repeats_what_was_named_and_tells_the_connections_id
         (json!({ "queueId": "q-1" }), r#""queueId":"q-1""#),
         (json!({ "userId": "u-1", "queueId": "q-1" }), r#""userId":"u-1","queueId":"q-1""#),
         (json!({ "userId": 456 }), r#""userId":456"#),
-        (json!({ "userId": 18_446_744_073_709_551_615_u64, "queueId": 7 }), r#""userId":18446744073709551615,"queueId":7"#),
+        (
+            json!({ "userId": 18_446_744_073_709_551_615_u64, "queueId": 7 }),
+            r#""userId":18446744073709551615,"queueId":7"#,
+        ),
         (json!({ "userId": "Zoë 😀 \"x\"" }), "\"userId\":\"Zoë 😀 \\\"x\\\"\""),
     ];
     let mut ids = Vec::new();
@@ -130,7 +143,11 @@ fn one_connection_has_one_id_however_often_it_subscribes() {
     let server = server();
     let mut client = dashboard(&server);
     let first = subscribe(&mut client, json!({ "userId": "u" }));
-    assert_eq!(subscribe(&mut client, json!({ "userId": "u" })), first, "twice is one subscription, confirmed again");
+    assert_eq!(
+        subscribe(&mut client, json!({ "userId": "u" })),
+        first,
+        "twice is one subscription, confirmed again"
+    );
     assert_eq!(subscribe(&mut client, json!({ "queueId": "q" })), first);
     let answer = server.broadcast(&json!({ "type": "x", "user_id": "u", "queue_id": "q" }));
     assert_eq!(answer["recipients"], 1, "{answer}");
@@ -177,7 +194,10 @@ fn unsubscribing_repeats_what_was_named_and_nothing_more_comes() {
     let id = subscribe(&mut client, json!({ "userId": 7, "queueId": "q" }));
     client.send_json(&json!({ "type": "unsubscribe", "userId": 7 }));
     let answer = client.expect_type("unsubscribed");
-    assert_eq!((&answer["userId"], answer.get("queueId"), &answer["connectionId"]), (&json!(7), None, &json!(id)));
+    assert_eq!(
+        (&answer["userId"], answer.get("queueId"), &answer["connectionId"]),
+        (&json!(7), None, &json!(id))
+    );
     assert_eq!(server.broadcast(&json!({ "type": "x", "user_id": 7 }))["recipients"], 0);
     assert_eq!(server.broadcast(&json!({ "type": "y", "queue_id": "q" }))["recipients"], 1);
     client.expect_type("y");
@@ -199,7 +219,11 @@ fn a_ping_gets_a_pong_with_the_time() {
     assert_eq!(shape(&pong), format!(r#"{{"type":"pong","timestamp":"{MILLISECONDS}"}}"#));
     client.send_binary(br#"{"type":"ping","timestamp":"mine","more":[1]}"#);
     let pong = text(&mut client);
-    assert_eq!(shape(&pong), format!(r#"{{"type":"pong","timestamp":"{MILLISECONDS}"}}"#), "also binary, also more");
+    assert_eq!(
+        shape(&pong),
+        format!(r#"{{"type":"pong","timestamp":"{MILLISECONDS}"}}"#),
+        "also binary, also more"
+    );
 }
 
 #[test]
@@ -207,10 +231,24 @@ fn every_type_in_use_and_any_other_passes_flat() {
     let server = server();
     let mut client = follows_user(&server, "u");
     let kinds = [
-        "image_processing_started", "image_processing_progress", "image_processed", "image_processing_failed",
-        "pdf_generation_started", "pdf_generation_progress", "pdf_generated", "pdf_generation_failed",
-        "transcription_queued", "transcription_processing", "transcription_progress", "transcription_complete",
-        "transcription_failed", "realtime_update", "status_update", "anything at all ✓", "subscribed", "batch_update",
+        "image_processing_started",
+        "image_processing_progress",
+        "image_processed",
+        "image_processing_failed",
+        "pdf_generation_started",
+        "pdf_generation_progress",
+        "pdf_generated",
+        "pdf_generation_failed",
+        "transcription_queued",
+        "transcription_processing",
+        "transcription_progress",
+        "transcription_complete",
+        "transcription_failed",
+        "realtime_update",
+        "status_update",
+        "anything at all ✓",
+        "subscribed",
+        "batch_update",
     ];
     for kind in kinds {
         let data = json!({ "documentId": "d", "data": { "deep": [1, null] } });
@@ -230,10 +268,18 @@ fn json_passes_unharmed() {
     let data = format!(
         r#"{{"max":18446744073709551615,"min":-9223372036854775808,"big":123456789012345678901234567890,"f":1.10,"e":1E+2,"deep":{deep},"s":"\u0000\u2028ä😀\ud83d\ude00\/","":"empty name","ü \"q\"":true,"nil":null}}"#
     );
-    let body = format!(r#"{{"type":"x","user_id":"u","timestamp":"2025-11-18T12:30:45.123Z","data":{data}}}"#);
-    let answer = request(server.address(), "POST", "/broadcast", &[("content-type", "application/json")], body.as_bytes());
+    let body =
+        format!(r#"{{"type":"x","user_id":"u","timestamp":"2025-11-18T12:30:45.123Z","data":{data}}}"#);
+    let answer = request(
+        server.address(),
+        "POST",
+        "/broadcast",
+        &[("content-type", "application/json")],
+        Some(body.as_bytes()),
+    );
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let wanted = format!(r#"{{"type":"x",{},"timestamp":"2025-11-18T12:30:45.123Z"}}"#, &data[1..data.len() - 1]);
+    let wanted =
+        format!(r#"{{"type":"x",{},"timestamp":"2025-11-18T12:30:45.123Z"}}"#, &data[1..data.len() - 1]);
     assert_eq!(text(&mut client), wanted);
 }
 
@@ -242,7 +288,9 @@ fn a_time_in_the_data_wins_and_a_type_in_it_loses_and_what_is_no_object_is_the_m
     let server = server();
     let mut client = follows_user(&server, "u");
     let frame = |client: &mut Client, data: Value| {
-        server.broadcast(&json!({ "type": "t", "user_id": "u", "data": data, "timestamp": "2025-11-18T12:30:45.123Z" }));
+        server.broadcast(
+            &json!({ "type": "t", "user_id": "u", "data": data, "timestamp": "2025-11-18T12:30:45.123Z" }),
+        );
         text(client)
     };
     let own = |data: &str| format!(r#"{{"type":"t",{data}"timestamp":"2025-11-18T12:30:45.123Z"}}"#);
@@ -284,9 +332,17 @@ fn strings_arrive_as_data_and_without_markup_where_the_publisher_asks_for_that()
 fn no_spelling_of_a_string_keeps_its_markup() {
     let server = server();
     let mut client = follows_user(&server, "u");
-    for spelling in [r"\u003cscript>alert(1)</script>x", r"\ud800<img src=x onerror=alert(1)>x", r"<b\u0000>x"] {
+    for spelling in
+        [r"\u003cscript>alert(1)</script>x", r"\ud800<img src=x onerror=alert(1)>x", r"<b\u0000>x"]
+    {
         let body = format!(r#"{{"type":"x","user_id":"u","sanitize":true,"data":{{"s":"{spelling}"}}}}"#);
-        let answer = request(server.address(), "POST", "/broadcast", &[("content-type", "application/json")], body.as_bytes());
+        let answer = request(
+            server.address(),
+            "POST",
+            "/broadcast",
+            &[("content-type", "application/json")],
+            Some(body.as_bytes()),
+        );
         if answer.status == 200 {
             let frame = text(&mut client);
             assert!(!frame.contains('<') && !frame.contains("\\u003c"), "{spelling} arrived as {frame}");
@@ -338,7 +394,11 @@ fn the_main_port_gives_the_page_to_a_get_and_this_world_to_an_upgrade() {
     let server = server();
     let page = server.get("/");
     assert_eq!(page.status, 200);
-    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{:?}", page.headers);
+    assert!(
+        page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")),
+        "{:?}",
+        page.headers
+    );
     let mut client = dashboard(&server);
     subscribe(&mut client, json!({ "userId": "u" }));
 }
@@ -350,7 +410,16 @@ fn its_own_port_serves_only_this_world_healthz_and_broadcast() {
     for address in [server.address(), own, own_port(&server, "receipts")] {
         assert_eq!(http::get(address, "/healthz", &[]).status, 200, "{address}");
     }
-    for path in ["/stats", "/health", "/metrics", "/playground", "/events", "/broadcast/batch", "/js/websocket-client.js", "/ws"] {
+    for path in [
+        "/stats",
+        "/health",
+        "/metrics",
+        "/playground",
+        "/events",
+        "/broadcast/batch",
+        "/js/websocket-client.js",
+        "/ws",
+    ] {
         let status = http::get(own, path, &[]).status;
         assert!(status == 404 || status == 405 && path == "/broadcast", "{path}: {status}");
     }
@@ -371,6 +440,32 @@ fn its_own_port_serves_only_this_world_healthz_and_broadcast() {
 }
 
 #[test]
+fn publishing_on_its_own_port_is_held_to_the_same_keys_and_bounds() {
+    let server =
+        with_ports().env("FANFARE_API_KEYS", "shop:secret-of-shop:queue:*").env("MAX_BODY", "2KiB").start();
+    let event = json!({ "type": "x", "queue_id": "q" });
+    let key = ("authorization", "Bearer secret-of-shop");
+    for own in [own_port(&server, "dashboard"), own_port(&server, "receipts")] {
+        assert_eq!(http::post_json(own, "/broadcast", &[], &event).status, 401);
+        assert_eq!(
+            http::post_json(own, "/broadcast", &[("authorization", "Bearer wrong-one")], &event).status,
+            401
+        );
+        assert_eq!(http::post_json(own, "/broadcast", &[key], &event).status, 200);
+        assert_eq!(
+            http::post_json(own, "/broadcast", &[key], &json!({ "type": "x", "channel": "receipts" })).status,
+            403
+        );
+        let large = json!({ "type": "x", "queue_id": "q", "data": "x".repeat(3_000) });
+        assert_eq!(http::post_json(own, "/broadcast", &[key], &large).status, 413);
+    }
+    let server = with_ports().start();
+    let own = own_port(&server, "dashboard");
+    let through_a_proxy = [("x-forwarded-for", "203.0.113.7")];
+    assert!([401, 403].contains(&http::post_json(own, "/broadcast", &through_a_proxy, &event).status));
+}
+
+#[test]
 fn who_joins_late_gets_the_last_state_of_each_key() {
     let server = server();
     for n in 1..=3 {
@@ -382,7 +477,8 @@ fn who_joins_late_gets_the_last_state_of_each_key() {
     let mut client = dashboard(&server);
     assert_eq!(client.ping_barrier(), Vec::<Value>::new(), "not before it says whose it is");
     subscribe(&mut client, json!({ "userId": "u" }));
-    let wanted = r#"{"type":"image_processing_progress","progress":3,"timestamp":"2025-11-18T12:30:45.123Z"}"#;
+    let wanted =
+        r#"{"type":"image_processing_progress","progress":3,"timestamp":"2025-11-18T12:30:45.123Z"}"#;
     assert_eq!(text(&mut client), wanted);
     assert_eq!(client.ping_barrier(), Vec::<Value>::new(), "the last one alone");
     subscribe(&mut client, json!({ "queueId": "q" }));
@@ -396,14 +492,19 @@ fn events_on_their_way_come_before_unsubscribed_or_not_at_all() {
     let mut client = dashboard(&server);
     for round in 0..50 {
         subscribe(&mut client, json!({ "userId": "u", "queueId": "q" }));
-        let events: Vec<Value> = (0..20).map(|n| json!({ "type": "x", "user_id": "u", "data": { "n": [round, n] } })).collect();
+        let events: Vec<Value> =
+            (0..20).map(|n| json!({ "type": "x", "user_id": "u", "data": { "n": [round, n] } })).collect();
         let answer = server.post("/broadcast/batch", &json!(events));
         assert_eq!(answer.status, 200);
         client.send_json(&json!({ "type": "unsubscribe", "userId": "u" }));
         let frames = client.collect_until("unsubscribed");
-        let numbers: Vec<&Value> = frames.iter().filter(|frame| frame["type"] == "x").map(|frame| &frame["n"]).collect();
+        let numbers: Vec<&Value> =
+            frames.iter().filter(|frame| frame["type"] == "x").map(|frame| &frame["n"]).collect();
         let wanted: Vec<Value> = (0..20).map(|n| json!([round, n])).collect();
-        assert!(wanted.iter().collect::<Vec<_>>().starts_with(&numbers), "whole, in order, up to where it ended");
+        assert!(
+            wanted.iter().collect::<Vec<_>>().starts_with(&numbers),
+            "whole, in order, up to where it ended"
+        );
         assert_eq!(client.ping_barrier(), Vec::<Value>::new());
     }
 }

@@ -4,8 +4,11 @@
 mod auth;
 mod broadcast;
 mod channels;
+mod dashboard;
+mod demos;
 mod drain;
 mod durable;
+mod endpoints;
 mod events;
 mod extension;
 mod full_disk;
@@ -15,12 +18,14 @@ mod idempotency;
 mod operations;
 mod operator;
 mod presence;
+mod receipts;
 mod recovery;
 mod restless;
 mod resume;
 mod retained;
 mod sessions;
 mod storm;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

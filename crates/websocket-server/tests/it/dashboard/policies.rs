@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_kit::token::in_seconds;
-use test_kit::{Client, Launch, Server, Signer};
+use test_kit::{Certificate, Client, Launch, Server, Signer};
 
 use super::super::{SECRET, launch};
 use super::{dashboard, expect_error, own_port, subscribe};
@@ -97,17 +97,16 @@ fn with_a_token_the_user_is_its_user_as_number_or_text() {
 fn a_token_may_come_as_everywhere_and_from_sub() {
     let server = with_policy("required").start();
     let url = server.ws_at("/");
-    let dials = [
-        Client::dial(&url).bearer(&token("a")),
-        Client::dial(&url).subprotocols(&["fanfare", &token("a")]),
-    ];
+    let dials =
+        [Client::dial(&url).bearer(&token("a")), Client::dial(&url).subprotocols(&["fanfare", &token("a")])];
     for dial in dials {
         subscribe(&mut dial.connect(), json!({ "userId": "a" }));
     }
     let sub = Signer::hs256(SECRET).token(&json!({ "sub": "a", "exp": in_seconds(3600) }));
     let mut client = Client::connect(&server.ws_at(&format!("/?token={sub}&batch=0&userId=b")));
     subscribe(&mut client, json!({ "userId": "a" }));
-    let by_cookie = Client::dial(&url).header("Cookie", &format!("access_token={}", token("a"))).connect().expect_close();
+    let by_cookie =
+        Client::dial(&url).header("Cookie", &format!("access_token={}", token("a"))).connect().expect_close();
     assert_eq!(by_cookie.0, 4001, "cookies are for tasks");
 }
 
@@ -163,9 +162,12 @@ fn a_connection_whose_token_ends_is_closed_4001() {
 
 #[test]
 fn pages_of_other_origins_may_not_connect() {
-    let server = launch().env("DASHBOARD_PORT", "0").env("CORS_ALLOWED_ORIGINS", "https://cases.example").start();
+    let server =
+        launch().env("DASHBOARD_PORT", "0").env("CORS_ALLOWED_ORIGINS", "https://cases.example").start();
     for base in [server.ws_at("/"), format!("ws://{}/", own_port(&server, "dashboard"))] {
-        for origin in ["https://evil.example", "http://localhost:3000", "null", "https://cases.example.evil.example"] {
+        for origin in
+            ["https://evil.example", "http://localhost:3000", "null", "https://cases.example.evil.example"]
+        {
             let refused = Client::dial(&base).origin(origin).attempt().expect_err("refused");
             assert_eq!(refused.status, 403, "{origin}");
             assert!(refused.body.contains("CORS_ALLOWED_ORIGINS"), "{}", refused.body);
@@ -204,4 +206,56 @@ fn user_streams_are_no_queues() {
     }
     server.broadcast(&json!({ "type": "secret", "user_id": 7 }));
     assert_eq!(client.ping_barrier(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_connection_id_is_an_address_for_publishers_and_in_no_log() {
+    let server = launch().env("RUST_LOG", "trace").env("SHARDS", "2").start();
+    let mut client = dashboard(&server);
+    let id = subscribe(&mut client, json!({ "userId": "u" }));
+    let mut other = dashboard(&server);
+    let other_id = subscribe(&mut other, json!({ "userId": "u" }));
+    assert_eq!(
+        server.broadcast(&json!({ "type": "x", "connection_id": id, "data": { "n": 1 } }))["recipients"],
+        1
+    );
+    assert_eq!(client.expect_type("x")["n"], 1);
+    server.broadcast(&json!({ "type": "y", "user_id": "u", "except_connection_id": id }));
+    assert_eq!(other.expect_type("y").get("connectionId"), None);
+    assert_eq!(client.ping_barrier(), Vec::<Value>::new());
+    client.cut();
+    server.wait_for_connections(1);
+    assert_eq!(server.post("/broadcast", &json!({ "type": "x", "connection_id": id })).status, 404);
+    let mut again = dashboard(&server);
+    again.send_json(&json!({ "type": "reconnect", "connectionId": id }));
+    again.expect_type("subscribed");
+    let mut unknown = dashboard(&server);
+    unknown
+        .send_json(&json!({ "type": "reconnect", "connectionId": "5b0c6a3e-8f1d-4a57-9c55-0c2f6b1d7e90" }));
+    expect_error(&mut unknown);
+    let log = server.log();
+    let metrics = server.get("/metrics").text();
+    for secret in [&id, &other_id, "5b0c6a3e-8f1d-4a57-9c55-0c2f6b1d7e90"] {
+        assert!(
+            !log.contains(secret),
+            "{}",
+            log.lines().find(|line| line.contains(secret)).unwrap_or_default()
+        );
+        assert!(!metrics.contains(secret) && !server.get("/stats").text().contains(secret));
+    }
+}
+
+#[test]
+fn its_own_port_speaks_tls_where_the_main_one_does_and_says_so() {
+    let certificate = Certificate::generate();
+    let server = launch()
+        .env("TLS_CERT_FILE", certificate.certificate_file())
+        .env("TLS_KEY_FILE", certificate.key_file())
+        .env("DASHBOARD_PORT", "0")
+        .start();
+    let line = server.wait_for_log("dashboard on http");
+    let address = line.strip_prefix("dashboard on https://").unwrap_or_else(|| panic!("{line}"));
+    let mut client = Client::dial(&format!("wss://{address}/")).trust(&certificate).connect();
+    subscribe(&mut client, json!({ "userId": "u" }));
+    server.wait_for_log("WebSocket server started on wss://localhost:");
 }

@@ -158,7 +158,8 @@ fn floods_of_garbage_on_both_ports_harm_nobody() {
         let _refused_early = bare.try_write(&garbage(20_000));
         // In good frames.
         let mut framed = RawClient::upgraded(address, "/", &[]);
-        let frames: Vec<u8> = (0..200).flat_map(|n| Frame::new(1 + n % 2, format!("{n}{{[")).bytes()).collect();
+        let frames: Vec<u8> =
+            (0..200).flat_map(|n| Frame::new(1 + n % 2, format!("{n}{{[")).bytes()).collect();
         framed.write(&frames);
         for _ in 0..200 {
             let answer = framed.next_frame().expect("an answer");
@@ -194,7 +195,10 @@ fn thousands_of_subscriptions_that_come_and_go_leave_nothing_behind() {
         }
     }
     assert_eq!(server.stats(), json!({ "total": 1, "by_channel": {} }));
-    assert_eq!(server.broadcast(&json!({ "type": "x", "user_id": "u4999", "queue_id": "q4999" }))["recipients"], 0);
+    assert_eq!(
+        server.broadcast(&json!({ "type": "x", "user_id": "u4999", "queue_id": "q4999" }))["recipients"],
+        0
+    );
     subscribe(&mut client, json!({ "userId": "last" }));
     is_well(&server, &mut client, "last");
     let grown = server.memory().saturating_sub(before);
@@ -207,7 +211,8 @@ fn guesses_of_connection_ids_find_nothing_and_are_counted_as_frames() {
     let mut victim = follows_user(&server, "u");
     let mut guesser = dashboard(&server);
     for n in 0..100_u128 {
-        let id = uuid::Builder::from_random_bytes((n * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes()).into_uuid();
+        let id = n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes();
+        let id = uuid::Builder::from_random_bytes(id).into_uuid();
         guesser.send_json(&json!({ "type": "reconnect", "connectionId": id.to_string() }));
         assert!(expect_error(&mut guesser).contains("subscribe anew"));
     }
@@ -222,10 +227,19 @@ fn a_reconnect_without_a_proper_id_is_an_error() {
     let server = server();
     let mut client = dashboard(&server);
     let long = "0".repeat(10_000);
-    for id in [json!(null), json!(7), json!(""), json!("x"), json!(long), json!(["a"]), json!({}),
-        json!("zzzzzzzz-0000-4000-8000-000000000000"), json!("00000000-0000-4000-8000-00000000000"),
-        json!("00000000-0000-4000-8000-0000000000000"), json!("%00000000-0000-4000-8000-000000000000")]
-    {
+    for id in [
+        json!(null),
+        json!(7),
+        json!(""),
+        json!("x"),
+        json!(long),
+        json!(["a"]),
+        json!({}),
+        json!("zzzzzzzz-0000-4000-8000-000000000000"),
+        json!("00000000-0000-4000-8000-00000000000"),
+        json!("00000000-0000-4000-8000-0000000000000"),
+        json!("%00000000-0000-4000-8000-000000000000"),
+    ] {
         client.send_json(&json!({ "type": "reconnect", "connectionId": id }));
         assert!(expect_error(&mut client).contains("connectionId"), "{id}");
     }
