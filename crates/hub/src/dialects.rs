@@ -77,6 +77,8 @@ pub struct Defaults {
     pub connections_per_user: Option<u32>,
     /// Seconds between the server's pings; none is what the limits say.
     pub ping_interval: Option<u64>,
+    /// Whether `?batch=` in the address asks for windows; elsewhere it means nothing.
+    pub batching: bool,
 }
 
 /// One of the worlds.

@@ -92,8 +92,9 @@ pub struct ResumeEntry {
     pub channels: Vec<Box<str>>,
     /// When it dropped; none while it is open.
     pub dropped: Option<Timestamp>,
-    /// Where its client stood for sure in each of its streams, where it comes back by the connection's id. One that comes
-    /// back by a token tells that itself.
+    /// Where its client stood for sure in each of its streams, where it comes back by the connection's id. A stream to which
+    /// it came shortly before stands there twice: where it began, and up to where what is in other streams too had
+    /// arrived. One that comes back by a token tells all that itself.
     pub arrived: Option<Vec<(Box<str>, Position)>>,
 }
 

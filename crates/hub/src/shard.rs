@@ -17,7 +17,7 @@ mod returning;
 mod subscriptions;
 mod sweep;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -36,6 +36,7 @@ use self::connection::{Connection, Counts, Sent, State};
 use self::delivery::{Gather, Run};
 use self::lists::{Follow, Key, Lists};
 use self::replay::Answer;
+use self::returning::Held;
 use crate::commit::WATCH_PREFIX;
 use crate::dialects::{Step, View};
 use crate::encoded::Wire;
@@ -133,6 +134,8 @@ pub struct Shard<L> {
     spare: Gather,
     /// What is collected for connections that want it so.
     batches: Batches,
+    /// What clients said behind a wish to come back that is not answered yet.
+    held: HashMap<Key, Held>,
     /// Connections whose Close frame is out, and when they are cut. By id, since places are used again.
     closing: VecDeque<(ConnectionId, u64)>,
     /// Ended connections whose places a gather may still name.
@@ -167,6 +170,7 @@ impl<L: Link> Shard<L> {
             run: None,
             spare: Gather::default(),
             batches: Batches::default(),
+            held: HashMap::new(),
             closing: VecDeque::new(),
             graveyard: Vec::new(),
             ended: Vec::new(),
@@ -332,9 +336,13 @@ impl<L: Link> Shard<L> {
     fn on_message(&mut self, key: Key, message: &[u8], now: Now) -> Option<Verify> {
         self.clock = now;
         self.hub.metrics().client_messages.inc();
-        if !self.allow(key, now) {
+        if !self.allow(key, now) || self.hold(key, message, now) {
             return None;
         }
+        self.answer(key, message, now)
+    }
+
+    fn answer(&mut self, key: Key, message: &[u8], now: Now) -> Option<Verify> {
         let id = self.get(key)?.id;
         let steps = self.view(key, now, |view| view.endpoint.dialect.world().on_message(message, view))?;
         let mut verify = None;
@@ -456,8 +464,18 @@ impl<L: Link> Shard<L> {
         self.clock = now;
         let mut messages = std::mem::take(&mut self.inbox);
         self.hub.inbox(self.index).take(&mut messages);
+        // All that is on its way is in the queue before anybody is told where it stands: whoever begins somewhere looks there
+        // for what is still to come.
+        let mut others = Vec::new();
         for message in messages.drain(..) {
             match message {
+                Message::Deliver(delivery) => self.queue.push_back(delivery),
+                other => others.push(other),
+            }
+        }
+        for message in others {
+            match message {
+                // Taken above.
                 Message::Deliver(delivery) => self.queue.push_back(delivery),
                 Message::Verified(id, identity) => self.on_verified(id, identity, now),
                 Message::Drain(plan) => self.farewell = Some(Farewell::new(plan)),
@@ -478,7 +496,7 @@ impl<L: Link> Shard<L> {
     /// Writes to about `budget` connections. Returns whether more is to be done.
     pub fn step(&mut self, budget: usize, now: Now) -> bool {
         self.clock = now;
-        self.flush_batches(now);
+        let budget = self.flush_batches(budget, now);
         self.replay(budget.div_ceil(REPLAY_SHARE), now);
         let left = self.fan_out(budget, now);
         if left > 0 {
@@ -489,6 +507,7 @@ impl<L: Link> Shard<L> {
         self.run.is_some()
             || !self.queue.is_empty()
             || !self.replays.is_empty()
+            || self.has_due_batches(now)
             || self.farewell.as_ref().is_some_and(Farewell::is_due)
     }
 

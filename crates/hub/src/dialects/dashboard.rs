@@ -55,6 +55,7 @@ impl World for Dashboard {
             everyone: true,
             connections_per_user: Some(CONNECTIONS_PER_USER),
             ping_interval: Some(PING_INTERVAL),
+            batching: true,
             ..Defaults::default()
         }
     }

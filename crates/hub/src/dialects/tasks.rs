@@ -2,7 +2,7 @@
 
 use protocol::flat;
 use protocol::timestamp::TimestampFormat;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{Defaults, Step, View, World, frame};
@@ -16,8 +16,13 @@ pub(super) struct Tasks;
 struct Frame<'m> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<&'m RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "given")]
     timestamp: Option<&'m RawValue>,
+}
+
+/// What stands there, `null` too: it is the client's own value.
+fn given<'de: 'm, 'm, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'m RawValue>, D::Error> {
+    <&'m RawValue>::deserialize(deserializer).map(Some)
 }
 
 const FORMAT: TimestampFormat = TimestampFormat::Microseconds;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::batching::Batches;
+use super::batching::{Batches, collect};
 use super::connection::{Connection, Counts, Sent};
 use super::delivery::{Gather, PASS_MIN, Pass, Run};
 use super::lists::{Follower, Key};
@@ -123,8 +123,17 @@ impl<L: Link> Shard<L> {
             left = left.saturating_sub(1);
             let Some(connection) = self.connections.get_mut(follower.key as usize) else { continue };
             let sent = if connection.is_batching {
-                collect_rest(connection, follower, list.head, &mut pass, &self.hub, &mut self.batches, now);
-                Sent::Written
+                let batches = &mut self.batches;
+                collect_rest(
+                    connection,
+                    follower,
+                    list.head,
+                    &mut pass,
+                    &self.hub,
+                    batches,
+                    &mut self.counts,
+                    now,
+                )
             } else {
                 send_rest(connection, follower, list.head, &mut pass, &self.hub, &mut self.counts)
             };
@@ -197,21 +206,18 @@ impl<L: Link> Shard<L> {
                     frames.push(placed_frame(connection, encoded, &seen, metrics));
                 }
             }
+            if connection.is_batching {
+                return self.collect_all(key, &frames);
+            }
             self.counts.deliveries += frames.len() as u64;
             connection.is_unconfirmed |= !frames.is_empty();
-            if connection.is_batching {
-                frames.into_iter().for_each(|frame| self.batches.add(key, frame, self.clock.ms));
-                return Sent::Written;
-            }
             return send_frames(connection, &frames, &mut self.scratch, limits, &mut self.counts);
         }
         if connection.is_batching {
-            self.counts.deliveries += entries.len() as u64;
-            for &(_, item) in entries {
-                let frame = items[item as usize].encoded.frame(wire.plain(), metrics);
-                self.batches.add(key, frame.clone(), self.clock.ms);
-            }
-            return Sent::Written;
+            let frame =
+                |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire.plain(), metrics).clone();
+            let frames: SmallVec<[Bytes; 8]> = entries.iter().map(frame).collect();
+            return self.collect_all(key, &frames);
         }
         let frame = |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire, metrics);
         self.counts.deliveries += entries.len() as u64;
@@ -255,11 +261,32 @@ impl<L: Link> Shard<L> {
             return Sent::Written;
         }
         if connection.is_batching {
-            let now = self.clock;
-            collect_rest(connection, follower, list.head, pass, &self.hub, &mut self.batches, now);
-            return Sent::Written;
+            let (now, batches) = (self.clock, &mut self.batches);
+            return collect_rest(
+                connection,
+                follower,
+                list.head,
+                pass,
+                &self.hub,
+                batches,
+                &mut self.counts,
+                now,
+            );
         }
         send_rest(connection, follower, list.head, pass, &self.hub, &mut self.counts)
+    }
+
+    /// Collects events for a connection.
+    fn collect_all(&mut self, key: Key, frames: &[Bytes]) -> Sent {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return Sent::Written };
+        for frame in frames {
+            let event = (key, frame.clone());
+            let sent = collect(connection, event, &mut self.batches, &self.hub, &mut self.counts, self.clock);
+            if matches!(sent, Sent::Full | Sent::Broken) {
+                return sent;
+            }
+        }
+        Sent::Written
     }
 }
 
@@ -275,20 +302,26 @@ fn skip<L>(connection: &Connection<L>, follower: &mut Follower, head: u32, pass:
 }
 
 /// Collects for a follower what it has not had of a pass, up to the publication numbered `head`.
-fn collect_rest<L>(
+#[expect(clippy::too_many_arguments, reason = "they are what a shard has beside its lists")]
+fn collect_rest<L: Link>(
     connection: &mut Connection<L>,
     follower: &mut Follower,
     head: u32,
     pass: &mut Pass,
     hub: &Hub,
     batches: &mut Batches,
+    counts: &mut Counts,
     now: Now,
-) {
+) -> Sent {
     let skip = skip(connection, follower, head, pass);
     for encoded in pass.behind(skip) {
-        connection.is_unconfirmed = true;
-        batches.add(follower.key, encoded.frame(connection.wire.plain(), hub.metrics()).clone(), now.ms);
+        let frame = encoded.frame(connection.wire.plain(), hub.metrics()).clone();
+        let sent = collect(connection, (follower.key, frame), batches, hub, counts, now);
+        if matches!(sent, Sent::Full | Sent::Broken) {
+            return sent;
+        }
     }
+    Sent::Written
 }
 
 /// Writes to a follower what it has not had of a pass, up to the publication numbered `head`.

@@ -156,6 +156,22 @@ pub(super) fn placed_frame<L>(
     events::message(payload(&frame), trail.positions()).into()
 }
 
+/// Events as a connection gets them.
+pub(super) fn placed_frames<L>(
+    connection: &mut Connection<L>,
+    lists: &Lists,
+    events: &[Arc<Encoded>],
+    metrics: &Metrics,
+) -> SmallVec<[Bytes; 8]> {
+    events
+        .iter()
+        .map(|event| {
+            let seen = seen(connection, lists, event);
+            placed_frame(connection, event, &seen, metrics)
+        })
+        .collect()
+}
+
 /// A text that is no event, as this connection gets it.
 pub(super) fn text<L>(connection: &Connection<L>, text: &[u8]) -> Bytes {
     if connection.wire != Wire::Events {

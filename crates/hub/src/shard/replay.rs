@@ -10,23 +10,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use protocol::channel::USER_PREFIX;
 use protocol::channels::{self, StreamPosition};
 use protocol::{ConnectionId, Disconnect, Position};
 use smallvec::SmallVec;
 
 use super::lists::Key;
-use super::recovery::{Details, REPLAYING, Recovery, Trail, placed_frame, seen, send_frames};
+use super::recovery::{Details, REPLAYING, Recovery, Trail, placed_frames, send_frames};
+use super::resuming::entry;
 use super::returning::{Arrived, Coming, Tracked, arrived};
 use super::{Now, Shard};
 use crate::commit::WATCH_PREFIX;
 use crate::encoded::{Encoded, StreamKey, Wire};
 use crate::history::{Cursor, History, Located, Read, StreamIndex};
 use crate::inbox::{Delivery, Given};
-use crate::journal::{ResumeChange, ResumeEntry};
+use crate::journal::ResumeChange;
 use crate::limits::Limits;
 use crate::link::Link;
-use crate::metrics::Metrics;
 use crate::order::Order;
 
 /// What is read from history at once for one connection, in bytes: what a socket takes in about one write.
@@ -36,8 +35,9 @@ const CHUNK: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Replay {
     cursors: Vec<Cursor>,
-    /// The connection from which it took over: what was not for that is not for this.
-    former: Option<ConnectionId>,
+    /// The connection from which it took over, and the number in the hub's order at which it did: what was not for that until
+    /// then is not for this. One that is asked for by its id may go on, as another tab.
+    former: Option<(ConnectionId, u64)>,
     /// Whether it is in the shard's list of those to be served.
     is_due: bool,
 }
@@ -210,9 +210,9 @@ impl<L: Link> Shard<L> {
             let (stream_key, end) = order.history.end(stream);
             let mut named = given.iter().filter(|(given, _)| **given == *name).map(|(_, position)| *position);
             let position = named.next();
-            let arrived = position.filter(|_| is_return).map(|position| {
-                Arrived::read(position.offset, named.next().map(|again| again.offset))
-            });
+            let arrived = position
+                .filter(|_| is_return)
+                .map(|position| Arrived::read(position.offset, named.next().map(|again| again.offset)));
             let reached = had.filter(|_| !fresh.iter().any(|fresh| fresh == name)).map(|had| {
                 let before = before.as_deref();
                 reached(before, &order.history, (stream, &stream_key), had)
@@ -284,21 +284,28 @@ impl<L: Link> Shard<L> {
         let mut late = Vec::new();
         if is_tracked || before.is_some() && cursors.iter().any(|cursor| !cursor.is_read) {
             let began = before.as_ref().map_or(0, |before| before.began);
-            let lives = |name: &&str| !fresh.iter().any(|fresh| fresh == name);
+            let joined = match answer {
+                Answer::Restored { streams, .. } if is_first => streams,
+                _ => fresh,
+            };
+            let lives = |name: &&str| !joined.iter().any(|joined| joined == name);
             let follows =
                 || connection.follows.iter().map(|follow| self.lists.get(follow.list()).entry.name());
             let mut look = |delivery: &Delivery| {
                 let encoded = &delivery.encoded;
                 let seen = encoded.seen_by(follows().filter(lives));
-                let is_for_it = encoded.seq() > began && delivery.except != Some(id);
+                let is_new = encoded.seq() > began;
                 let is_told = cursors.iter().filter(|cursor| cursor.is_read).any(|cursor| {
                     let offset = encoded.offset_in(&cursor.key);
                     offset.is_some_and(|at| at > cursor.offset || cursor.has_had(at, encoded.seq()))
                 });
                 // As its own alone it would have come also without the streams with which it begins.
-                let is_named = is_tracked && delivery.names(id) && !encoded.seen_by(follows()).is_empty();
-                let is_late = encoded.is_unkept_in(&seen) || is_first && !seen.is_empty() || is_named;
-                if is_for_it && is_late && !is_told {
+                let is_named = is_tracked
+                    && seen.is_empty()
+                    && delivery.names(id)
+                    && !encoded.seen_by(follows()).is_empty();
+                let is_late = is_new && (encoded.is_unkept_in(&seen) || is_first && !seen.is_empty());
+                if (is_late || is_named) && !is_told && delivery.except != Some(id) {
                     // Told with its place behind a gap that the client is yet to be told of.
                     is_lost |= gaps.iter().any(|stream| encoded.offset_in(stream).is_some());
                     late.push(Arc::clone(encoded));
@@ -333,6 +340,7 @@ impl<L: Link> Shard<L> {
                 let streams = standings.iter().zip(&cursors).map(|(standing, cursor)| {
                     let coming = match standing.arrived {
                         Some(arrived) => Coming::Again(arrived),
+                        None if is_return && standing.recovered == Some(false) => Coming::Lost(cursor.offset),
                         None if is_first && standing.is_live => Coming::Before,
                         None => Coming::Now(cursor.offset),
                     };
@@ -345,7 +353,7 @@ impl<L: Link> Shard<L> {
         let has_missed =
             |cursor: &Cursor| cursor.is_read && cursor.offset < order.history.end(cursor.stream).1.offset;
         let replay = cursors.iter().any(has_missed).then(|| {
-            let former = former.or(before_former(before.as_deref()));
+            let former = former.map(|id| (id, released)).or(before_former(before.as_deref()));
             Box::new(Replay { cursors, former, is_due: false })
         });
         let was_replaying = before.as_ref().is_some_and(|recovery| recovery.replay.is_some());
@@ -385,10 +393,8 @@ impl<L: Link> Shard<L> {
         let frames = placed_frames(connection, &self.lists, events, self.hub.metrics());
         self.counts.deliveries += frames.len() as u64;
         connection.is_unconfirmed = true;
-        if connection.is_batching {
-            self.send_as_batch(key, frames, now);
-            return;
-        }
+        let frames = if connection.is_batching { self.as_batch(key, frames, now) } else { frames };
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let sent = send_frames(connection, &frames, &mut self.scratch, limits, &mut self.counts);
         self.settle(key, sent, now);
     }
@@ -398,10 +404,9 @@ impl<L: Link> Shard<L> {
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let frames = placed_frames(connection, &self.lists, events, self.hub.metrics());
         self.counts.deliveries += frames.len() as u64;
-        if connection.is_batching {
-            self.send_as_batch(key, frames, now);
-            return;
-        }
+        connection.is_unconfirmed |= !frames.is_empty();
+        let frames = if connection.is_batching { self.as_batch(key, frames, now) } else { frames };
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let sent = connection.send_state(&frames, self.hub.limits(), &mut self.counts);
         self.settle(key, sent, now);
     }
@@ -468,8 +473,10 @@ impl<L: Link> Shard<L> {
             return;
         }
         let former = replay.former;
-        let wants =
-            |event: &Encoded| event.except().is_none_or(|except| except != id && Some(except) != former);
+        let wants = |event: &Encoded| {
+            let is_formers = |except| former.is_some_and(|(id, to)| id == except && event.seq() <= to);
+            event.except().is_none_or(|except| except != id && !is_formers(except))
+        };
         let mut events = Vec::new();
         let chunk = CHUNK.min(hub.limits().outbox_bytes / 4);
         let order = hub.order();
@@ -578,47 +585,6 @@ fn begin_where_others_stand(
     }
 }
 
-fn before_former(before: Option<&Recovery>) -> Option<ConnectionId> {
+fn before_former(before: Option<&Recovery>) -> Option<(ConnectionId, u64)> {
     before?.replay.as_ref()?.former
-}
-
-/// What a connection can be resumed to; none where it did not ask for recovery.
-pub(super) fn entry<L>(
-    connection: &super::Connection<L>,
-    lists: &super::Lists,
-    dropped: Option<protocol::timestamp::Timestamp>,
-) -> Option<ResumeEntry> {
-    let recovery = connection.recovery.as_ref()?;
-    let is_own = |name: &str| recovery.tracked().is_some() && name.starts_with(USER_PREFIX);
-    let channels = connection
-        .follows
-        .iter()
-        .map(|follow| (follow.membership(), lists.get(follow.list()).entry.name()))
-        .filter(|(how, name)| how.is_subscribed() || is_own(name))
-        .map(|(_, name)| name.into())
-        .collect();
-    Some(ResumeEntry {
-        connection: connection.id,
-        generation: recovery.generation,
-        user: connection.identity.as_ref().map(|identity| identity.user.as_str().into()),
-        channels,
-        dropped,
-        arrived: None,
-    })
-}
-
-/// Events as a connection gets them.
-fn placed_frames<L>(
-    connection: &mut super::Connection<L>,
-    lists: &super::Lists,
-    events: &[Arc<Encoded>],
-    metrics: &Metrics,
-) -> SmallVec<[Bytes; 8]> {
-    events
-        .iter()
-        .map(|event| {
-            let seen = seen(connection, lists, event);
-            placed_frame(connection, event, &seen, metrics)
-        })
-        .collect()
 }

@@ -6,10 +6,12 @@
 
 use protocol::channel::USER_PREFIX;
 use protocol::channels::{self, ErrorCode};
+use protocol::timestamp::Timestamp;
 use protocol::{ChannelName, Disconnect};
 
-use super::lists::{Follow, Key};
-use super::replay::{Answer, entry};
+use super::connection::Connection;
+use super::lists::{Follow, Key, Lists};
+use super::replay::Answer;
 use super::returning::arrived;
 use super::{Now, Shard};
 use crate::inbox::{ConnectionInfo, Expulsion, Given, Message, Question, TakeOver, TakenOver};
@@ -174,4 +176,29 @@ impl<L: Link> Shard<L> {
         }
         let _ = expulsion.counts.try_send(u32::try_from(keys.len()).unwrap_or(u32::MAX));
     }
+}
+
+/// What a connection can be resumed to; none where it did not ask for recovery.
+pub(super) fn entry<L>(
+    connection: &Connection<L>,
+    lists: &Lists,
+    dropped: Option<Timestamp>,
+) -> Option<ResumeEntry> {
+    let recovery = connection.recovery.as_ref()?;
+    let is_own = |name: &str| recovery.tracked().is_some() && name.starts_with(USER_PREFIX);
+    let channels = connection
+        .follows
+        .iter()
+        .map(|follow| (follow.membership(), lists.get(follow.list()).entry.name()))
+        .filter(|(how, name)| how.is_subscribed() || is_own(name))
+        .map(|(_, name)| name.into())
+        .collect();
+    Some(ResumeEntry {
+        connection: connection.id,
+        generation: recovery.generation,
+        user: connection.identity.as_ref().map(|identity| identity.user.as_str().into()),
+        channels,
+        dropped,
+        arrived: None,
+    })
 }

@@ -14,7 +14,8 @@ use protocol::{ChannelName, ConnectionId, Disconnect, Position, UserId};
 
 use super::lists::{Follow, Key, Lists};
 use super::recovery::REPLAYING;
-use super::replay::{Answer, entry};
+use super::replay::Answer;
+use super::resuming::entry;
 use super::{Connection, Now, Shard, to_ms, wrap};
 use crate::encoded::StreamKey;
 use crate::endpoint::Naming;
@@ -33,6 +34,13 @@ const PROOF_MS: u64 = 10_000;
 
 /// Who comes back may have so many times the connections that a user may: its old ones may still be counted.
 const PLACES_OF_A_RETURN: u32 = 2;
+
+/// Messages that a client may send behind a `reconnect` before that is answered; one more closes it. Its answer takes as
+/// long as the shards need to look into their inboxes.
+const MOST_HELD: usize = 16;
+
+/// Messages that wait for the answer to the one before them.
+pub(super) type Held = Vec<Box<[u8]>>;
 
 /// What has reached a client.
 #[derive(Debug, Default)]
@@ -60,6 +68,8 @@ struct Began {
     had_to: u64,
     /// How many pings there were before, until a later one is answered: the stream's state may be on its way.
     pings: Option<u32>,
+    /// Whether it was told that something of it is lost. As long as that may not have arrived, it is told again.
+    is_lost: bool,
 }
 
 /// How a connection that is tracked comes to a stream.
@@ -69,6 +79,8 @@ pub(super) enum Coming {
     Before,
     /// It followed it before, or begins with it at this offset.
     Now(u64),
+    /// It came back, and begins with it at this offset: what it missed can't be told.
+    Lost(u64),
     /// It came back, and was known to have this much of it.
     Again(Arrived),
 }
@@ -105,20 +117,22 @@ impl Tracked {
         let began = |(stream, index, coming): (&Arc<StreamKey>, StreamIndex, Coming)| {
             let stream = Arc::clone(stream);
             let known = earlier.and_then(|it| Some((it, it.began_in(&stream)?)));
-            match (coming, known) {
+            let mut is_lost = matches!(coming, Coming::Lost(_));
+            let (offset, had_to, pings) = match (coming, known) {
                 (Coming::Again(Arrived { offset, had_to, is_new }), _) => {
-                    Began { stream, offset, had_to, pings: is_new.then_some(pings) }
+                    (offset, had_to, is_new.then_some(pings))
                 }
+                (Coming::Lost(offset), _) => (offset, 0, Some(pings)),
                 (_, Some((earlier, began))) if is_return => {
                     let (offset, had_to) = earlier.stands(began, index, history);
-                    Began { stream, offset, had_to, pings: began.pings }
+                    is_lost |= began.is_lost;
+                    (offset, had_to, began.pings)
                 }
-                (_, Some((_, began))) => began.clone(),
-                (Coming::Before, None) => {
-                    Began { stream, offset: history.end(index).1.offset, had_to: 0, pings: None }
-                }
-                (Coming::Now(offset), None) => Began { stream, offset, had_to: 0, pings: Some(pings) },
-            }
+                (_, Some((_, began))) => return began.clone(),
+                (Coming::Before, None) => (history.end(index).1.offset, 0, None),
+                (Coming::Now(offset), None) => (offset, 0, Some(pings)),
+            };
+            Began { stream, offset, had_to, pings, is_lost }
         };
         let began = streams.map(began).collect();
         let (arrived, probed) = match earlier {
@@ -157,7 +171,7 @@ pub(super) fn arrived<L>(
     let of_follow = |name: &str| {
         let stream = history.find(name)?;
         let (key, _) = history.end(stream);
-        let began = tracked.began_in(&key)?;
+        let began = tracked.began_in(&key).filter(|began| !began.is_lost || began.pings.is_none())?;
         let (offset, had_to) = tracked.stands(began, stream, history);
         let is_new = began.pings.is_some() || had_to < offset;
         let at = |offset| (name.into(), Position { epoch: key.epoch, offset });
@@ -263,7 +277,8 @@ impl<L: Link> Shard<L> {
         }
         tracked.arrived = number;
         let mut is_news = std::mem::take(&mut tracked.is_news);
-        for began in tracked.began.iter_mut().filter(|began| began.pings.is_some_and(|before| before < ping)) {
+        for began in tracked.began.iter_mut().filter(|began| began.pings.is_some_and(|before| before < ping))
+        {
             began.pings = None;
             is_news = true;
         }
@@ -283,9 +298,23 @@ impl<L: Link> Shard<L> {
             None => {
                 let left = self.hub.shards() - 1;
                 let ask = Ask { former, user, shard: self.index, to, left };
+                self.held.insert(key, Held::new());
                 self.on_ask(Box::new(ask), now);
             }
         }
+    }
+
+    /// Keeps a message for later where the client said before that it comes back: it may be answered only behind that, as
+    /// if nobody had to be asked. Returns whether it was kept.
+    pub(super) fn hold(&mut self, key: Key, message: &[u8], now: Now) -> bool {
+        let Some(held) = self.held.get_mut(&key) else { return false };
+        if held.len() < MOST_HELD {
+            held.push(message.into());
+        } else {
+            let disconnect = self.view(key, now, |view| view.endpoint.dialect.world().rate_limited());
+            self.close(key, &disconnect.unwrap_or(Disconnect::TOO_MANY_REQUESTS), now);
+        }
+        true
     }
 
     /// A connection asks for the one that its client had before.
@@ -328,6 +357,7 @@ impl<L: Link> Shard<L> {
     /// What came of the question.
     pub(super) fn on_told(&mut self, told: &Told, now: Now) {
         let Some(key) = self.find(told.to).filter(|&key| self.is_open(key)) else { return };
+        let held = self.held.remove(&key).unwrap_or_default();
         match &told.entry {
             Some(entry) => self.restore(key, entry, now),
             None => {
@@ -336,6 +366,12 @@ impl<L: Link> Shard<L> {
                 if let Some(text) = text.flatten() {
                     self.reply(key, &text, now);
                 }
+            }
+        }
+        for message in held {
+            if self.is_open(key) && !self.hold(key, &message, now) {
+                // No world has clients that both come back so and bring tokens.
+                drop(self.answer(key, &message, now));
             }
         }
     }

@@ -46,8 +46,12 @@ impl<L: Link> Shard<L> {
         None
     }
 
-    /// Makes the connection a follower of a stream that it does not follow.
+    /// Makes the connection a follower of a stream that it does not follow. What is on its way to it comes first: to whom
+    /// it was sent as such, it looks otherwise once it is also in one of its streams.
     pub(super) fn join(&mut self, key: Key, name: &str, how: Membership) {
+        if self.get(key).is_some_and(|connection| connection.recovery.is_some()) {
+            self.catch_up(key, self.clock);
+        }
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let follow = self.lists.join(self.hub.registry(), self.index, name, key, how);
         connection.follows.push(follow);

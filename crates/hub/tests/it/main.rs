@@ -10,6 +10,7 @@ mod link;
 mod random;
 mod recovering;
 mod recovery;
+mod returning;
 mod sessions;
 mod simulation;
 mod wire;

@@ -284,7 +284,8 @@ pub(super) struct LimitFlags {
     #[arg(long, env, value_name = "COUNT", value_parser = values::count(MANY))]
     pub(super) max_connections: Option<NonZeroUsize>,
 
-    /// Connections of one user at once; one more is closed with 4029.
+    /// Connections of one user at once on /ws and /events; one more is closed with 4029. The dashboard has 5 and tasks 10,
+    /// whatever stands here; see the configuration file.
     ///
     /// Values: a whole number from 1, or 0 or off for no limit.
     ///
@@ -316,7 +317,8 @@ pub(super) struct LimitFlags {
     #[arg(long, env, value_name = "FRAMES", default_value = "1024", value_parser = values::count(1_000_000))]
     pub(super) outbox_max_frames: NonZeroUsize,
 
-    /// How often the server pings a connection.
+    /// How often the server pings a connection. On the dashboard every 30 s, whatever stands here; see the configuration
+    /// file.
     ///
     /// Values: a duration from 100ms to 1d.
     ///

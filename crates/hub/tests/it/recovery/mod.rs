@@ -7,7 +7,7 @@
 mod client;
 mod model;
 mod publishers;
-mod store;
+pub(crate) mod store;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
