@@ -140,7 +140,7 @@ impl<L: Link> Shard<L> {
             .into_iter()
             .filter_map(|key| self.get(key))
             .map(|connection| ConnectionInfo {
-                connection_id: connection.id.to_string(),
+                connection_id: shown(connection),
                 dialect: self.label(connection).to_owned(),
                 channels: connection
                     .follows
@@ -201,4 +201,11 @@ pub(super) fn entry<L>(
         dropped,
         arrived: None,
     })
+}
+
+/// A connection's id as operators see it. Where a client comes back by it, it is a secret of that client (contract:
+/// dashboard), and only its beginning is shown, as in the log.
+fn shown<L: Link>(connection: &Connection<L>) -> String {
+    let id = connection.id.to_string();
+    if connection.is_tracked() { format!("{}…", &id[..8]) } else { id }
 }

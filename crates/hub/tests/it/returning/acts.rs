@@ -180,12 +180,17 @@ impl World {
         };
         self.say(index, &frame.to_string());
         let turn = self.turn;
+        let id = self.clients[index].link.as_ref().map(|link| link.id);
+        // Another tab that is yet to come with this connection's id has not that stream, either.
+        let tabs = self.clients.iter_mut().enumerate();
+        for (_, tab) in tabs.filter(|(other, tab)| *other == index || tab.id == id) {
+            tab.follows.remove(&name);
+            let (follows, made) = (&tab.follows, &self.made);
+            let is_still = |number: &usize| !made[*number].streams.is_disjoint(follows);
+            tab.owed.retain(is_still);
+            tab.owed_state.retain(is_still);
+        }
         let client = &mut self.clients[index];
-        client.follows.remove(&name);
-        let (follows, made) = (&client.follows, &self.made);
-        let is_still = |number: &usize| !made[*number].streams.is_disjoint(follows);
-        client.owed.retain(is_still);
-        client.owed_state.retain(is_still);
         let link = client.link.as_mut().expect("connected");
         let known = self.known.get_mut(&link.id).expect("known");
         known.follows.remove(&name);

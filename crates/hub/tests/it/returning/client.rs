@@ -270,7 +270,9 @@ impl Client {
         // What it has left it may come to again, and what named it, or was the state of one stream until there was another,
         // may be that of a further stream to which it comes.
         let is_elsewhere = of.connection == Some(link.id) || of.streams.len() > 1;
-        let is_again = of.retain.is_some() && (link.is_restored || link.has_left || is_elsewhere);
+        let is_state = of.retain.is_some() && (link.is_restored || link.has_left || is_elsewhere);
+        // What named it and came as a stream's comes as its own once more, if it has left that stream meanwhile.
+        let is_again = is_state || of.connection == Some(link.id) && link.has_left;
         assert!(is_new || is_again, "{number} {of:?} came twice: {link:#?}");
         // State is told before what it is the state of. In a stream that keeps nothing an event that is also in one that is
         // being told from the past comes with that.
