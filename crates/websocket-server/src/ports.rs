@@ -42,7 +42,11 @@ pub(crate) fn bind(config: &Config) -> anyhow::Result<Vec<Own>> {
             (Ok(listener), _) => bound.push(Own { listener, endpoint: EndpointIndex::try_from(place)? }),
             (Err(error), IfTaken::GoOn) => {
                 let (endpoint, path) = (&endpoint.name, endpoint.path.as_deref().unwrap_or_default());
-                tracing::info!(endpoint, path, "{error}; the endpoint is on the main port alone");
+                tracing::warn!(
+                    endpoint,
+                    path,
+                    "{error}; the endpoint is on the main port alone, and who asks that port asks somebody else"
+                );
             }
             (Err(error), IfTaken::Fail) => return Err(error.into()),
         }
