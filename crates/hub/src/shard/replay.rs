@@ -195,6 +195,8 @@ impl<L: Link> Shard<L> {
             REPLAYING => self.begun,
             floor => self.begun.max(floor),
         });
+        // And of streams that keep nothing: what was on its way when it was last told where it stands came late, with that.
+        let had_unkept = had.map_or(0, |had| had.max(before.as_ref().map_or(0, |before| before.began)));
         let mut order = hub.order();
         let order = &mut *order;
         let released = order.released;
@@ -219,7 +221,7 @@ impl<L: Link> Shard<L> {
             });
             let is_joined = is_first && !is_return && !fresh.iter().any(|fresh| fresh == name);
             let was_live = reached.is_some() || is_joined;
-            let held_from = reached.as_ref().map_or(had.unwrap_or(0), |reached| reached.held_from);
+            let held_from = reached.as_ref().map_or(had_unkept, |reached| reached.held_from);
             let (cursor, recovered) = match (position, reached) {
                 (Some(position), reached) => {
                     let is_here = order.history.locate(stream, position, now.wall) == Located::Here;
@@ -262,7 +264,7 @@ impl<L: Link> Shard<L> {
                 arrived: arrived.filter(|_| recovered == Some(true)),
             });
             let is_read = order.history.keeps(stream);
-            let until = if is_read { u64::MAX } else { had.unwrap_or(0) };
+            let until = if is_read { u64::MAX } else { had_unkept };
             cursors.push(Cursor {
                 stream,
                 key: stream_key,

@@ -92,6 +92,7 @@ impl World {
         let (turn, client) = (self.turn, &mut self.clients[index]);
         let link = client.link.as_mut().expect("connected");
         link.former = Some(former);
+        link.returns += 1;
         let known = self.known.get_mut(&link.id).expect("known");
         known.follows.extend(follows);
         known.had.extend(had);
@@ -155,7 +156,7 @@ impl World {
             let of_stream = of_stream.filter(|&number| self.made[number].streams.is_disjoint(&others));
             let state: std::collections::BTreeSet<usize> =
                 of_stream.filter(|&number| self.made[number].except != Some(link.id)).collect();
-            let is_held = link.former.is_some();
+            let is_held = link.returns > 0;
             let state = if is_held { Default::default() } else { state };
             link.pending.entry(name).or_insert(Wish { state, is_held, ..Wish::default() });
         }
@@ -163,7 +164,7 @@ impl World {
 
     pub(crate) fn unsubscribe(&mut self, index: usize) {
         let client = &self.clients[index];
-        let Some(link) = client.link.as_ref().filter(|link| link.former.is_none()) else { return };
+        let Some(link) = client.link.as_ref().filter(|link| link.returns == 0) else { return };
         let names: Vec<String> = link
             .may
             .iter()
@@ -190,11 +191,20 @@ impl World {
             tab.owed.retain(is_still);
             tab.owed_state.retain(is_still);
         }
+        // One that has asked for this connection's streams may have been given it before.
+        let links = self.clients.iter().filter_map(|client| client.link.as_ref());
+        for link in links.filter(|link| link.former.is_some() && link.former == id) {
+            self.known.get_mut(&link.id).expect("known").follows.insert(name.clone());
+        }
         let client = &mut self.clients[index];
         let link = client.link.as_mut().expect("connected");
         let known = self.known.get_mut(&link.id).expect("known");
         known.follows.remove(&name);
         known.changed = turn;
+        // What named it and waited for its turn in what is told of the past of that stream goes with the stream.
+        if self.hub.metrics().replays.get() > 0 {
+            link.direct.retain(|&number| !self.made[number].streams.contains(&name));
+        }
         link.leaving.push_back(name);
     }
 
@@ -233,7 +243,7 @@ impl World {
             client.owed.retain(is_open);
             client.owed_state.retain(is_open);
         }
-        let is_waiting = |link: &Connected| link.former.is_some() || !link.pending.is_empty();
+        let is_waiting = |link: &Connected| link.returns > 0 || !link.pending.is_empty();
         if let Some(link) = client.link.as_ref().filter(|link| is_waiting(link)) {
             // When it was answered is not known, but it was before now.
             self.known.get_mut(&link.id).expect("known").changed = self.turn;
@@ -292,7 +302,7 @@ impl World {
     pub(crate) fn change_window(&mut self, index: usize) {
         let window = *self.random.pick(&WINDOWS);
         let link = self.clients[index].link.as_ref();
-        let Some(id) = link.filter(|link| link.former.is_none()).map(|link| link.id) else { return };
+        let Some(id) = link.filter(|link| link.returns == 0).map(|link| link.id) else { return };
         // That makes it one that can come back, if it was none.
         self.known.get_mut(&id).expect("known").changed = self.turn;
         self.say(index, &json!({"type": "subscribe", "batch": window}).to_string());
@@ -420,7 +430,7 @@ impl World {
         assert_eq!(self.hub.queued(), 0, "nothing waits in the hub");
         for (number, client) in self.clients.iter_mut().enumerate() {
             let link = client.link.as_ref().expect("everybody is here");
-            assert_eq!(link.former, None, "it is answered: {link:#?}");
+            assert_eq!((link.former, link.returns), (None, 0), "it is answered: {link:#?}");
             assert!(link.pending.is_empty(), "it is answered: {link:#?}");
             let missing: Vec<&String> = client.follows.difference(&link.may).collect();
             assert!(missing.is_empty() || client.is_stale, "{missing:?} is not restored: {client:#?}");

@@ -30,6 +30,8 @@ pub(crate) struct Connected {
     pub(crate) read: usize,
     /// The id that it came back with, until that was answered.
     pub(crate) former: Option<ConnectionId>,
+    /// How often it asked for that and was not yet answered. What it says meanwhile is held.
+    pub(crate) returns: usize,
     /// Streams that the hub may have it follow, as far as it was told.
     pub(crate) may: BTreeSet<String>,
     /// Streams that it asked for, and what was released to them since.
@@ -51,7 +53,12 @@ pub(crate) struct Connected {
     pub(crate) is_restored: bool,
     /// Whether something of what it had is lost, as it was told.
     pub(crate) is_told_of_loss: bool,
-    has_left: bool,
+    /// Streams that it has left, and was told so.
+    left: BTreeSet<String>,
+    /// What named it and came while it was in none of its streams.
+    own: BTreeSet<Number>,
+    /// What came twice because of a stream that it has left.
+    again: BTreeSet<Number>,
     heard: VecDeque<String>,
 }
 
@@ -76,6 +83,7 @@ impl Connected {
             pipe,
             read: 0,
             former: None,
+            returns: 0,
             may: BTreeSet::from(["@all".to_owned()]),
             pending: BTreeMap::new(),
             leaving: VecDeque::new(),
@@ -88,9 +96,16 @@ impl Connected {
             was_narrow: false,
             is_restored: false,
             is_told_of_loss: false,
-            has_left: false,
+            left: BTreeSet::new(),
+            own: BTreeSet::new(),
+            again: BTreeSet::new(),
             heard: VecDeque::new(),
         }
+    }
+
+    /// One of its wishes to come back is answered.
+    fn answer_return(&mut self) {
+        self.returns = self.returns.checked_sub(1).expect("it asked for that");
     }
 
     pub(crate) fn unread(&self) -> usize {
@@ -201,12 +216,13 @@ impl Client {
                         link.may.remove(&name);
                     }
                     link.last.remove(&name);
-                    link.has_left = true;
+                    link.left.insert(name);
                 }
             }
             "error" => {
                 let message = frame["message"].as_str().expect("a message");
                 if message.contains("no such connection") {
+                    link.answer_return();
                     // Where it asked twice it is told so twice.
                     let Some(former) = link.former.take() else { return Outcome::Nothing };
                     let outcome = Outcome::NotKnown { former, was_stale: self.is_stale };
@@ -220,6 +236,7 @@ impl Client {
                     self.owed_state.clear();
                 } else {
                     assert!(message.contains("reconnect comes first"), "{frame}");
+                    link.answer_return();
                 }
             }
             "pong" => {}
@@ -241,14 +258,20 @@ impl Client {
         let names = named(frame);
         // What was asked for behind a return is answered behind it.
         if link.former.take().is_some() {
+            link.answer_return();
             link.is_restored = true;
             link.got.clear();
+            link.own.clear();
             link.last.clear();
         }
         for name in names {
             let is_wanted = link.wanted.contains(&name) || link.leaving.contains(&name);
             assert!(is_wanted || self.is_stale, "{name} was not asked for: {link:#?}");
             link.may.insert(name.clone());
+            // Answers come in order: this one is to a wish from before it left.
+            if link.leaving.contains(&name) {
+                continue;
+            }
             self.follows.insert(name.clone());
             self.may_lose |= keeps_little(&name);
             let since = link.pending.remove(&name).unwrap_or_default();
@@ -263,17 +286,28 @@ impl Client {
         let of = &made[number];
         assert!(of.released.is_some(), "{number} was released");
         assert_ne!(of.except, Some(link.id), "{number} is not for it");
-        let is_its = of.connection == Some(link.id)
-            || of.streams.iter().any(|name| link.may.contains(name) || link.pending.contains_key(name));
-        assert!(is_its, "{number} {of:?} came to {link:#?}");
+        let is_named = of.connection == Some(link.id);
+        let is_streams =
+            of.streams.iter().any(|name| link.may.contains(name) || link.pending.contains_key(name));
+        assert!(is_named || is_streams, "{number} {of:?} came to {link:#?}");
         let is_new = link.got.insert(number);
+        let has_left = !link.left.is_empty();
         // What it has left it may come to again, and what named it, or was the state of one stream until there was another,
         // may be that of a further stream to which it comes.
-        let is_elsewhere = of.connection == Some(link.id) || of.streams.len() > 1;
-        let is_state = of.retain.is_some() && (link.is_restored || link.has_left || is_elsewhere);
-        // What named it and came as a stream's comes as its own once more, if it has left that stream meanwhile.
-        let is_again = is_state || of.connection == Some(link.id) && link.has_left;
+        let is_elsewhere = is_named || of.streams.len() > 1;
+        let is_state = of.retain.is_some() && (link.is_restored || has_left || is_elsewhere);
+        // What named it and came as a stream's comes as its own once more, if it has left that stream meanwhile; and as a
+        // stream's once more, if it came to that while it was told of the past.
+        let is_own_again = is_named && (has_left || is_streams && link.own.remove(&number));
+        // What is in a stream that keeps nothing and in one that it has left came as one of them, and comes as another once.
+        let is_in_left = || of.streams.contains("queue:n") && !of.streams.is_disjoint(&link.left);
+        let is_left_again = !is_new && is_in_left() && link.again.insert(number);
+        let is_again = is_state || is_own_again || is_left_again;
         assert!(is_new || is_again, "{number} {of:?} came twice: {link:#?}");
+        // None that it was told of: of one that it asks for it may not be this stream's yet.
+        if is_new && is_named && of.streams.is_disjoint(&link.may) {
+            link.own.insert(number);
+        }
         // State is told before what it is the state of. In a stream that keeps nothing an event that is also in one that is
         // being told from the past comes with that.
         let is_ordered = |name: &str| of.retain.is_none() && name != "queue:n";

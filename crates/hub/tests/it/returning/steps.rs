@@ -162,6 +162,30 @@ fn who_drops_in_the_middle_of_what_it_missed_is_told_all_of_it_again() {
 }
 
 #[test]
+fn what_came_late_comes_not_again_in_a_stream_that_is_joined_behind_it() {
+    let mut desk = Desk::new(1);
+    let old = desk.open(0);
+    desk.say(&old, &json!({"type": "subscribe", "userId": "1", "queueId": "none"}));
+    desk.cut(&old);
+    let mut outgoing = desk.outgoing(to(&["user:1"], None));
+    Arc::get_mut(&mut outgoing.publication).expect("its only owner").data =
+        json!({"n": 1, "pad": "x".repeat(100_000)}).to_string().into();
+    desk.send(outgoing);
+    desk.publish(&["user:1"]);
+    let new = desk.open(0);
+    new.pipe.borrow_mut().room = Some(20_000);
+    desk.ask_for(&new, old.id);
+    assert_eq!(desk.hub.metrics().replays.get(), 1, "it waits for the socket");
+    desk.publish(&["queue:none", "queue:a"]);
+    desk.say(&new, &subscribe("1"));
+    desk.say(&new, &queue("a"));
+    new.pipe.borrow_mut().room = None;
+    desk.shards[0].on_writable(new.key);
+    desk.deliver();
+    assert_eq!(told(&new), ["subscribed", "1", "3", "subscribed", "subscribed", "2"]);
+}
+
+#[test]
 fn a_tab_and_its_duplicate_go_on_and_the_dead_one_is_closed_soon() {
     let mut desk = Desk::new(3);
     let old = desk.open(0);
@@ -207,6 +231,29 @@ fn what_is_said_behind_a_reconnect_is_answered_behind_it() {
     desk.cut(&new);
     let newest = desk.come_back(0, &new);
     assert_eq!(told(&newest), ["subscribed", "1"], "the first return was never proven to have arrived");
+}
+
+#[test]
+fn what_is_said_while_a_second_reconnect_is_looked_up_is_in_force_behind_its_answer() {
+    let mut desk = Desk::new(2);
+    let stranger = desk.open(0).id;
+    let new = desk.open(1);
+    for _ in 0..2 {
+        desk.say(&new, &json!({"type": "reconnect", "connectionId": stranger.to_string()}));
+    }
+    desk.say(&new, &subscribe("1"));
+    // Round the other shard and back, for the first.
+    for shard in [0, 1] {
+        desk.shards[shard].take_inbox(desk.now);
+    }
+    assert_eq!(told(&new), ["error"], "the second goes round");
+    desk.say(&new, &queue("a"));
+    desk.publish(&["queue:a", "user:1"]);
+    desk.deliver();
+    assert_eq!(told(&new), ["error", "error", "subscribed", "subscribed"], "nothing was promised before");
+    desk.publish(&["queue:a", "user:1"]);
+    desk.deliver();
+    assert_eq!(told(&new)[4..], ["2"]);
 }
 
 #[test]
