@@ -118,7 +118,8 @@ fn pull_alone(fake: &PubSub, messages: usize, streams: usize) -> anyhow::Result<
 async fn pull(channel: &Channel, messages: usize, streams: usize) -> anyhow::Result<Duration> {
     let subscription = format!("{PROJECT}/subscriptions/bare-sub");
     let client = SubscriberClient::new(channel.clone());
-    let (sender, mut received) = mpsc::unbounded_channel();
+    // A stream waits where this is full, as Pub/Sub then does for the stream.
+    let (sender, mut received) = mpsc::channel(ACKS);
     let began = Instant::now();
     let mut open = FuturesUnordered::new();
     for _ in 0..streams {
@@ -134,7 +135,7 @@ async fn pull(channel: &Channel, messages: usize, streams: usize) -> anyhow::Res
             let mut stream = client.streaming_pull(requests).await?.into_inner();
             while let Some(answer) = stream.message().await? {
                 for message in answer.received_messages {
-                    let _ended = sender.send(message.ack_id);
+                    let _ended = sender.send(message.ack_id).await;
                 }
             }
             anyhow::Ok(())
