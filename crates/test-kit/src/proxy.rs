@@ -3,9 +3,8 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 /// A proxy on a free port of loopback, as long as the process lives.
 #[derive(Debug)]
@@ -18,7 +17,8 @@ pub struct Proxy {
 struct Shared {
     target: SocketAddr,
     cut: AtomicBool,
-    held: AtomicBool,
+    held: Mutex<bool>,
+    released: Condvar,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -34,7 +34,8 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target,
             cut: AtomicBool::new(false),
-            held: AtomicBool::new(false),
+            held: Mutex::new(false),
+            released: Condvar::new(),
             open: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -60,17 +61,27 @@ impl Proxy {
 
     /// Keeps connections and takes new ones, but lets nothing through: nobody is told that nobody answers.
     pub fn hold(&self) {
-        self.shared.held.store(true, Ordering::SeqCst);
+        self.shared.set_held(true);
     }
 
     /// Lets everything through again, what was held as well.
     pub fn restore(&self) {
-        self.shared.held.store(false, Ordering::SeqCst);
+        self.shared.set_held(false);
         self.shared.cut.store(false, Ordering::SeqCst);
     }
 }
 
 impl Shared {
+    fn set_held(&self, held: bool) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        self.released.notify_all();
+    }
+
+    fn wait_while_held(&self) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.released.wait_while(held, |held| *held).unwrap_or_else(PoisonError::into_inner));
+    }
+
     fn end_all(&self) {
         for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _gone_already = stream.shutdown(Shutdown::Both);
@@ -98,9 +109,7 @@ impl Shared {
         let _ = (from.set_nodelay(true), to.set_nodelay(true));
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count) = from.read(&mut buffer) {
-            while self.held.load(Ordering::SeqCst) {
-                thread::sleep(Duration::from_millis(5));
-            }
+            self.wait_while_held();
             if count == 0 || to.write_all(&buffer[..count]).is_err() {
                 break;
             }

@@ -3,6 +3,7 @@
 //!
 //! Not here: which files there are, and on which paths (`scripts`; in `fanfare` the app).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -167,6 +168,17 @@ fn media(path: &str) -> &'static str {
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
     }
+}
+
+/// The files that a release build has in it, with their paths.
+pub fn embedded<E: rust_embed::RustEmbed>() -> impl Iterator<Item = (String, Bytes)> {
+    E::iter().filter_map(|path| {
+        let body = match E::get(&path)?.data {
+            Cow::Borrowed(body) => Bytes::from_static(body),
+            Cow::Owned(body) => Bytes::from(body),
+        };
+        Some((path.into_owned(), body))
+    })
 }
 
 /// All files in a directory and what is in it; none where it is not there. Links are not followed.

@@ -34,21 +34,13 @@ pub(crate) async fn script(request: HttpRequest, name: Path<String>) -> Result<H
 
 #[cfg(not(debug_assertions))]
 fn built() -> impl Iterator<Item = (String, Bytes)> {
-    use std::borrow::Cow;
-
     /// All that the build made. `build.rs` sees to it that a new one is taken.
     #[derive(rust_embed::Embed)]
     #[folder = "../../web/packages/compat/dist/"]
     #[allow_missing = true]
     struct Embedded;
 
-    Embedded::iter().filter_map(|path| {
-        let body = match Embedded::get(&path)?.data {
-            Cow::Borrowed(body) => Bytes::from_static(body),
-            Cow::Owned(body) => Bytes::from(body),
-        };
-        Some((path.into_owned(), body))
-    })
+    crate::files::embedded::<Embedded>()
 }
 
 #[cfg(debug_assertions)]

@@ -5,21 +5,13 @@ use actix_web::web::Bytes;
 /// The files of the app with their paths, such as `app/index-BTk3fQ_x.js`; none where it was not built.
 #[cfg(not(debug_assertions))]
 pub(super) fn built() -> impl Iterator<Item = (String, Bytes)> {
-    use std::borrow::Cow;
-
     /// All that the app's build made. `build.rs` sees to it that a new one is taken.
     #[derive(rust_embed::Embed)]
     #[folder = "../../web/apps/paychain/dist/"]
     #[allow_missing = true]
     struct Embedded;
 
-    Embedded::iter().filter_map(|path| {
-        let body = match Embedded::get(&path)?.data {
-            Cow::Borrowed(body) => Bytes::from_static(body),
-            Cow::Owned(body) => Bytes::from(body),
-        };
-        Some((path.into_owned(), body))
-    })
+    websocket_server::files::embedded::<Embedded>()
 }
 
 /// The files of the app with their paths, such as `app/index-BTk3fQ_x.js`; none where it was not built.
