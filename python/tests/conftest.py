@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanfare import client
+from fanfare import chat, client, socketio_calls
 from tests.publishers import Publishers
 from tests.servers import Hub, PubSubFake
 
@@ -15,15 +15,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: What would decide something in a test.
+SETTINGS = (
+    "WS_SERVICE_URL",
+    "FANFARE_API_KEY",
+    "CHAT_SERVICE_URL",
+    "SERVICE_API_KEY",
+    "PUBSUB_EMULATOR_HOST",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A developer's own settings decide nothing."""
-    for name in ("WS_SERVICE_URL", "FANFARE_API_KEY", "PUBSUB_EMULATOR_HOST", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+    """A developer's own settings decide nothing, nor does what happened in another test."""
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(client, "_default", {})
+    monkeypatch.setattr(chat, "_default", {})
+    monkeypatch.setattr(socketio_calls, "_warned", set())
+    socketio_calls.HUB.away = socketio_calls.CHAT.away = False
+    socketio_calls.TOLD.clear()
     yield
     for one in client._default.values():
         one.close()
+    for service in chat._default.values():
+        service.close()
 
 
 @pytest.fixture(scope="session")

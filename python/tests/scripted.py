@@ -57,6 +57,8 @@ class ScriptedHub:
             protocol_version = "HTTP/1.1"
             # What is left of a connection that a client gave up does not hold the test.
             timeout = PATIENCE_S
+            # An answer is one write: its second one would wait for the client's delayed acknowledgement, 40 ms.
+            wbufsize = -1
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -1,4 +1,4 @@
-"""Real servers on free ports for the tests: the hub, Redis, Google's in-memory Pub/Sub. Each test's own end with it.
+"""Real servers on free ports for the tests: the hub, the chat service, Redis, Google's Pub/Sub. They end with a test.
 
 Not here: what plays a hub that misbehaves (`scripted`). A server that is missing fails the tests; none is skipped.
 """
@@ -168,6 +168,34 @@ class Hub(Server):
     def socket_url(self, path: str) -> str:
         """The address of a WebSocket path."""
         return self.url.replace("http", "ws", 1) + path
+
+
+#: The key by which the hub and the chat service know each other and a back end.
+SERVICE_KEY = "the-service-key-of-the-tests-0123456789"
+
+
+class Chat(Server):
+    """The real chat service: `CHAT_SERVICE`, else `target/debug/chat-service`, with a database of its own."""
+
+    def __init__(self, directory: Path, hub_url: str, port: int = 0, **environment: str) -> None:
+        program = os.environ.get("CHAT_SERVICE", str(TARGET / "debug" / "chat-service"))
+        if not Path(program).is_file():
+            raise AssertionError(f"{program} is missing: cargo build -p chat-service")
+        settings = {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "JWT_SECRET": SECRET,
+            "SERVICE_API_KEY": SERVICE_KEY,
+            "WS_SERVICE_URL": hub_url,
+            "FANFARE_DATA": str(directory),
+        }
+        super().__init__([program], {**settings, **environment}, r"listening on (http://\S+)")
+        self.url = ""
+
+    def start(self) -> Self:
+        """Starts it."""
+        self.url = self.launch().rstrip("/")
+        return self
 
 
 class Redis(Server):

@@ -35,7 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
-def test_the_wheel_holds_both_packages_their_types_and_licences(wheel: Path) -> None:
+def test_the_wheel_holds_its_packages_their_types_and_licences(wheel: Path) -> None:
     names = run(sys.executable, "-m", "zipfile", "-l", wheel)
     for name in (
         "fanfare/py.typed",
@@ -43,14 +43,23 @@ def test_the_wheel_holds_both_packages_their_types_and_licences(wheel: Path) -> 
         "fanfare/commands/publish.py",
         "communication/py.typed",
         "communication/pubsub_publisher.py",
+        "backend/py.typed",
+        "backend/websocket_server.py",
+        "backend/services/notifications.py",
         "licenses/LICENSE-MIT",
         "licenses/LICENSE-APACHE",
     ):
         assert name in names
     assert "tests/" not in names
+    # What would hide an application's own package, or overwrite a file of it.
+    assert "backend/__init__" not in names
+    assert "backend/services/__init__" not in names
 
 
-IMPORTS = "fanfare fanfare.commands.publish fanfare.celery fanfare.django fanfare.pubsub communication.pubsub_publisher"
+#: What needs nothing but the package.
+PLAIN = "fanfare fanfare.commands.publish fanfare.socketio backend.websocket_server backend.services.notifications"
+
+IMPORTS = f"{PLAIN} fanfare.celery fanfare.django fanfare.pubsub communication.pubsub_publisher"
 
 
 # It fetches and installs everything anew.
@@ -69,7 +78,7 @@ def test_the_wheel_works_in_a_fresh_environment_with_and_without_its_extras(whee
     ]
     pip += ["-c", PACKAGE / "requirements-dev.txt"]
     run(*pip, wheel)
-    run(programs / "python", "-W", "error", "-c", "import fanfare, fanfare.commands.publish", cwd=tmp_path)
+    run(programs / "python", "-W", "error", "-c", f"import {', '.join(PLAIN.split())}", cwd=tmp_path)
     assert "exit codes" in run(programs / "fanfare-publish", "--help", cwd=tmp_path)
     assert "exit codes" in run(programs / "fanfare-publish-event", "--help", cwd=tmp_path)
     for extra in ("celery", "django", "pubsub"):
@@ -128,8 +137,8 @@ def test_the_licences_are_those_of_the_repository(name: str) -> None:
 PERMISSIVE = re.compile(r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|0BSD|Unlicense|Zlib)\b", re.IGNORECASE)
 
 #: Under MPL-2.0, whose terms are for changes of their own files, of which there are none here: a list of certificate
-#: authorities that httpx reads, and how a tool matches paths.
-UNCHANGED = {"certifi", "pathspec"}
+#: authorities that httpx reads, how a tool matches paths, and what python-socketio keeps its rooms in.
+UNCHANGED = {"certifi", "pathspec", "bidict"}
 
 
 def test_every_dependency_has_a_permissive_licence() -> None:

@@ -80,16 +80,23 @@ describe("outages", { timeout: 170_000 }, () => {
 
   it("what happened while it was away is there when it is back", async () => {
     passage = await openPassage(server);
-    const window = await PayChain.openAs(await browser.context(), passage, worker);
+    const window = await PayChain.open(await browser.context(), passage);
+    await window.page.clock.install();
+    await window.page.reload();
+    await window.signIn(worker);
     await window.live();
     passage.sockets = false;
     passage.cut();
     await window.connectionIs("Reconnecting");
     const { title } = await employer.post({ title: "Posted while the line was cut" });
     await eventually(() => assert.ok(passage.asked > 1));
+    // Once the attempt that is under way has failed no timer runs any more: only the button brings it back.
+    await window.page.clock.pauseAt(Date.now() + MINUTE);
+    await window.tryNow({ disabled: false }).waitFor();
     passage.sockets = true;
     await window.tryNow().click();
     await window.live();
+    await window.page.clock.resume();
     await window.row(title).waitFor();
   });
 

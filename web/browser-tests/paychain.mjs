@@ -204,8 +204,8 @@ export class PayChain {
     await this.connectionIs(/^Live$/);
   }
 
-  tryNow() {
-    return this.page.getByRole("banner").getByRole("button", { name: "Try now" });
+  tryNow(options = {}) {
+    return this.page.getByRole("banner").getByRole("button", { name: "Try now", ...options });
   }
 
   #indicator() {
@@ -229,11 +229,12 @@ export class PayChain {
     return this.page.evaluate(() => globalThis.toastsMost);
   }
 
-  /** Waits until there was a toast with this text. */
+  /** Waits until there was a toast with this text, or one that this pattern fits. */
   async toast(text) {
+    const fits = (one) => (text instanceof RegExp ? text.test(one) : one === text);
     await eventually(async () => {
       const all = await this.page.evaluate(() => globalThis.toastsEver.flat());
-      assert.ok(all.includes(text), `no toast was "${text}": ${JSON.stringify(all)}`);
+      assert.ok(all.some(fits), `no toast was "${text}": ${JSON.stringify(all)}`);
     });
   }
 

@@ -1,6 +1,6 @@
 // The demo pages of the dashboard and of receipts in Chromium, against the real `fanfare up` and the real hub, each with the back end
-// that moves it. Leaves pictures. Uploads are in uploads.browser.mjs, the clients' scripts by themselves in compat.browser.mjs, the
-// pages' logic in playground-tests.
+// that moves it. Leaves pictures. Uploads are in uploads.browser.mjs, the social page in social.browser.mjs, the clients' scripts by
+// themselves in compat.browser.mjs, the pages' logic in playground-tests.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -26,9 +26,9 @@ describe("the demo pages", { timeout: 60_000 }, () => {
       const page = await demos.browser.open(`${demos.server.url}playground`, options);
       if (options === PHONE) await page.tap(".tabs [data-go=connection]");
       if (options === PHONE)
-        await page.getByRole("link", { name: "Receipts", exact: true }).scrollIntoViewIfNeeded();
+        await page.getByRole("link", { name: "Social", exact: true }).scrollIntoViewIfNeeded();
       await picture(page, `worlds-playground-${name}`);
-      for (const world of ["Dashboard", "Uploads", "Receipts"]) {
+      for (const world of ["Dashboard", "Uploads", "Receipts", "Social"]) {
         const [answer] = await Promise.all([
           page.waitForEvent("response", (one) => one.request().isNavigationRequest()),
           page.getByRole("link", { name: world, exact: true }).click(),
@@ -48,6 +48,7 @@ describe("the demo pages", { timeout: 60_000 }, () => {
       ["dashboard", "websocket-client.js"],
       ["dashboard", "dashboard-websocket-init.js"],
       ["uploads", "notification-service.js"],
+      ["social", "websocket.js"],
     ]) {
       const context = await demos.browser.context();
       await context.route(`**/js/${script}`, (route) => route.fulfill({ status: 404, body: "" }));

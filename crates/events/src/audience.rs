@@ -19,6 +19,8 @@ pub enum AudienceRule {
     ChannelAndParties(&'static str),
     /// The user that the event names.
     User,
+    /// Users whom the sending service names beside the event, in words. The event alone addresses nobody.
+    Told(&'static str),
 }
 
 impl AudienceRule {
@@ -34,7 +36,7 @@ impl AudienceRule {
         match self {
             Self::Everyone => Audience::Everyone,
             Self::ChannelAndParties(channel) => Audience::Named { channel: Some(channel), users },
-            Self::User => Audience::Named { channel: None, users },
+            Self::User | Self::Told(_) => Audience::Named { channel: None, users },
         }
     }
 }
@@ -45,6 +47,7 @@ impl fmt::Display for AudienceRule {
             Self::Everyone => f.write_str("everyone"),
             Self::ChannelAndParties(channel) => write!(f, "the channel `{channel}` and both parties"),
             Self::User => f.write_str("that user"),
+            Self::Told(whom) => f.write_str(whom),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Service {
     Payment,
     /// Users and sessions.
     User,
+    /// Messages between users.
+    Chat,
 }
 
 impl fmt::Display for Service {
@@ -27,6 +29,7 @@ impl fmt::Display for Service {
             Self::Job => "job service",
             Self::Payment => "payment service",
             Self::User => "user service",
+            Self::Chat => "chat service",
         })
     }
 }

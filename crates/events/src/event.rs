@@ -8,8 +8,8 @@ use ts_rs::TS;
 
 use crate::{
     Audience, AudienceRule, Entry, JobAccepted, JobCompleted, JobCreated, JobRefunded, PaymentConfirmed,
-    PaymentHeld, PaymentRefunded, Service, SessionRevoked, UserId, UserLoggedIn, UserLoggedOut,
-    UserRegistered,
+    MessageRead, MessageReceived, PaymentHeld, PaymentRefunded, Service, SessionRevoked, UserId,
+    UserLoggedIn, UserLoggedOut, UserRegistered, UserTyping,
 };
 
 /// The data of one kind of event, and what holds for all of that kind.
@@ -149,6 +149,9 @@ events! {
     UserLoggedIn,
     UserLoggedOut,
     SessionRevoked,
+    MessageReceived,
+    UserTyping,
+    MessageRead,
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Ids of users, jobs and payments: whole numbers that every JSON reader keeps exactly.
+//! Ids of users, jobs, payments and messages: whole numbers that every JSON reader keeps exactly.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -141,6 +141,11 @@ id! {
 id! {
     /// A payment's id: a number from 1 to [`MAX_ID`].
     PaymentId
+}
+
+id! {
+    /// A chat message's id: a number from 1 to [`MAX_ID`].
+    MessageId
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@
 //! Every event has a version, which is part of its schema's name. Adding a member keeps the version, since readers
 //! ignore members that they do not know. Any other change is a new type beside the old one.
 
+mod any_user;
 mod audience;
 mod catalogue;
+mod chat;
 mod event;
 pub mod generate;
 mod ids;
@@ -23,10 +25,12 @@ mod payment;
 mod user;
 mod words;
 
+pub use any_user::AnyUserId;
 pub use audience::{Audience, AudienceRule, JOBS_CHANNEL, PAYMENTS_CHANNEL};
 pub use catalogue::{Entry, Service};
+pub use chat::{MessageRead, MessageReceived, UserTyping};
 pub use event::{CATALOGUE, Event, EventData, ParseError};
-pub use ids::{IdError, JobId, MAX_ID, PaymentId, UserId};
+pub use ids::{IdError, JobId, MAX_ID, MessageId, PaymentId, UserId};
 pub use job::{JobAccepted, JobCompleted, JobCreated, JobRefunded};
 pub use money::{Usd, UsdError};
 pub use payment::{PaymentConfirmed, PaymentHeld, PaymentRefunded};

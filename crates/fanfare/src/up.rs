@@ -12,6 +12,7 @@ use std::time::Duration;
 use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
 use auth::{JwtSettings, Verifier};
+use chat_service::{ChatFlags, ChatService};
 use hub::rules::{ChannelRule, HistoryRule};
 use hub_client::{HubClient, HubSettings};
 use job_service::{JobService, PaymentSettings};
@@ -26,7 +27,8 @@ use service_kit::{limits, telemetry};
 use store::Location;
 use user_service::{UserFlags, UserService};
 use websocket_server::config::{
-    self, Config, Endpoint, EndpointAuth, Environment, IfTaken, Launch, OwnPort, Program, Warning,
+    self, Config, Endpoint, EndpointAuth, Environment, Hook, IfTaken, Launch, OwnPort, Places, Program,
+    Warning,
 };
 use websocket_server::{Extension, FrontPage, Server};
 
@@ -78,6 +80,8 @@ pub(crate) struct UpFlags {
     user: UserFlags,
     #[command(flatten)]
     payment: PaymentFlags,
+    #[command(flatten)]
+    chat: ChatFlags,
     #[command(flatten)]
     bridge: BridgeFlags,
 }
@@ -150,6 +154,7 @@ fn checked(mut config: Config, own: UpFlags) -> Result<(Config, UpFlags), Settin
             "--demo: only on a loopback address; its users are no secret on a network",
         ));
     }
+    config = config.with_service_key(own.service_api_key.as_ref());
     let directory = config.storage.directory.take();
     config.storage.directory = Some(directory.unwrap_or_else(|| DATA.into()));
     config.rules = config.rules.with_defaults(durable(&own));
@@ -230,6 +235,7 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
                 app.iter().for_each(|app| app.configure(config));
             })),
             front_page,
+            hooks: chat_hooks(base, &key)?,
             key: Some(key),
             last_work: Some(Box::pin(rest::trace::settled(rest::settings::STOP))),
         };
@@ -263,6 +269,13 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
     })
 }
 
+/// What clients send to each other goes to the chat service of this process, unless the configuration file says otherwise.
+fn chat_hooks(base: &str, key: &Secret) -> anyhow::Result<Vec<Hook>> {
+    let url: url::Url = format!("{base}/hooks/chat").parse()?;
+    let hook = |event| Hook::post(&[event], Places::ws_and(&["/chat"]), url.clone(), Some(key.clone()));
+    Ok(vec![hook("send_message").idempotent(), hook("typing"), hook("mark_read").idempotent()])
+}
+
 fn random_key() -> anyhow::Result<Secret> {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes)
@@ -276,6 +289,7 @@ struct Services {
     user: UserService,
     job: JobService,
     payment: PaymentService,
+    chat: ChatService,
     bridge: Option<Bridge>,
 }
 
@@ -318,6 +332,13 @@ impl Services {
             }
             false => None,
         };
+        let mut chat = chat_service::Settings::new(
+            location(chat_service::NAME),
+            hub.clone(),
+            callers.clone(),
+            shutdown.clone(),
+        );
+        own.chat.apply(&mut chat);
         let job = job_service::Settings {
             location: location("job-service"),
             hub,
@@ -329,17 +350,23 @@ impl Services {
             user,
             payment: PaymentService::open(payment).await.context("the payment service")?,
             job: JobService::open(job).await.context("the job service")?,
+            chat: ChatService::open(chat).await.context("the chat service")?,
             bridge,
         })
     }
 
     /// Closes the databases.
     async fn close(&self) {
-        tokio::join!(self.user.close(), self.job.close(), self.payment.close());
+        tokio::join!(self.user.close(), self.job.close(), self.payment.close(), self.chat.close());
     }
 
     fn operations(&self) -> Vec<Operations> {
-        let mut all = vec![self.user.operations(), self.job.operations(), self.payment.operations()];
+        let mut all = vec![
+            self.user.operations(),
+            self.job.operations(),
+            self.payment.operations(),
+            self.chat.operations(),
+        ];
         all.extend(self.bridge.as_ref().map(Bridge::operations));
         all
     }
@@ -348,6 +375,7 @@ impl Services {
         self.user.configure(config);
         self.job.configure(config);
         self.payment.configure(config);
+        self.chat.configure(config);
         for operations in self.operations() {
             operations.configure(config, &format!("/svc/{}", operations.name));
         }
@@ -355,13 +383,15 @@ impl Services {
 
     /// Starts the background work of each; it ends soon after the shutdown begins.
     fn start(&self, shutdown: &Token) -> Vec<(&'static str, tokio::task::JoinHandle<()>)> {
-        let Self { user, job, payment, bridge } = self.clone();
+        let Self { user, job, payment, chat, bridge } = self.clone();
         let token = || shutdown.clone();
-        let (for_user, for_job, for_payment, for_bridge) = (token(), token(), token(), token());
+        let (for_user, for_job, for_payment, for_chat, for_bridge) =
+            (token(), token(), token(), token(), token());
         let mut work = vec![
             ("user-service", actix_rt::spawn(async move { user.run(for_user).await })),
             ("job-service", actix_rt::spawn(async move { job.run(for_job).await })),
             ("payment-service", actix_rt::spawn(async move { payment.run(for_payment).await })),
+            (chat_service::NAME, actix_rt::spawn(async move { chat.run(for_chat).await })),
         ];
         if let Some(bridge) = bridge {
             let carry = actix_rt::spawn(async move { bridge.run(for_bridge).await });

@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let data = json!({"job_id": n, "worker_id": 8, "employer_id": 7, "title": "Walk two dogs around the lake"});
             let mut message = Message::new("job_accepted", data);
             message.channels = Some(vec!["jobs".to_owned()]);
-            message.user_ids = Some(vec![7, 8]);
+            message.user_ids = Some(vec![7.into(), 8.into()]);
             message.timestamp = Some("2025-11-01T12:00:00.000Z".to_owned());
             relay::enqueue(&mut transaction, &format!("job:{n}"), &message).await?;
         }

@@ -14,9 +14,12 @@ pub struct Message {
     /// Channels whose subscribers get it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Users whose connections get it. `Some` of nobody addresses nobody, not everyone.
+    /// Users whose connections get it, each id a number or a string. `Some` of nobody addresses nobody, not everyone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_ids: Option<Vec<i64>>,
+    pub user_ids: Option<Vec<Value>>,
+    /// A connection that does not get it though it is addressed: the one that caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub except_connection_id: Option<String>,
     /// When it happened, `2025-11-01T12:00:00.000Z`; the hub's time without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,

@@ -305,7 +305,7 @@ impl Hub {
             let order = self.order();
             // Not the last number that was given: its publication may still be on its way to the disk.
             let ordered = Ordered { seq: order.released, ..Ordered::default() };
-            let encoded = Encoded::new(publication, None, ordered, now.wall, self.limits().deflate_min);
+            let encoded = Encoded::new(publication, None, ordered, now.wall, Arc::clone(self.event_form()));
             self.deliver(&watchers, &Arc::new(encoded), None);
             drop(order);
         }
@@ -340,6 +340,7 @@ impl Hub {
     /// by one caller.
     pub fn keep_house(&self, now: Now) {
         self.tell_presence(now);
+        self.tell_absences(now);
         let now = now.wall;
         let expired = self.resumes().expire(now);
         let mut order = self.order();

@@ -7,16 +7,18 @@
 use protocol::timestamp::{Timestamp, TimestampFormat};
 use protocol::{ChannelName, ConnectionId, Disconnect, UserId};
 
-use crate::encoded::{Packing, Wire};
 use crate::endpoint::{Endpoint, Naming};
+use crate::hooks::{Hooks, Origin, Reply};
 use crate::identity::Identity;
 use crate::inbox::Given;
 use crate::limits::Limits;
 use crate::rules::ChannelRules;
+use crate::wire::{Packing, Wire};
 
 mod channels;
 mod dashboard;
 mod receipts;
+pub(crate) mod socketio;
 mod tasks;
 
 pub(crate) use channels::on_verified;
@@ -24,7 +26,7 @@ pub use dashboard::MAX_WINDOW;
 
 /// All worlds. A further one stands here and in a file of its own.
 const WORLDS: &[&dyn World] =
-    &[&channels::Channels, &dashboard::Dashboard, &tasks::Tasks, &receipts::Receipts];
+    &[&channels::Channels, &dashboard::Dashboard, &tasks::Tasks, &receipts::Receipts, &socketio::SocketIo];
 
 /// A world of clients: how they speak, and what they get unasked.
 pub(crate) trait World: Sync + std::fmt::Debug {
@@ -54,6 +56,11 @@ pub(crate) trait World: Sync + std::fmt::Debug {
     /// not everything since can be given.
     fn restored(&self, _streams: &[&str], _lost: &[&str], _view: &View<'_>) -> Vec<Vec<u8>> {
         Vec::new()
+    }
+
+    /// A service's answer to what a client sent, where the world has answers.
+    fn answer(&self, _reply: &Reply, _body: &str, _view: &View<'_>) -> Option<Vec<u8>> {
+        None
     }
 
     /// What a client is told whose connection is not known any more.
@@ -100,6 +107,8 @@ impl Dialect {
     pub const TASKS: Self = Self(&tasks::Tasks);
     /// That of receipts.
     pub const RECEIPTS: Self = Self(&receipts::Receipts);
+    /// That of Socket.IO: an endpoint is a namespace.
+    pub const SOCKETIO: Self = Self(&socketio::SocketIo);
 
     /// The one with a name.
     #[must_use]
@@ -155,6 +164,8 @@ pub(crate) struct View<'a> {
     pub(crate) watches: usize,
     /// Where it came in.
     pub(crate) endpoint: &'a Endpoint,
+    /// Where clients' events go, if anywhere.
+    pub(crate) hooks: Option<&'a dyn Hooks>,
     /// The rules in force.
     pub(crate) rules: &'a ChannelRules,
     /// The bounds in force.
@@ -225,6 +236,17 @@ pub(crate) enum Step {
         channel: ChannelName,
         /// Whether to tell changes too.
         watch: protocol::channels::Watch,
+    },
+    /// Have a service answer this.
+    Hook {
+        /// The event.
+        event: Box<str>,
+        /// Where it came in.
+        origin: Origin,
+        /// The JSON text of its data.
+        data: Box<str>,
+        /// How the client finds the answer.
+        reply: Reply,
     },
     /// So many events were shown.
     Acked(usize),

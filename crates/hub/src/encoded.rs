@@ -4,148 +4,22 @@
 //! A wire on which an event looks different for each connection (server-sent events, and events of several streams for
 //! those who recover) gets its bytes through [`Encoded::placed`]; the usual combinations are kept there too.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use protocol::timestamp::{Timestamp, TimestampFormat};
+use protocol::channel::split_namespace;
+use protocol::timestamp::Timestamp;
 use protocol::websocket::{compress, compressed_text_frame, text_frame};
 use protocol::{ConnectionId, Epoch, Position, Publication, channels, flat};
 use smallvec::SmallVec;
 
+use crate::dialects::socketio;
 use crate::metrics::Metrics;
-
-/// What a connection's bytes look like: a dialect, and how its frames are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Wire {
-    /// The envelopes of `/ws` in plain text frames.
-    Channels,
-    /// The same for a client that agreed to permessage-deflate.
-    ChannelsDeflate,
-    /// The envelopes of `/ws` with their places, for a client that asked for recovery.
-    Placed,
-    /// The same with permessage-deflate.
-    PlacedDeflate,
-    /// Flat events whose times have milliseconds.
-    FlatMilliseconds,
-    /// The same with permessage-deflate.
-    FlatMillisecondsDeflate,
-    /// Flat events whose times have microseconds.
-    FlatMicroseconds,
-    /// The same with permessage-deflate.
-    FlatMicrosecondsDeflate,
-    /// Flat events whose times have seconds.
-    FlatSeconds,
-    /// The same with permessage-deflate.
-    FlatSecondsDeflate,
-    /// Server-sent events: each tells the positions of its connection, so none is shared.
-    Events,
-}
-
-/// How many wires have frames that connections share.
-pub const WIRES: usize = 10;
-
-/// How many of them are those of envelopes: the first.
-const ENVELOPES: usize = 4;
-
-/// The shared wires, by their index.
-pub(crate) const SHARED: [Wire; WIRES] = [
-    Wire::Channels,
-    Wire::ChannelsDeflate,
-    Wire::Placed,
-    Wire::PlacedDeflate,
-    Wire::FlatMilliseconds,
-    Wire::FlatMillisecondsDeflate,
-    Wire::FlatMicroseconds,
-    Wire::FlatMicrosecondsDeflate,
-    Wire::FlatSeconds,
-    Wire::FlatSecondsDeflate,
-];
-
-impl Wire {
-    /// The wire of a new connection whose events are envelopes.
-    #[must_use]
-    pub const fn envelopes(packing: Packing) -> Self {
-        match packing {
-            Packing::Plain => Self::Channels,
-            Packing::Deflate => Self::ChannelsDeflate,
-        }
-    }
-
-    /// The wire of a connection whose events are flat.
-    #[must_use]
-    pub const fn flat(format: TimestampFormat, packing: Packing) -> Self {
-        match (format, packing) {
-            (TimestampFormat::Milliseconds, Packing::Plain) => Self::FlatMilliseconds,
-            (TimestampFormat::Milliseconds, Packing::Deflate) => Self::FlatMillisecondsDeflate,
-            (TimestampFormat::Microseconds, Packing::Plain) => Self::FlatMicroseconds,
-            (TimestampFormat::Microseconds, Packing::Deflate) => Self::FlatMicrosecondsDeflate,
-            (TimestampFormat::Seconds, Packing::Plain) => Self::FlatSeconds,
-            (TimestampFormat::Seconds, Packing::Deflate) => Self::FlatSecondsDeflate,
-        }
-    }
-
-    /// How the times of flat events are written; none where events are envelopes.
-    #[must_use]
-    pub const fn timestamps(self) -> Option<TimestampFormat> {
-        match self {
-            Self::FlatMilliseconds | Self::FlatMillisecondsDeflate => Some(TimestampFormat::Milliseconds),
-            Self::FlatMicroseconds | Self::FlatMicrosecondsDeflate => Some(TimestampFormat::Microseconds),
-            Self::FlatSeconds | Self::FlatSecondsDeflate => Some(TimestampFormat::Seconds),
-            _ => None,
-        }
-    }
-
-    /// The wire's place in an array of [`WIRES`]; none where frames are not shared.
-    #[must_use]
-    pub(crate) const fn index(self) -> Option<usize> {
-        match self {
-            Self::Events => None,
-            shared => Some(shared as usize),
-        }
-    }
-
-    /// Whether messages may be compressed.
-    #[must_use]
-    pub const fn is_deflate(self) -> bool {
-        !matches!(self.plain(), same if same as u8 == self as u8)
-    }
-
-    /// The same without compression.
-    #[must_use]
-    pub const fn plain(self) -> Self {
-        match self {
-            Self::ChannelsDeflate => Self::Channels,
-            Self::PlacedDeflate => Self::Placed,
-            Self::FlatMillisecondsDeflate => Self::FlatMilliseconds,
-            Self::FlatMicrosecondsDeflate => Self::FlatMicroseconds,
-            Self::FlatSecondsDeflate => Self::FlatSeconds,
-            plain => plain,
-        }
-    }
-
-    /// The wire of the same connection once it has asked for recovery.
-    #[must_use]
-    pub(crate) const fn placed(self) -> Self {
-        match self {
-            Self::Channels => Self::Placed,
-            Self::ChannelsDeflate => Self::PlacedDeflate,
-            other => other,
-        }
-    }
-}
-
-/// Whether a client agreed to permessage-deflate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    /// It did not.
-    Plain,
-    /// It did.
-    Deflate,
-}
+use crate::wire::{ENVELOPES, NamespaceIndex, WIRES, Wire};
 
 /// A stream in one of its lives.
 #[derive(Debug, PartialEq, Eq)]
@@ -177,6 +51,38 @@ impl Place {
     }
 }
 
+/// Where a socket goes on: behind an event, by its number in the hub's order. Numbers outlive the process only for what is on
+/// disk, so in another life the last of those decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SocketOffset {
+    /// The life of the hub.
+    pub(crate) life: u32,
+    /// The number of the event.
+    pub(crate) seq: u64,
+    /// The number of the last event on disk up to it.
+    pub(crate) durable: u64,
+}
+
+impl fmt::Display for SocketOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { life, seq, durable } = self;
+        write!(f, "{life:x}.{seq:x}.{durable:x}")
+    }
+}
+
+impl SocketOffset {
+    /// Reads what [`SocketOffset`] wrote.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let mut number = || {
+            let part = parts.next().filter(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+            u64::from_str_radix(part, 16).ok()
+        };
+        let (life, seq, durable) = (u32::try_from(number()?).ok()?, number()?, number()?);
+        parts.next().is_none().then_some(Self { life, seq, durable })
+    }
+}
+
 /// Where an event is.
 #[derive(Debug, Default)]
 pub(crate) struct Ordered {
@@ -198,15 +104,30 @@ pub struct Encoded {
     ordered: Ordered,
     accepted_at: Instant,
     accepted: Timestamp,
-    deflate_min: Option<usize>,
+    form: Arc<Form>,
     /// How many streams keep it.
     keepers: AtomicU32,
     group: AtomicU64,
+    /// The number of the last event on disk that was released before it, or with it.
+    durable: AtomicU64,
     frames: [OnceLock<Bytes>; ENVELOPES],
     /// Frames on the flat wires, made with the first of them: most events have no reader there.
     flat: OnceLock<Box<[OnceLock<Bytes>; WIRES - ENVELOPES]>>,
+    /// Frames for sockets, likewise: two for each namespace.
+    sockets: OnceLock<Box<[OnceLock<Bytes>]>>,
     /// Frames of an event of several streams, by the set of those that a connection follows.
     subsets: Mutex<SmallVec<[(u64, Wire, Bytes); 0]>>,
+}
+
+/// What is the same for all events of a hub.
+#[derive(Debug, Default)]
+pub(crate) struct Form {
+    /// Messages of so many bytes and more are compressed for those who can read it.
+    pub(crate) deflate_min: Option<usize>,
+    /// The names of the namespaces.
+    pub(crate) namespaces: Box<[Box<str>]>,
+    /// This life of the hub: numbers of events in memory mean nothing in another.
+    pub(crate) life: u32,
 }
 
 /// Places of an event, by their numbers.
@@ -216,26 +137,28 @@ pub(crate) type Seen = SmallVec<[usize; 4]>;
 const MOST_SUBSETS: usize = 16;
 
 impl Encoded {
-    /// Takes a publication; messages of `deflate_min` bytes and more are compressed for those who can read it.
+    /// Takes a publication.
     #[must_use]
     pub(crate) fn new(
         publication: Arc<Publication>,
         except: Option<ConnectionId>,
         ordered: Ordered,
         accepted: Timestamp,
-        deflate_min: Option<usize>,
+        form: Arc<Form>,
     ) -> Self {
         Self {
             publication,
             except,
             accepted_at: Instant::now(),
             accepted,
-            deflate_min,
+            form,
             keepers: AtomicU32::new(0),
+            durable: AtomicU64::new(0),
             group: AtomicU64::new(ordered.group),
             ordered,
             frames: [const { OnceLock::new() }; ENVELOPES],
             flat: OnceLock::new(),
+            sockets: OnceLock::new(),
             subsets: Mutex::default(),
         }
     }
@@ -279,6 +202,20 @@ impl Encoded {
     /// It is in another group on disk from now on.
     pub(crate) fn set_group(&self, group: u64) {
         self.group.store(group, Ordering::Relaxed);
+    }
+
+    /// It is released, when the event with this number is the last that is on disk.
+    pub(crate) fn set_durable(&self, durable: u64) {
+        self.durable.store(durable, Ordering::Relaxed);
+    }
+
+    /// What a socket that asked for recovery says to go on behind this event.
+    fn offset(&self) -> SocketOffset {
+        SocketOffset {
+            life: self.form.life,
+            seq: self.ordered.seq,
+            durable: self.durable.load(Ordering::Relaxed),
+        }
     }
 
     /// Whether a stream keeps it at the moment.
@@ -339,11 +276,19 @@ impl Encoded {
     /// others look different for each set of streams.
     pub(crate) fn frame(&self, wire: Wire, metrics: &Metrics) -> &Bytes {
         let index = wire.index().unwrap_or_default();
-        let slot = match index.checked_sub(ENVELOPES) {
-            None => &self.frames[index],
-            Some(index) => &self.flat.get_or_init(Box::default)[index],
+        let slot = match (index.checked_sub(ENVELOPES), index.checked_sub(WIRES)) {
+            (_, Some(index)) => {
+                let namespaces = self.form.namespaces.len();
+                &self.sockets.get_or_init(|| (0..2 * namespaces).map(|_| OnceLock::new()).collect())[index]
+            }
+            (Some(index), None) => &self.flat.get_or_init(Box::default)[index],
+            (None, None) => &self.frames[index],
         };
         slot.get_or_init(|| match (wire, wire.timestamps()) {
+            (Wire::Namespace(namespace), _) => self.encode_for_sockets(namespace, None, metrics),
+            (Wire::NamespaceOffset(namespace), _) => {
+                self.encode_for_sockets(namespace, Some(&self.offset().to_string()), metrics)
+            }
             (wire, _) if wire.is_deflate() => self.deflated(self.frame(wire.plain(), metrics), metrics),
             (Wire::Placed, _) => self.encode_placed(&self.ordered.places, metrics),
             (_, Some(format)) => {
@@ -369,6 +314,11 @@ impl Encoded {
         set
     }
 
+    /// Whether the stream of that name keeps it; none where it is not in it.
+    pub(crate) fn is_kept_by(&self, stream: &str) -> Option<bool> {
+        self.place_named(stream).map(|place| self.ordered.places[place].is_kept)
+    }
+
     /// Whether one of these places is in a stream that keeps it.
     pub(crate) fn is_kept_in(&self, seen: &Seen) -> bool {
         seen.iter().any(|&place| self.ordered.places[place].is_kept)
@@ -382,7 +332,7 @@ impl Encoded {
     /// The frame on a placed wire for a connection that sees these of its places. None where it sees none: then it got
     /// the event as itself alone.
     pub(crate) fn placed(&self, wire: Wire, set: &Seen, metrics: &Metrics) -> Option<Bytes> {
-        if wire.timestamps().is_some() {
+        if wire.timestamps().is_some() || wire.is_socket() {
             return Some(self.frame(wire, metrics).clone());
         }
         if set.is_empty() {
@@ -424,11 +374,24 @@ impl Encoded {
         if wire.is_deflate() { self.deflated(&plain, metrics) } else { plain }
     }
 
+    fn encode_for_sockets(
+        &self,
+        namespace: NamespaceIndex,
+        offset: Option<&str>,
+        metrics: &Metrics,
+    ) -> Bytes {
+        metrics.encodings.inc();
+        let namespace = self.form.namespaces.get(usize::from(namespace)).map_or("/", |name| &**name);
+        text_frame(&socketio::event(&self.publication, namespace, offset))
+    }
+
     fn encode_placed(&self, places: &[Place], metrics: &Metrics) -> Bytes {
         metrics.encodings.inc();
         let mut text = Vec::new();
-        if let Some((first, also)) = places.split_first() {
-            let also = also.iter().map(|place| (place.stream.name.as_str(), place.offset));
+        // Only sockets follow what is a namespace's alone.
+        let mut places = places.iter().filter(|place| split_namespace(&place.stream.name).is_none());
+        if let Some(first) = places.next() {
+            let also = places.map(|place| (place.stream.name.as_str(), place.offset));
             channels::write_placed_event(
                 &self.publication,
                 &first.stream.name,
@@ -444,7 +407,7 @@ impl Encoded {
 
     fn deflated(&self, plain: &Bytes, metrics: &Metrics) -> Bytes {
         let size = self.publication.data.len() + self.publication.event_type.len();
-        if self.deflate_min.is_none_or(|min| size < min) {
+        if self.form.deflate_min.is_none_or(|min| size < min) {
             return plain.clone();
         }
         packed(plain, metrics)

@@ -10,8 +10,9 @@ use protocol::ChannelName;
 use protocol::timestamp::TimestampFormat;
 
 use crate::dialects::{self, Dialect};
-use crate::encoded::{Packing, Wire};
 use crate::limits::Limits;
+use crate::wire::NamespaceIndex;
+use crate::wire::{Packing, Wire};
 
 /// An endpoint's place in its hub.
 pub type EndpointIndex = u8;
@@ -25,6 +26,37 @@ pub enum Naming {
     /// Anybody: those who reach the endpoint are trusted (policy `off`).
     Anyone,
 }
+
+/// A Socket.IO namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its name, which begins with a slash.
+    pub name: Box<str>,
+    /// The types of events that reach it where the publisher names no namespace.
+    pub types: Vec<Box<str>>,
+    /// Its place among those of its hub, which sets it.
+    pub(crate) index: NamespaceIndex,
+}
+
+impl Namespace {
+    /// A namespace that events of these types reach.
+    #[must_use]
+    pub fn new(name: &str, types: &[&str]) -> Self {
+        Self { name: name.into(), types: types.iter().map(|kind| (*kind).into()).collect(), index: 0 }
+    }
+
+    /// Whether its sockets are told who comes and goes (contract: socketio).
+    #[must_use]
+    pub fn tells_presence(&self) -> bool {
+        self.types.iter().any(|kind| matches!(&**kind, USER_ONLINE | USER_OFFLINE))
+    }
+}
+
+/// The event of a user's first socket in a namespace.
+pub(crate) const USER_ONLINE: &str = "user_online";
+
+/// The event of the last one's end.
+pub(crate) const USER_OFFLINE: &str = "user_offline";
 
 /// Where clients of one world come in.
 #[derive(Debug)]
@@ -41,6 +73,8 @@ pub struct Endpoint {
     pub own_user: bool,
     /// Channels that its connections follow unasked, if the rules let them.
     pub channels: Vec<ChannelName>,
+    /// The namespace, where the world is that of Socket.IO.
+    pub namespace: Option<Namespace>,
     /// Client frames in any window; none is no limit.
     pub rate: Option<u32>,
     /// How often the server pings.
@@ -65,6 +99,7 @@ impl Endpoint {
             everyone: defaults.everyone,
             own_user: defaults.own_user,
             channels: defaults.channels.iter().filter_map(|name| ChannelName::new(name).ok()).collect(),
+            namespace: None,
             rate: limits.rate,
             ping_interval: defaults.ping_interval.map_or(limits.ping_interval, Duration::from_secs),
             ping_timeout: limits.ping_timeout,
@@ -73,9 +108,25 @@ impl Endpoint {
         }
     }
 
+    /// A Socket.IO namespace. Its sockets are not limited in what they send unless somebody says so (contract: socketio).
+    #[must_use]
+    pub fn of_namespace(namespace: Namespace, limits: &Limits) -> Self {
+        let name = format!("{} {}", Dialect::SOCKETIO.name(), namespace.name).into();
+        Self { name, namespace: Some(namespace), rate: None, ..Self::new(Dialect::SOCKETIO, limits) }
+    }
+
+    /// The name of its namespace.
+    #[must_use]
+    pub(crate) fn namespace_name(&self) -> &str {
+        self.namespace.as_ref().map_or("/", |namespace| &namespace.name)
+    }
+
     /// The wire of a new connection.
     #[must_use]
     pub fn wire(&self, packing: Packing) -> Wire {
+        if let Some(namespace) = &self.namespace {
+            return Wire::Namespace(namespace.index);
+        }
         dialects::wire(self.flat, packing)
     }
 
@@ -148,7 +199,10 @@ mod tests {
         let dashboard = Endpoint::new(Dialect::DASHBOARD, &limits);
         assert!(dashboard.everyone && !dashboard.own_user);
         assert_eq!(dashboard.ping_interval, Duration::from_secs(30));
-        assert_eq!(Dialect::names().collect::<Vec<_>>(), ["channels", "dashboard", "tasks", "receipts"]);
+        assert_eq!(
+            Dialect::names().collect::<Vec<_>>(),
+            ["channels", "dashboard", "tasks", "receipts", "socketio"]
+        );
         assert_eq!(Dialect::named("tasks"), Some(Dialect::TASKS));
         assert_eq!(Dialect::named("smoke signals"), None);
     }

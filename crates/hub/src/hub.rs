@@ -4,17 +4,19 @@
 //! HTTP, permissions, what streams keep (`history`), and what a shard does with it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use protocol::publication::{Audience, CloseSessions, ConnectionTarget};
+use protocol::channel::split_namespace;
+use protocol::publication::{CloseSessions, ConnectionTarget};
 use protocol::timestamp::Timestamp;
 use protocol::{ConnectionId, Position, Stream, Target};
 use tokio::sync::oneshot;
 
 use crate::dialects::Dialect;
-use crate::encoded::{Encoded, StreamKey};
+use crate::encoded::{Encoded, Form, StreamKey};
 use crate::endpoint::{Endpoint, EndpointIndex};
+use crate::hooks::{Answered, Hooks};
 use crate::identity::Identity;
 use crate::inbox::{
     Caller, Closing, Delivery, DrainPlan, Inbox, Message, Reply, Roll, Tally, To, Union, Wake,
@@ -22,6 +24,7 @@ use crate::inbox::{
 use crate::journal::Stored;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::namespaces::Namespaces;
 use crate::order::{Disk, Order, Pending, Streams};
 use crate::outgoing::{Accepted, Outgoing, PublishError, Recipients};
 use crate::presence::Presence;
@@ -46,6 +49,10 @@ pub struct Hub {
     /// Connections that were welcomed and have not ended.
     open: AtomicUsize,
     endpoints: Vec<Endpoint>,
+    namespaces: Namespaces,
+    /// Where clients' events go.
+    hooks: OnceLock<Arc<dyn Hooks>>,
+    form: Arc<Form>,
     draining: AtomicBool,
     rules: ChannelRules,
     limits: Limits,
@@ -95,12 +102,18 @@ impl Hub {
         if endpoints.is_empty() {
             endpoints.push(Endpoint::new(Dialect::CHANNELS, &limits));
         }
+        let namespaces = Namespaces::of(&mut endpoints);
         let has_journal = stored.is_some();
         let secret = stored.as_ref().map_or(random, |stored| stored.secret);
-        let [a, b, c, d, ..] = random;
+        let [a, b, c, d, e, f, g, h, ..] = random;
         let process = u32::from_be_bytes([a, b, c, d]);
         let resumes = Resumes::new(&secret, process, wakes.len(), limits.resumable);
-        let order = Order::restore(&rules, &limits, &random, stored, now, &resumes);
+        let form = Arc::new(Form {
+            deflate_min: limits.deflate_min,
+            namespaces: namespaces.names(),
+            life: u32::from_be_bytes([e, f, g, h]),
+        });
+        let order = Order::restore(&rules, &limits, &random, stored, now, (&resumes, &form));
         let presence = Presence::new(limits.presence_grace);
         let hub = Self {
             registry: Registry::new(wakes.len()),
@@ -113,6 +126,9 @@ impl Hub {
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             endpoints,
+            namespaces,
+            hooks: OnceLock::new(),
+            form,
             draining: AtomicBool::new(false),
             rules,
             limits,
@@ -196,6 +212,30 @@ impl Hub {
         &self.endpoints[usize::from(index)]
     }
 
+    pub(crate) fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
+    /// What is the same for all events.
+    pub(crate) fn event_form(&self) -> &Arc<Form> {
+        &self.form
+    }
+
+    /// Takes clients' events there from now on; the first call counts.
+    pub fn set_hooks(&self, hooks: Arc<dyn Hooks>) {
+        // A second call changes nothing.
+        let _ = self.hooks.set(hooks);
+    }
+
+    pub(crate) fn hooks(&self) -> Option<&Arc<dyn Hooks>> {
+        self.hooks.get()
+    }
+
+    /// Gives a connection the answer to what it sent.
+    pub fn answer(&self, shard: usize, answered: Answered) {
+        self.tell(shard, Message::Answered(Box::new(answered)));
+    }
+
     /// Publications that wait in all shards' queues.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -229,7 +269,13 @@ impl Hub {
     ///
     /// # Errors
     /// The hub drains, or a queue is full; then nothing was queued.
-    pub fn publish(&self, outgoing: Outgoing) -> Result<Accepted, PublishError> {
+    pub fn publish(&self, mut outgoing: Outgoing) -> Result<Accepted, PublishError> {
+        outgoing.target = self.namespaces.route(outgoing.target, &outgoing.publication.event_type);
+        self.publish_routed(outgoing)
+    }
+
+    /// The same for a target that names all streams that it reaches.
+    pub(crate) fn publish_routed(&self, outgoing: Outgoing) -> Result<Accepted, PublishError> {
         let mut order = self.order();
         let weight = crate::encoded::weight(&outgoing.publication);
         self.check(&order, &outgoing, weight).inspect_err(|refusal| {
@@ -275,7 +321,6 @@ impl Hub {
         match target {
             Target::Everyone => Streams::from_slice(&[open(protocol::channel::ALL)]),
             Target::Named(audience) => audience.streams.iter().map(|stream| open(stream.as_str())).collect(),
-            Target::Namespace => Streams::new(),
         }
     }
 
@@ -289,8 +334,8 @@ impl Hub {
     ) -> Arc<Encoded> {
         let ordered = order.place(streams, group);
         let publication = Arc::clone(&outgoing.publication);
-        let deflate_min = self.limits.deflate_min;
-        Arc::new(Encoded::new(publication, outgoing.except, ordered, outgoing.accepted, deflate_min))
+        let form = Arc::clone(&self.form);
+        Arc::new(Encoded::new(publication, outgoing.except, ordered, outgoing.accepted, form))
     }
 
     /// Puts a publication that has its place into history and into the inboxes. From here on clients see it.
@@ -304,6 +349,10 @@ impl Hub {
         let Outgoing { target, except, close_sessions, retain, key, .. } = outgoing;
         order.history.append_to(&encoded, streams);
         order.released = encoded.seq();
+        if encoded.group() > 0 {
+            order.durable = encoded.seq();
+        }
+        encoded.set_durable(order.durable);
         if let Some(retain) = retain {
             order.retain(&retain, &encoded);
         }
@@ -318,34 +367,36 @@ impl Hub {
                     Some(_) => self.to_union(encoded, vec![entry], None, except, closing, reply),
                 };
             }
-            Target::Namespace => Audience::default(),
             Target::Named(audience) => audience,
         };
-        match (&audience.streams[..], audience.connection, &closing) {
-            ([], None | Some(ConnectionTarget::Unknown), None) => {
-                self.to_stream(encoded, None, except, reply)
+        let mut followed = self.followed(&audience.streams);
+        // Of several streams a recovering connection is told exactly those that it follows.
+        let is_one = followed.len() <= 1 && plain(&audience.streams) <= 1;
+        match (audience.connection, &closing) {
+            (None | Some(ConnectionTarget::Unknown), None) if is_one => {
+                self.to_stream(encoded, followed.pop(), except, reply)
             }
-            ([stream], None, None) => {
-                self.to_stream(encoded, self.registry.get(stream.as_str()), except, reply)
-            }
-            (streams, connection, _) => {
+            (connection, _) => {
                 let connection = connection.and_then(|target| match target {
                     ConnectionTarget::Id(id) => Some(id),
                     ConnectionTarget::Unknown => None,
                 });
-                self.to_union(encoded, self.followed(streams), connection, except, closing, reply)
+                self.to_union(encoded, followed, connection, except, closing, reply)
             }
         }
     }
 
     /// The entries of those streams that anybody follows.
     fn followed(&self, streams: &[Stream]) -> Vec<Arc<StreamEntry>> {
-        streams.iter().filter_map(|stream| self.registry.get(stream.as_str())).collect()
+        let found = streams.iter().filter_map(|stream| self.registry.get(stream.as_str()));
+        found.filter(|entry| entry.followers() > 0).collect()
     }
 
     /// A user's connections follow the user's stream, so its entry knows their shards.
     fn closing(&self, sessions: CloseSessions) -> Closing {
-        Closing { users: self.followed(&sessions.users), sessions }
+        let users: Vec<Stream> =
+            sessions.users.iter().flat_map(|user| self.namespaces.of_user(user)).collect();
+        Closing { users: self.followed(&users), sessions }
     }
 
     fn to_stream(
@@ -433,10 +484,11 @@ impl Hub {
         let mut entries = match &outgoing.target {
             Target::Everyone => vec![Arc::clone(self.registry.everyone())],
             Target::Named(audience) => self.followed(&audience.streams),
-            Target::Namespace => Vec::new(),
         };
         if let Some(sessions) = &outgoing.close_sessions {
-            entries.extend(self.followed(&sessions.users));
+            let users: Vec<Stream> =
+                sessions.users.iter().flat_map(|user| self.namespaces.of_user(user)).collect();
+            entries.extend(self.followed(&users));
         }
         let is_for_one = matches!(&outgoing.target, Target::Named(audience) if audience.connection.is_some());
         self.inboxes.iter().enumerate().any(|(shard, inbox)| {
@@ -528,6 +580,11 @@ impl Hub {
 
 /// The earliest return after a drain: a process needs about so long to be replaced.
 const FIRST_RETURN: Duration = Duration::from_secs(1);
+
+/// How many of the streams are no namespace's.
+fn plain(streams: &[Stream]) -> usize {
+    streams.iter().filter(|stream| split_namespace(stream.as_str()).is_none()).count()
+}
 
 /// Whether only a connection is named, which may be unknown.
 fn is_for_one(target: &Target) -> bool {

@@ -13,6 +13,7 @@ use protocol::{ConnectionId, PublicationId};
 use tokio::sync::oneshot;
 
 use crate::encoded::Encoded;
+use crate::hooks::Answered;
 use crate::idempotency::{Answer, InProgress};
 use crate::identity::Identity;
 use crate::journal::ResumeEntry;
@@ -176,6 +177,8 @@ pub(crate) enum Message {
     Ask(Box<Ask>),
     /// The answer.
     Told(Box<Told>),
+    /// A service's answer to what a client sent.
+    Answered(Box<Answered>),
 }
 
 /// The positions that a client gave with a `resume`.
@@ -211,6 +214,8 @@ pub(crate) struct Ask {
     pub to: ConnectionId,
     /// Shards that are still to be asked.
     pub left: usize,
+    /// Whether it is a socket, which ends where it is found.
+    pub is_of_socket: bool,
 }
 
 /// The answer to it.

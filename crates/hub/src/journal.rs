@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use protocol::channel::split_namespace;
 use protocol::timestamp::Timestamp;
 use protocol::{ConnectionId, Epoch, Position, PublicationId};
 
@@ -94,8 +95,15 @@ pub struct ResumeEntry {
     pub dropped: Option<Timestamp>,
     /// Where its client stood for sure in each of its streams, where it comes back by the connection's id. A stream to which
     /// it came shortly before stands there twice: where it began, and up to where what is in other streams too had
-    /// arrived. One that comes back by a token tells all that itself.
+    /// arrived. One that comes back by a token tells all that itself. Of a socket these are the lives of its streams.
     pub arrived: Option<Vec<(Box<str>, Position)>>,
+}
+
+impl ResumeEntry {
+    /// Whether it was a socket of a namespace, which is told by the streams of that.
+    pub(crate) fn is_of_socket(&self) -> bool {
+        self.arrived.iter().flatten().any(|(stream, _)| split_namespace(stream).is_some())
+    }
 }
 
 /// A change of what can be resumed.

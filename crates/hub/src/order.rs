@@ -53,6 +53,8 @@ pub(crate) struct Order {
     pub(crate) seq: u64,
     /// The number of the last publication that was released to the shards.
     pub(crate) released: u64,
+    /// The number of the last one of these that is on disk.
+    pub(crate) durable: u64,
     pub(crate) history: History,
     pub(crate) retained: Retained<Encoded>,
     pub(crate) pending: VecDeque<Pending>,

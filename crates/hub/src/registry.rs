@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
-use protocol::channel::ALL;
+use protocol::channel::{ALL, split_namespace};
 use smallvec::SmallVec;
 
 /// Streams that share one lock; a power of two, many more than threads.
@@ -233,7 +233,7 @@ impl Registry {
             let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             for entry in bucket.iter() {
                 let subscribers = entry.subscribers();
-                if subscribers > 0 {
+                if subscribers > 0 && split_namespace(entry.name()).is_none() {
                     visit(&entry.name, subscribers);
                 }
             }

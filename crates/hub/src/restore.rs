@@ -11,7 +11,7 @@ use protocol::{Epoch, Publication};
 use smallvec::SmallVec;
 
 use crate::compact::LiveGroup;
-use crate::encoded::{Encoded, Ordered, StreamKey};
+use crate::encoded::{Encoded, Form, Ordered, StreamKey};
 use crate::history::{History, next_life};
 use crate::journal::{Entry, Group, ResumeChange, ResumeEntry, RetainedChange, Stored, StreamEnd};
 use crate::limits::Limits;
@@ -24,7 +24,7 @@ use crate::rules::ChannelRules;
 struct Restoring<'a> {
     order: Order,
     rules: &'a ChannelRules,
-    limits: &'a Limits,
+    form: &'a Arc<Form>,
     /// The lives of streams as their ends say: entries of others are of earlier ones.
     lives: HashMap<Arc<str>, Epoch>,
     /// Streams that were durable once and are no longer.
@@ -41,13 +41,13 @@ impl Order {
         random: &[u8; 32],
         stored: Option<Stored>,
         now: Option<Timestamp>,
-        resumes: &Resumes,
+        (resumes, form): (&Resumes, &Arc<Form>),
     ) -> Self {
         let stored = stored.unwrap_or_default();
         let mut restoring = Restoring {
             order: empty(limits, random, &stored),
             rules,
-            limits,
+            form,
             lives: HashMap::new(),
             former: BTreeMap::new(),
             events: HashMap::new(),
@@ -75,6 +75,7 @@ fn empty(limits: &Limits, random: &[u8; 32], stored: &Stored) -> Order {
     Order {
         seq: last_seq,
         released: last_seq,
+        durable: last_seq,
         history: History::new(limits.history, bits(random), bits(&stored.secret), resets),
         retained: Retained::new(limits.retained_bytes),
         pending: VecDeque::new(),
@@ -158,7 +159,7 @@ impl Restoring<'_> {
         }
         let is_kept = !streams.is_empty();
         let ordered = Ordered { seq: entry.seq, places, is_kept, group: number };
-        let encoded = Arc::new(encoded(entry, ordered, self.limits));
+        let encoded = Arc::new(encoded(entry, ordered, self.form));
         order.history.append_to(&encoded, &streams);
         order.note_entry(number, &encoded, keys);
         self.events.insert(entry.seq, encoded);
@@ -189,7 +190,7 @@ impl Restoring<'_> {
             let event = self.events.entry(entry.seq).or_insert_with(|| {
                 let places = entry.places.iter().filter_map(|place| history.restored_place(place)).collect();
                 let ordered = Ordered { seq: entry.seq, places, is_kept: false, group: 0 };
-                Arc::new(encoded(&entry, ordered, self.limits))
+                Arc::new(encoded(&entry, ordered, self.form))
             });
             let event = Arc::clone(event);
             self.order.set_state(&stream, &key, &event, expires);
@@ -207,14 +208,17 @@ impl Restoring<'_> {
     }
 }
 
-fn encoded(entry: &Entry, ordered: Ordered, limits: &Limits) -> Encoded {
+fn encoded(entry: &Entry, ordered: Ordered, form: &Arc<Form>) -> Encoded {
     let publication = Arc::new(Publication {
         id: entry.id,
         event_type: entry.event_type.clone(),
         data: entry.data.clone(),
         timestamp: entry.timestamp,
     });
-    Encoded::new(publication, entry.except, ordered, entry.accepted, limits.deflate_min)
+    let durable = ordered.seq;
+    let encoded = Encoded::new(publication, entry.except, ordered, entry.accepted, Arc::clone(form));
+    encoded.set_durable(durable);
+    encoded
 }
 
 fn bits(random: &[u8; 32]) -> u64 {

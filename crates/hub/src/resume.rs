@@ -36,6 +36,9 @@ const CLAIMS: usize = 16 + 4 + 2 + 4;
 /// The bytes of the MAC that a token has: 128 bits, more than anybody can try.
 const MAC: usize = 16;
 
+/// What tells the MAC of a pid from that of a token.
+const PID: &[u8] = b"pid";
+
 /// What a token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claims {
@@ -105,6 +108,23 @@ impl Resumes {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// What a socket shows when it comes back (Socket.IO's connection state recovery): the same over all its lives, since its
+    /// client compares it. It is taken from its user alone.
+    pub(crate) fn pid(&self, connection: ConnectionId) -> String {
+        let id = connection.as_u128().to_be_bytes();
+        let mac = self.mac.clone().chain_update(PID).chain_update(id).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode([&id[..], &mac[..MAC]].concat())
+    }
+
+    /// The socket of a pid, if this hub has given it.
+    pub(crate) fn socket_of(&self, pid: &str) -> Option<ConnectionId> {
+        let bytes = URL_SAFE_NO_PAD.decode(pid).ok().filter(|bytes| bytes.len() == 16 + MAC)?;
+        let (id, mac) = bytes.split_first_chunk::<16>()?;
+        // Compares in constant time.
+        self.mac.clone().chain_update(PID).chain_update(id).verify_truncated_left(mac).ok()?;
+        Some(ConnectionId::from_random(u128::from_be_bytes(*id)))
+    }
+
     fn claims(&self, token: &str) -> Option<Claims> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok().filter(|bytes| bytes.len() == CLAIMS + MAC)?;
         let (claims, mac) = bytes.split_at(CLAIMS);
@@ -145,7 +165,24 @@ impl Resumes {
         let parked = self.parked();
         let entry = parked.entries.get(&connection)?;
         let is_in_time = entry.dropped.is_none_or(|at| age(at, now) <= keep_ms());
-        (entry.arrived.is_some() && entry.user.as_deref() == user && is_in_time).then(|| entry.clone())
+        let is_meant = entry.arrived.is_some() && !entry.is_of_socket() && entry.user.as_deref() == user;
+        (is_meant && is_in_time).then(|| entry.clone())
+    }
+
+    /// Hands a dropped socket over to its user, once.
+    pub(crate) fn take_socket(
+        &self,
+        socket: ConnectionId,
+        user: Option<&str>,
+        now: Timestamp,
+    ) -> Option<ResumeEntry> {
+        let mut parked = self.parked();
+        let entry = parked.entries.get(&socket)?;
+        let is_in_time = entry.dropped.is_none_or(|at| age(at, now) <= keep_ms());
+        if !entry.is_of_socket() || entry.user.as_deref() != user || !is_in_time {
+            return None;
+        }
+        parked.remove(socket)
     }
 
     /// Hands a dropped connection over to its user, once.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use protocol::ChannelPattern;
+use protocol::channel::outside_namespaces;
 
 use crate::identity::Identity;
 
@@ -161,10 +162,10 @@ impl ChannelRules {
         self.rules.iter().all(|rule| matches!(rule.publish, None | Some(PublishRule::Anyone)))
     }
 
-    /// What is kept of `stream`.
+    /// What is kept of `stream`; of the part of one that is in a namespace, as much as of the whole.
     #[must_use]
     pub fn history(&self, stream: &str) -> Option<HistoryRule> {
-        self.matching(stream).find_map(|rule| rule.history)
+        self.matching(outside_namespaces(stream)).find_map(|rule| rule.history)
     }
 }
 

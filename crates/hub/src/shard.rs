@@ -14,6 +14,8 @@ mod recovery;
 mod replay;
 mod resuming;
 mod returning;
+mod sockets;
+mod standing;
 mod subscriptions;
 mod sweep;
 
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
-use protocol::channel::USER_PREFIX;
+use protocol::channel::{split_namespace, user_of};
 use protocol::channels;
 use protocol::timestamp::Timestamp;
 use protocol::websocket::{Incoming, ping_frame, pong_frame};
@@ -39,13 +41,14 @@ use self::replay::Answer;
 use self::returning::Held;
 use crate::commit::WATCH_PREFIX;
 use crate::dialects::{Step, View};
-use crate::encoded::Wire;
+use crate::encoded::SocketOffset;
 use crate::endpoint::{EndpointIndex, Naming};
 use crate::hub::{Admission, Hub};
 use crate::identity::{Identity, UserTypes};
 use crate::inbox::{Delivery, Message};
 use crate::link::Link;
 use crate::rate::RateWindow;
+use crate::wire::Wire;
 
 /// The time, as the shard's caller knows it.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +74,12 @@ pub struct Opening {
     pub window: u32,
     /// Whose it is.
     pub identity: Option<Identity>,
-    /// Its place among the node's connections.
-    pub admission: Admission,
+    /// Its place among the node's connections; none where it shares one, as sockets of one session do.
+    pub admission: Option<Admission>,
     /// Close it at once, before any welcome.
     pub refusal: Option<Disconnect>,
-    /// What it says first, where it cannot send: a client of server-sent events says it all with its request.
+    /// What it says first: a client of server-sent events, which cannot send, says it all with its request; of a socket it
+    /// is what it wants to be let in with.
     pub first: Option<Box<str>>,
 }
 
@@ -83,7 +87,7 @@ impl Opening {
     /// A connection of the first endpoint with nothing special.
     #[must_use]
     pub fn new(id: ConnectionId, wire: Wire, identity: Option<Identity>, admission: Admission) -> Self {
-        let naming = Naming::default();
+        let (naming, admission) = (Naming::default(), Some(admission));
         Self { id, wire, endpoint: 0, naming, window: 0, identity, admission, refusal: None, first: None }
     }
 }
@@ -136,6 +140,8 @@ pub struct Shard<L> {
     batches: Batches,
     /// What clients said behind a wish to come back that is not answered yet.
     held: HashMap<Key, Held>,
+    /// Sockets that wait to be told of the one that their client had, and up to where that has had what it missed.
+    entering: HashMap<Key, Option<SocketOffset>>,
     /// Connections whose Close frame is out, and when they are cut. By id, since places are used again.
     closing: VecDeque<(ConnectionId, u64)>,
     /// Ended connections whose places a gather may still name.
@@ -171,6 +177,7 @@ impl<L: Link> Shard<L> {
             spare: Gather::default(),
             batches: Batches::default(),
             held: HashMap::new(),
+            entering: HashMap::new(),
             closing: VecDeque::new(),
             graveyard: Vec::new(),
             ended: Vec::new(),
@@ -270,21 +277,26 @@ impl<L: Link> Shard<L> {
         let label = self.get(key).map_or_else(Default::default, |connection| self.label(connection));
         self.hub.opened(label);
         if let Some(refusal) = refusal.or_else(|| self.join_own_streams(key)) {
-            self.close(key, &refusal, now);
+            if wire.is_socket() {
+                self.turn_away(key, &refusal, now);
+            } else {
+                self.close(key, &refusal, now);
+            }
         } else {
             self.connections[key as usize].is_welcomed = true;
             self.hub.welcomed();
-            let welcome = self.view(key, now, |view| view.endpoint.dialect.world().welcome(view));
-            if let Some(welcome) = welcome.flatten() {
-                self.reply(key, &welcome, now);
-            }
-            if window > 0 {
-                self.batch(key, window, now);
-            }
-            match first {
-                // What it asks for brings the state of its own streams as well.
-                Some(first) => drop(self.on_message(key, first.as_bytes(), now)),
-                None => self.tell_own_state(key, now),
+            if wire.is_socket() {
+                self.enter(key, first.as_deref(), now);
+            } else {
+                self.welcome(key, now);
+                if window > 0 {
+                    self.batch(key, window, now);
+                }
+                match first {
+                    // What it asks for brings the state of its own streams as well.
+                    Some(first) => drop(self.on_message(key, first.as_bytes(), now)),
+                    None => self.tell_own_state(key, now),
+                }
             }
         }
         if let Some(farewell) = &mut self.farewell {
@@ -292,6 +304,14 @@ impl<L: Link> Shard<L> {
             self.close(key, &disconnect, now);
         }
         key
+    }
+
+    /// Tells a client that it is here.
+    fn welcome(&mut self, key: Key, now: Now) {
+        let welcome = self.view(key, now, |view| view.endpoint.dialect.world().welcome(view));
+        if let Some(welcome) = welcome.flatten() {
+            self.reply(key, &welcome, now);
+        }
     }
 
     /// Something came from the client.
@@ -378,6 +398,9 @@ impl<L: Link> Shard<L> {
                     self.tell_history(key, &channel, limit, before, now);
                 }
                 Step::Presence { channel, watch } => self.tell_presence(key, channel.as_str(), watch, now),
+                Step::Hook { event, origin, data, reply } => {
+                    self.ask_service(key, event, origin, data, reply)
+                }
                 Step::Acked(count) => self.hub.metrics().acks.inc_by(count as u64),
             }
         }
@@ -388,12 +411,13 @@ impl<L: Link> Shard<L> {
     fn view<T>(&self, key: Key, now: Now, look: impl FnOnce(&View<'_>) -> T) -> Option<T> {
         let connection = self.get(key)?;
         let name = |follow: &Follow| self.lists.get(follow.list()).entry.name();
-        let subscribed = || connection.follows.iter().filter(|follow| follow.membership().is_subscribed());
+        let is_named = |follow: &&Follow| is_subscription(follow, name(follow));
+        let subscribed = || connection.follows.iter().filter(is_named);
         let users: SmallVec<[&str; 2]> = connection
             .follows
             .iter()
             .filter(|follow| follow.membership().is_implied())
-            .filter_map(|follow| name(follow).strip_prefix(USER_PREFIX))
+            .filter_map(|follow| user_of(name(follow)))
             .collect();
         Some(look(&View {
             id: connection.id,
@@ -405,6 +429,7 @@ impl<L: Link> Shard<L> {
             is_recoverable: connection.recovery.is_some(),
             watches: connection.follows.iter().filter(|follow| is_watch(&self.lists, **follow)).count(),
             endpoint: self.hub.endpoint(connection.endpoint),
+            hooks: self.hub.hooks().map(|hooks| &**hooks),
             rules: self.hub.rules(),
             limits: self.hub.limits(),
             now: now.wall,
@@ -486,7 +511,8 @@ impl<L: Link> Shard<L> {
                 Message::Connections(question) => self.on_question(&question),
                 Message::Disconnect(expulsion) => self.on_expulsion(&expulsion, now),
                 Message::Ask(ask) => self.on_ask(ask, now),
-                Message::Told(told) => self.on_told(&told, now),
+                Message::Told(told) => self.on_told(*told, now),
+                Message::Answered(answered) => self.on_answered(&answered, now),
             }
         }
         messages.shrink_to(SPARE_MESSAGES);
@@ -526,6 +552,11 @@ impl<L: Link> Shard<L> {
             metrics.outboxes.add(counts.outboxes);
         }
     }
+}
+
+/// Whether a client asked for the channel of that name. A socket that does follows its namespace's part of it as well.
+fn is_subscription(follow: &Follow, name: &str) -> bool {
+    follow.membership().is_subscribed() && split_namespace(name).is_none()
 }
 
 /// Whether a connection follows a stream to watch who is in a channel.

@@ -55,7 +55,7 @@ fn message(event: &Event, at: i64) -> Message {
         Audience::Everyone => (None, None),
         Audience::Named { channel, users } => (
             channel.map(|channel| vec![channel.to_owned()]),
-            Some(users.into_iter().map(UserId::get).collect()),
+            Some(users.into_iter().map(|user| user.get().into()).collect()),
         ),
     };
     Message {

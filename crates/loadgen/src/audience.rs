@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Entry, Fleet, Wish};
+use crate::fleet::{Entry, Fleet};
 use crate::ledger::Faults;
 use crate::scenario::{self, SeatPlan};
 use crate::sys;
@@ -25,9 +25,7 @@ const SPARE_FILES: usize = 200;
 #[derive(Debug, Serialize, Deserialize)]
 struct Share {
     server: SocketAddr,
-    path: String,
-    host: String,
-    wish: Wish,
+    entry: Entry,
     plan: SeatPlan,
     first: usize,
     count: usize,
@@ -112,12 +110,9 @@ impl Audience {
         let here = count.min(most);
         let mut workers = Vec::new();
         for first in (here..count).step_by(most) {
-            let Entry::Subscribe { path, host, wish } = entry.clone() else {
-                bail!("bare receivers fit one process")
-            };
             let count = most.min(count - first);
             let mut worker =
-                Worker::start(&Share { server, path, host, wish, plan: plan.clone(), first, count })?;
+                Worker::start(&Share { server, entry: entry.clone(), plan: plan.clone(), first, count })?;
             let answer = worker.hear()?;
             if answer != "ready" {
                 bail!("a client process could not connect: {answer}");
@@ -185,9 +180,8 @@ impl Audience {
 pub(crate) fn work(share: &str) -> Result<()> {
     let share: Share = serde_json::from_str(share)?;
     sys::raise_open_files()?;
-    let entry = Entry::Subscribe { path: share.path, host: share.host, wish: share.wish };
     let seats = share.plan.seats(share.first..share.first + share.count);
-    let mut fleet = Fleet::new(share.server, entry, seats, share.first)?;
+    let mut fleet = Fleet::new(share.server, share.entry, seats, share.first)?;
     if let Err(error) = fleet.connect_all() {
         println!("{error:#}");
         return Ok(());

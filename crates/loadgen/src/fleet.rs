@@ -4,6 +4,9 @@
 //! frame is cut in two. Not in it: what a scenario publishes and when ([`crate::scenario`]), what the numbers mean ([`crate::ledger`]).
 
 mod entry;
+mod polling;
+mod publishers;
+mod socketio;
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -16,13 +19,15 @@ use mio::{Events, Interest, Poll, Token};
 use crate::comeback;
 use crate::event::{self, Reader};
 use crate::frame::{self, Handshake};
-use crate::http::{self, Endpoint};
 use crate::ledger::Ledger;
 use crate::memory::{Memory, Return, Told};
+use crate::order::Order;
 use crate::sys;
 
 use self::entry::dial;
-pub(crate) use self::entry::{Entry, Loss, Recoveries, Seat, Wish};
+pub(crate) use self::entry::{Entry, Loss, Recoveries, Seat, Transport, Wish};
+use self::publishers::Publisher;
+use self::socketio::{PATH, Words};
 
 /// Publishers' tokens start here; below are the receivers.
 const PUBLISHERS: usize = 1 << 30;
@@ -36,6 +41,7 @@ enum Stage {
     Upgrading,
     /// Upgraded, and told to wait before it subscribes.
     Waiting,
+    /// Asking for its events, or for its namespace.
     Subscribing,
     Open,
     Closed,
@@ -46,34 +52,6 @@ struct Receiver {
     stream: TcpStream,
     stage: Stage,
     carry: Vec<u8>,
-}
-
-#[derive(Debug, Default)]
-struct Publisher {
-    /// `None` before the first request, and once the server has ended a connection that had nothing under way.
-    stream: Option<TcpStream>,
-    carry: Vec<u8>,
-    backlog: Vec<u8>,
-    waiting: bool,
-}
-
-impl Publisher {
-    /// Writes what the socket takes; the rest goes when it is writable.
-    fn flush(&mut self) -> Result<()> {
-        let Some(stream) = self.stream.as_mut() else { return Ok(()) };
-        let mut written = 0;
-        while written < self.backlog.len() {
-            match stream.write(&self.backlog[written..]) {
-                Ok(count) => written += count,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
-                    break;
-                }
-                Err(error) => return Err(error).context("writing a publish request"),
-            }
-        }
-        self.backlog.drain(..written);
-        Ok(())
-    }
 }
 
 /// All connections of this process.
@@ -100,6 +78,11 @@ pub(crate) struct Fleet {
     waiting: usize,
     recoveries: Recoveries,
     losses: Vec<Loss>,
+    /// Those of receivers that speak Socket.IO.
+    words: Option<Words>,
+    order: Order,
+    /// The sessions of receivers that poll, by seat.
+    sids: Vec<String>,
     last_trouble: Option<String>,
     request: Vec<u8>,
 }
@@ -118,6 +101,9 @@ impl Fleet {
         };
         Ok(Self {
             memories,
+            words: Words::of(&entry),
+            order: Order::default(),
+            sids: Vec::new(),
             how: Return::Subscribe,
             holds: false,
             waiting: 0,
@@ -234,9 +220,12 @@ impl Fleet {
         if let Some(mut receiver) = self.receivers[seat].take() {
             self.open -= usize::from(receiver.stage == Stage::Open);
             self.waiting -= usize::from(receiver.stage == Stage::Waiting);
-            self.request.clear();
-            frame::write_masked(&mut self.request, frame::CLOSE, &1_000u16.to_be_bytes());
-            let _ = receiver.stream.write(&self.request);
+            // One that polls ends with its connection, in the midst of a request.
+            if !self.polls() {
+                self.request.clear();
+                frame::write_masked(&mut self.request, frame::CLOSE, &1_000u16.to_be_bytes());
+                let _ = receiver.stream.write(&self.request);
+            }
         }
     }
 
@@ -245,31 +234,6 @@ impl Fleet {
         for seat in 0..self.receivers.len() {
             self.hang_up(seat);
         }
-    }
-
-    /// Makes room for `count` keep-alive connections to publish on; each is dialled with its first request, since servers end
-    /// connections that ask nothing.
-    pub(crate) fn add_publishers(&mut self, count: usize) {
-        self.publishers.extend((0..count).map(|_| Publisher::default()));
-    }
-
-    fn dial_publisher(&self, at: usize) -> Result<TcpStream> {
-        let mut stream = dial(self.server, self.source_base + at)?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, Token(PUBLISHERS + at), interest)?;
-        Ok(stream)
-    }
-
-    /// Posts `body` on one of the publishing connections.
-    pub(crate) fn post(&mut self, at: usize, endpoint: &Endpoint, path: &str, body: &[u8]) -> Result<()> {
-        if self.publishers[at].stream.is_none() {
-            let stream = self.dial_publisher(at)?;
-            self.publishers[at].stream = Some(stream);
-        }
-        let publisher = &mut self.publishers[at];
-        endpoint.write_post(&mut publisher.backlog, path, body);
-        publisher.waiting = true;
-        publisher.flush()
     }
 
     /// Waits for readiness once and handles all of it.
@@ -292,11 +256,6 @@ impl Fleet {
         handled
     }
 
-    /// Takes the publishers that have been answered since the last call.
-    pub(crate) fn take_answers(&mut self, into: &mut Vec<usize>) {
-        into.append(&mut self.answers);
-    }
-
     /// Whether this seat is subscribed.
     pub(crate) fn is_open(&self, seat: usize) -> bool {
         self.receivers[seat].as_ref().is_some_and(|receiver| receiver.stage == Stage::Open)
@@ -315,49 +274,6 @@ impl Fleet {
     /// What the last failure was.
     pub(crate) fn trouble(&self) -> &str {
         self.last_trouble.as_deref().unwrap_or("no trouble")
-    }
-
-    fn publisher_ready(&mut self, at: usize, writable: bool) -> Result<()> {
-        let publisher = &mut self.publishers[at];
-        if writable {
-            publisher.flush()?;
-        }
-        loop {
-            let Some(stream) = publisher.stream.as_mut() else { return Ok(()) };
-            match stream.read(&mut self.buffer) {
-                Ok(0) if publisher.waiting => bail!("the server closed a connection without an answer"),
-                Ok(0) => publisher.stream = None,
-                Ok(count) => {
-                    publisher.carry.extend_from_slice(&self.buffer[..count]);
-                    if count < self.buffer.len() {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error).context("a publishing connection"),
-            }
-        }
-        if publisher.carry.is_empty() {
-            return Ok(());
-        }
-        if !publisher.waiting {
-            // An answer nobody asked for: 408 of a server that has waited long enough.
-            publisher.carry.clear();
-            publisher.stream = None;
-            return Ok(());
-        }
-        let mut used = 0;
-        while let Some(answer) = http::next_answer(&publisher.carry[used..])? {
-            let refused = memchr::memmem::find(answer.body, b"\"success\":false").is_some();
-            if answer.status != 200 || refused {
-                bail!("publish answered {}: {}", answer.status, String::from_utf8_lossy(answer.body));
-            }
-            publisher.waiting = false;
-            self.answers.push(at);
-            used += answer.len;
-        }
-        publisher.carry.drain(..used);
-        Ok(())
     }
 
     fn receiver_ready(&mut self, seat: usize, writable: bool) {
@@ -405,7 +321,15 @@ impl Fleet {
                     return self.lose(seat, &error.to_string());
                 }
             }
+            Entry::Namespace { transport: Transport::Polling, .. } => self.begin_to_poll(seat),
+            Entry::Namespace { host, .. } => {
+                // The token goes with the packet that asks for the namespace.
+                frame::upgrade_request(&mut self.request, &format!("{PATH}websocket"), host, None);
+                receiver.stage = Stage::Upgrading;
+                self.send_request(seat);
+            }
         }
+        let Some(receiver) = self.receivers[seat].as_mut() else { return };
         let _ = self.poll.registry().reregister(&mut receiver.stream, Token(seat), Interest::READABLE);
     }
 
@@ -436,6 +360,9 @@ impl Fleet {
 
     /// Handles the whole frames at the start of `bytes` and says how many bytes they were.
     fn take_frames(&mut self, seat: usize, bytes: &[u8], now_ns: u64) -> usize {
+        if self.polls() {
+            return self.take_polls(seat, bytes, now_ns);
+        }
         let mut used = 0;
         let stage = self.receivers[seat].as_ref().map_or(Stage::Closed, |receiver| receiver.stage);
         if stage == Stage::Upgrading {
@@ -448,19 +375,23 @@ impl Fleet {
                 }
                 Handshake::Accepted(end) => {
                     used = end;
-                    match self.receivers[seat].as_mut().filter(|_| self.holds) {
-                        Some(receiver) => {
+                    match self.receivers[seat].as_mut() {
+                        // Engine.IO's server speaks first.
+                        Some(receiver) if self.words.is_some() => receiver.stage = Stage::Subscribing,
+                        Some(receiver) if self.holds => {
                             receiver.stage = Stage::Waiting;
                             self.waiting += 1;
                         }
-                        None => self.subscribe(seat),
+                        _ => self.subscribe(seat),
                     }
                 }
             }
         }
         while let Some(found) = frame::next(&bytes[used..]) {
             used += found.len;
-            if found.opcode == frame::TEXT && event::is_batch(found.payload) {
+            if self.words.is_some() {
+                self.packet_frame(seat, &found, now_ns);
+            } else if found.opcode == frame::TEXT && event::is_batch(found.payload) {
                 for (seq, sent_ns) in event::read_batch(found.payload) {
                     self.ledger.deliver(seat, seq, sent_ns, now_ns);
                 }
@@ -557,6 +488,11 @@ impl Fleet {
             receiver.stage = Stage::Open;
             self.open += 1;
         }
+    }
+
+    /// Whether receivers poll.
+    fn polls(&self) -> bool {
+        self.words.as_ref().is_some_and(|words| words.transport == Transport::Polling)
     }
 
     fn lose(&mut self, seat: usize, why: &str) {

@@ -14,6 +14,7 @@ mod http;
 mod jwt;
 mod ledger;
 mod memory;
+mod order;
 mod outcome;
 mod plot;
 mod report;
@@ -22,14 +23,15 @@ mod sys;
 mod target;
 mod workdir;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
+use crate::fleet::Transport;
 use crate::scenario::{
-    batching, churn, durable, fanout, fanout_max, floor, history, idle, jobs, recovery, storm, unicast,
-    worlds,
+    batching, churn, connects, durable, fanout, fanout_max, floor, history, idle, jobs, recovery, storm,
+    unicast, worlds,
 };
-use crate::target::TargetArgs;
+use crate::target::{Kind, TargetArgs};
 
 /// Measures a notification hub from outside: CPU per delivery, latency, memory, and that nothing is lost or doubled.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ enum Scenario {
     Unicast(unicast::UnicastArgs),
     /// Connections that come and go
     Churn(churn::ChurnArgs),
+    /// Connections that come as fast as they are served: how many a second
+    Connects(connects::ConnectsArgs),
     /// Jobs through `fanfare up`: from a job's change to a browser
     Jobs(jobs::JobsArgs),
     /// Clients that come back in one moment: events replayed per second
@@ -87,10 +91,29 @@ enum Scenario {
     },
 }
 
+impl Scenario {
+    /// Whether clients of Socket.IO can play it.
+    fn knows_namespaces(&self) -> bool {
+        match self {
+            Self::Fanout(_) | Self::FanoutMax(_) | Self::Connects(_) => true,
+            Self::Idle(args) => !args.recoverable,
+            _ => false,
+        }
+    }
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     sys::raise_open_files()?;
     let target = &arguments.target;
+    if target.namespace.is_some() && !arguments.scenario.knows_namespaces() {
+        bail!("--namespace is for fanout, fanout-max, idle and connects");
+    }
+    if target.namespace.is_none()
+        && (target.target == Kind::Socketio || target.transport == Transport::Polling)
+    {
+        bail!("--target socketio and --transport polling need a --namespace");
+    }
     let outcome = match &arguments.scenario {
         Scenario::Floor(args) => floor::run(args)?,
         Scenario::Idle(args) => idle::run(args, target)?,
@@ -98,6 +121,7 @@ fn main() -> Result<()> {
         Scenario::FanoutMax(args) => fanout_max::run(args, target)?,
         Scenario::Unicast(args) => unicast::run(args, target)?,
         Scenario::Churn(args) => churn::run(args, target)?,
+        Scenario::Connects(args) => connects::run(args, target)?,
         Scenario::Jobs(args) => jobs::run(args)?,
         Scenario::Recovery(args) => recovery::run(args, target)?,
         Scenario::Durable(args) => durable::run(args, target)?,

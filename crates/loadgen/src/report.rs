@@ -4,6 +4,7 @@
 
 mod goals;
 mod recovery;
+mod socketio;
 #[cfg(test)]
 mod tests;
 mod worlds;
@@ -26,7 +27,7 @@ pub(crate) struct ReportArgs {
     /// Compare two targets figure by figure instead: `after,before`
     #[arg(long, value_delimiter = ',')]
     compare: Vec<String>,
-    /// The table: servers side by side, what it costs that nothing is lost, or the other worlds beside `/ws`
+    /// The table: servers side by side, what it costs that nothing is lost, the other worlds beside `/ws`, or Socket.IO beside npm's
     #[arg(long, value_enum, default_value = "bench")]
     table: Table,
     /// Put the table into this document, between the markers of its name
@@ -46,6 +47,8 @@ enum Table {
     Recovery,
     /// The worlds beside each other.
     Worlds,
+    /// Clients of Socket.IO, here and at npm's server.
+    Socketio,
 }
 
 impl Table {
@@ -55,12 +58,15 @@ impl Table {
             Self::Bench => ["<!-- bench:begin -->", "<!-- bench:end -->"],
             Self::Recovery => ["<!-- bench-recovery:begin -->", "<!-- bench-recovery:end -->"],
             Self::Worlds => ["<!-- bench-worlds:begin -->", "<!-- bench-worlds:end -->"],
+            Self::Socketio => ["<!-- bench-socketio:begin -->", "<!-- bench-socketio:end -->"],
         }
     }
 }
 
 /// What a figure is held against.
 enum Bound {
+    /// Nothing; its multiple of another figure is told: target, scenario, figure.
+    Beside(&'static str, &'static str, &'static str),
     /// At most this.
     Most(f64),
     /// At most this multiple of another figure: target, scenario, figure.
@@ -171,6 +177,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("bun", "Bun"),
     ("ws", "ws"),
     ("reference", "actix-ws"),
+    ("socketio", "npm socket.io"),
 ];
 
 /// Medians by target, scenario and figure.
@@ -217,21 +224,26 @@ fn targets_of(runs: &[Outcome]) -> Vec<String> {
     targets
 }
 
-/// Ratio, goal and verdict of one bound; `None` where a figure is missing.
-fn judge(medians: &Medians, own: f64, bound: &Bound) -> Option<(String, String, bool)> {
+/// Ratio, goal and verdict of one bound, the last two empty where there is no goal; `None` where a figure is missing.
+fn judge(medians: &Medians, own: f64, bound: &Bound) -> Option<[String; 3]> {
+    let word = |reached: bool| if reached { "yes" } else { "**no**" }.to_owned();
     let (sign, times, (target, scenario, figure)) = match bound {
-        Bound::Most(most) => return Some((human(own), format!("≤ {most}"), own <= *most)),
+        Bound::Most(most) => return Some([human(own), format!("≤ {most}"), word(own <= *most)]),
+        Bound::Beside(target, scenario, figure) => {
+            let ratio = own / medians.get(target, scenario, figure)?;
+            return Some([format!("{ratio:.2} × {}", title_of(target)), String::new(), String::new()]);
+        }
         Bound::MostOf(times, target, scenario, figure) => ("≤", times, (target, scenario, figure)),
         Bound::LeastOf(times, target, scenario, figure) => ("≥", times, (target, scenario, figure)),
     };
     let ratio = own / medians.get(target, scenario, figure)?;
     let reached = if sign == "≤" { ratio <= *times } else { ratio >= *times };
     let than = title_of(target);
-    Some((format!("{ratio:.2} × {than}"), format!("{sign} {times} × {than}"), reached))
+    Some([format!("{ratio:.2} × {than}"), format!("{sign} {times} × {than}"), word(reached)])
 }
 
-/// The table of all measures.
-fn table(runs: &[Outcome]) -> String {
+/// The table of these measures, as far as they were taken.
+fn table(measures: &[Measure], runs: &[Outcome]) -> String {
     let medians = Medians::of(runs);
     let targets = targets_of(runs);
     let mut out = String::from("| measure |");
@@ -241,7 +253,7 @@ fn table(runs: &[Outcome]) -> String {
     out.push_str(" Fanfare is | goal | reached |\n|---|");
     out.push_str(&"--:|".repeat(targets.len()));
     out.push_str("---|---|---|\n");
-    for measure in MEASURES {
+    for measure in measures {
         let cells: Vec<Option<f64>> =
             targets.iter().map(|target| medians.get(target, measure.scenario, measure.figure)).collect();
         if cells.iter().all(Option::is_none) {
@@ -253,16 +265,11 @@ fn table(runs: &[Outcome]) -> String {
         }
         let own = medians.get("fanfare", measure.scenario, measure.figure);
         let judged: Vec<_> = measure.bounds.iter().filter_map(|bound| judge(&medians, own?, bound)).collect();
-        let join = |part: fn(&(String, String, bool)) -> String| {
-            judged.iter().map(part).collect::<Vec<_>>().join(", ")
+        let join = |part: usize| {
+            let told = judged.iter().map(|judged: &[String; 3]| judged[part].as_str());
+            told.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
         };
-        let reached = join(|(_, _, reached)| if *reached { "yes" } else { "**no**" }.to_owned());
-        let _ = writeln!(
-            out,
-            " {} | {} | {reached} |",
-            join(|judged| judged.0.clone()),
-            join(|judged| judged.1.clone())
-        );
+        let _ = writeln!(out, " {} | {} | {} |", join(0), join(1), join(2));
     }
     out
 }
@@ -338,7 +345,8 @@ pub(crate) fn run(args: &ReportArgs) -> Result<()> {
     match args.compare.as_slice() {
         [after, before] => section.push_str(&comparison(&runs, after, before)),
         [] => section.push_str(&match args.table {
-            Table::Bench => table(&runs),
+            Table::Bench => table(MEASURES, &runs),
+            Table::Socketio => table(socketio::MEASURES, &runs),
             Table::Recovery => goals::table(recovery::ROWS, &runs),
             Table::Worlds => goals::table(worlds::ROWS, &runs),
         }),

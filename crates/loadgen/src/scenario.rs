@@ -2,6 +2,7 @@
 
 pub(crate) mod batching;
 pub(crate) mod churn;
+pub(crate) mod connects;
 pub(crate) mod durable;
 pub(crate) mod fanout;
 pub(crate) mod fanout_max;
@@ -20,7 +21,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::event;
-use crate::fleet::{Entry, Fleet, Seat, Wish};
+use crate::fleet::{Entry, Fleet, Seat, Transport, Wish};
 use crate::http::Endpoint;
 use crate::jwt;
 use crate::sys;
@@ -74,9 +75,30 @@ pub(crate) fn entry(args: &TargetArgs, target: &Target) -> Entry {
     entry_for(args, target, Wish::Plain)
 }
 
-/// How receivers with a wish enter.
+/// How receivers with a wish enter; Socket.IO knows but one.
 pub(crate) fn entry_for(args: &TargetArgs, target: &Target, wish: Wish) -> Entry {
-    Entry::Subscribe { path: args.path.clone(), host: target.address.to_string(), wish }
+    let host = target.address.to_string();
+    match &args.namespace {
+        Some(name) => Entry::Namespace { host, name: name.clone(), transport: args.transport },
+        None => Entry::Subscribe { path: args.path.clone(), host, wish },
+    }
+}
+
+/// The name of a scenario in reports, where clients of Socket.IO may play it as well.
+pub(crate) fn named(args: &TargetArgs, scenario: &str) -> String {
+    match (&args.namespace, args.transport) {
+        (None, _) => scenario.to_owned(),
+        (Some(_), Transport::Websocket) => format!("socketio-{scenario}"),
+        (Some(_), Transport::Polling) => format!("socketio-polling-{scenario}"),
+    }
+}
+
+/// Members that address everyone of a fleet whose seats are all on one channel: that, or the namespace.
+fn everyone(namespace: &Option<String>, channel: &str) -> String {
+    match namespace {
+        Some(name) => format!("\"namespace\":\"{name}\""),
+        None => format!("\"channel\":\"{channel}\""),
+    }
 }
 
 /// The name of the target in reports.
@@ -91,6 +113,7 @@ pub(crate) struct Desk {
     idle: Vec<usize>,
     body: Vec<u8>,
     data_bytes: usize,
+    namespace: Option<String>,
 }
 
 impl Desk {
@@ -107,7 +130,8 @@ impl Desk {
         }
         fleet.add_publishers(count);
         let endpoint = Endpoint { host: target.address.to_string(), api_key: args.api_key.clone() };
-        Ok(Self { endpoint, idle: (0..count).rev().collect(), body: Vec::new(), data_bytes })
+        let (idle, namespace) = ((0..count).rev().collect(), args.namespace.clone());
+        Ok(Self { endpoint, idle, body: Vec::new(), data_bytes, namespace })
     }
 
     /// Takes note of answers; those publishers are idle again.
@@ -127,7 +151,8 @@ impl Desk {
 
     /// Publishes one message to everyone on `channel`, with whichever publisher is idle; waits for one if none is.
     pub(crate) fn publish_to_all(&mut self, fleet: &mut Fleet, channel: &str) -> Result<()> {
-        self.publish_at(fleet, &format!("\"channel\":\"{channel}\""))
+        let address = everyone(&self.namespace, channel);
+        self.publish_at(fleet, &address)
     }
 
     /// The same with these members as the address, which everyone of the fleet is behind.
@@ -135,6 +160,9 @@ impl Desk {
         self.wait_for_one(fleet)?;
         let Some(publisher) = self.idle.pop() else { return Ok(()) };
         let seq = fleet.ledger.publish_to_all();
+        if let Some(order) = fleet.order() {
+            order.post(seq, publisher);
+        }
         self.body.clear();
         event::write_addressed(&mut self.body, address, seq, sys::monotonic_ns(), self.data_bytes);
         fleet.post(publisher, &self.endpoint, "/broadcast", &self.body)

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use crate::fleet::Transport;
 use crate::http;
 use crate::sys;
 
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Ws,
     /// Bun, uWebSockets inside.
     Bun,
+    /// npm `socket.io` on Node; with `--namespace`, since it speaks nothing else.
+    Socketio,
     /// A server that already runs, or one of your own: `--url` with `--pid`, or `--spawn`.
     Url,
 }
@@ -39,6 +42,7 @@ impl Kind {
             Self::Reference => "reference",
             Self::Ws => "ws",
             Self::Bun => "bun",
+            Self::Socketio => "socketio",
             Self::Url => "url",
         }
     }
@@ -68,12 +72,21 @@ pub(crate) struct TargetArgs {
     /// Directory with `ws.mjs`, `bun.mjs` and their `node_modules`
     #[arg(long, default_value = "bench", global = true)]
     pub(crate) bench_dir: PathBuf,
+    /// The program of target `socketio`
+    #[arg(long, default_value = "web/bench/socketio.mjs", global = true)]
+    pub(crate) socketio_program: PathBuf,
     /// File for the started server's output; default: none is kept
     #[arg(long, global = true)]
     pub(crate) server_log: Option<PathBuf>,
     /// WebSocket path
     #[arg(long, default_value = "/ws", global = true)]
     pub(crate) path: String,
+    /// Speak Socket.IO to this namespace, such as `/notifications`, in place of `--path`; servers want `--jwt-secret` with it
+    #[arg(long, global = true)]
+    pub(crate) namespace: Option<String>,
+    /// What Socket.IO goes over
+    #[arg(long, value_enum, default_value = "websocket", global = true)]
+    pub(crate) transport: Transport,
     /// Key for publishing, sent as `Authorization: Bearer`
     #[arg(long, global = true)]
     pub(crate) api_key: Option<String>,
@@ -259,6 +272,7 @@ fn command_of(args: &TargetArgs) -> Result<(PathBuf, Vec<String>)> {
         Kind::Reference => (sibling("reference")?, Vec::new()),
         Kind::Ws => ("node".into(), vec![script("ws.mjs")]),
         Kind::Bun => (bun(&args.bench_dir)?, vec![script("bun.mjs")]),
+        Kind::Socketio => ("node".into(), vec![args.socketio_program.to_string_lossy().into_owned()]),
         Kind::Url => {
             let text = args.spawn.as_deref().context("target url needs --url with --pid, or --spawn")?;
             let mut words = text.split_whitespace().map(str::to_owned);

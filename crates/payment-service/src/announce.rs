@@ -1,6 +1,6 @@
 //! The events of a payment, as the hub is told them (contract: channels, PayChain events).
 
-use events::{Audience, Event, JobId, PaymentConfirmed, PaymentHeld, PaymentRefunded, PaymentStatus, UserId};
+use events::{Audience, Event, JobId, PaymentConfirmed, PaymentHeld, PaymentRefunded, PaymentStatus};
 use hub_client::Message;
 
 use crate::payment::Payment;
@@ -31,7 +31,7 @@ pub(crate) fn message(payment: &Payment, channel: PaymentsChannel) -> Message {
     // A payment's event names its employer, so it always has a target.
     if let Audience::Named { channel, users } = audience {
         message.channels = channel.map(|channel| vec![channel.to_owned()]);
-        message.user_ids = Some(users.into_iter().map(UserId::get).collect());
+        message.user_ids = Some(users.into_iter().map(|user| user.get().into()).collect());
     }
     message.timestamp = Some(rest::instant::show(payment.updated_at));
     message.traceparent = rest::trace::current();

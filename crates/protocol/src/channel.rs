@@ -91,6 +91,36 @@ pub const ALL: &str = "@all";
 /// What stands before the user id in the name of a user's stream.
 pub const USER_PREFIX: &str = "user:";
 
+/// What stands before a namespace in the name of a stream that is of that namespace alone: `@/chat` for all its sockets,
+/// `@/chat:user:7` for those of a user.
+const NAMESPACE_PREFIX: char = '@';
+
+/// The namespace of a stream, and the stream that it is part of; none where it is no namespace's.
+#[must_use]
+pub fn split_namespace(stream: &str) -> Option<(&str, &str)> {
+    let named = stream.strip_prefix(NAMESPACE_PREFIX).filter(|named| named.starts_with('/'))?;
+    Some(named.split_once(':').unwrap_or((named, ALL)))
+}
+
+/// The stream that a namespace's stream is part of; every other one is itself.
+#[must_use]
+pub fn outside_namespaces(stream: &str) -> &str {
+    split_namespace(stream).map_or(stream, |(_, outside)| outside)
+}
+
+/// The user whose connections, or sockets in a namespace, follow a stream as their own.
+#[must_use]
+pub fn user_of(stream: &str) -> Option<&str> {
+    outside_namespaces(stream).strip_prefix(USER_PREFIX)
+}
+
+/// Whether a text can be the name of a Socket.IO namespace: `/` and up to 199 bytes of `A-Z a-z 0-9 _ - . /`.
+#[must_use]
+pub fn is_namespace(name: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    name.starts_with('/') && name.len() <= MAX_CHANNEL_NAME && name.bytes().all(is_fit)
+}
+
 impl Stream {
     /// Everyone.
     #[must_use]
@@ -108,6 +138,24 @@ impl Stream {
     #[must_use]
     pub fn user(user: &UserId) -> Self {
         Self(format!("{USER_PREFIX}{}", user.as_str()).into())
+    }
+
+    /// The stream of that name, of which the caller knows what it is.
+    #[must_use]
+    pub fn named(name: impl Into<Box<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// All sockets of a Socket.IO namespace.
+    #[must_use]
+    pub fn namespace(namespace: &str) -> Self {
+        Self(format!("{NAMESPACE_PREFIX}{namespace}").into())
+    }
+
+    /// The part of the stream's audience that is in a Socket.IO namespace: a stream of its own.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self(format!("{NAMESPACE_PREFIX}{namespace}:{}", self.0).into())
     }
 
     /// The stream's name.

@@ -7,6 +7,7 @@ mod client;
 mod given;
 mod recovery;
 mod server;
+mod service;
 
 pub use client::{
     ClientFrame, DEFAULT_HISTORY_LIMIT, FrameError, MAX_ACK_IDS, MAX_HISTORY_LIMIT, Subscribe, Watch,
@@ -17,6 +18,7 @@ pub use recovery::{
     write_placed_event,
 };
 pub use server::{connected, error, pong, refreshed, subscribed, token_expiring, unsubscribed, write_event};
+pub use service::{MAX_REFERENCE, ServiceFrame, ack};
 
 /// The code of an error frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

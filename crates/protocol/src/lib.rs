@@ -14,6 +14,7 @@
 //! | [`json`] | nesting depth, without parsing |
 //! | [`position`] | epochs and offsets: where a client stands in a stream |
 //! | [`publication`] | the body of `POST /broadcast`, parsed once into a typed publication |
+//! | [`socketio`] | Engine.IO and Socket.IO packets |
 //! | [`timestamp`] | the timestamps of the wire |
 //! | [`trace`] | `traceparent`: the trace that a request belongs to |
 //! | [`websocket`] | frames, their decoder, permessage-deflate, the opening handshake |
@@ -27,6 +28,7 @@ pub mod id;
 pub mod json;
 pub mod position;
 pub mod publication;
+pub mod socketio;
 pub mod timestamp;
 pub mod trace;
 pub mod websocket;

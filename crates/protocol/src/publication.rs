@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::channel::{ChannelName, Stream};
+use crate::channel::{ChannelName, Stream, is_namespace};
 use crate::id::{ConnectionId, PublicationId, UserId, check_session};
 use crate::json;
 use crate::timestamp::Timestamp;
@@ -51,8 +51,6 @@ pub enum Target {
     Everyone,
     /// The union of what is named, which may be nobody.
     Named(Audience),
-    /// A Socket.IO namespace alone.
-    Namespace,
 }
 
 /// A union of streams and at most one connection.
@@ -392,13 +390,21 @@ fn close_sessions(members: &Members<'_>) -> Result<Option<CloseSessions>, Reques
     Ok(Some(CloseSessions { users, sessions }))
 }
 
-fn target(members: &Members<'_>) -> Result<Target, RequestError> {
-    if let Some(raw) = members.namespace {
-        let namespace = string("namespace", raw)?;
-        if !namespace.starts_with('/') || namespace.len() > MAX_TYPE {
-            return Err(invalid("namespace", "begins with / and has at most 200 bytes"));
-        }
+/// The namespace alone, or the part of what is named that is in it.
+fn in_namespace(raw: &RawValue, streams: &mut Vec<Stream>, is_narrowed: bool) -> Result<(), RequestError> {
+    let namespace = string("namespace", raw)?;
+    if !is_namespace(&namespace) {
+        return Err(invalid("namespace", "begins with / and has at most 200 bytes of A-Z a-z 0-9 _ - . /"));
     }
+    if is_narrowed {
+        streams.iter_mut().for_each(|stream| *stream = stream.in_namespace(&namespace));
+    } else {
+        streams.push(Stream::namespace(&namespace));
+    }
+    Ok(())
+}
+
+fn target(members: &Members<'_>) -> Result<Target, RequestError> {
     let mut streams = Vec::new();
     let mut named = false;
     if let Some(raw) = members.channel {
@@ -428,8 +434,9 @@ fn target(members: &Members<'_>) -> Result<Target, RequestError> {
         streams.push(channel("queue_id", &format!("queue:{queue}"))?);
     }
     let connection = members.connection_id.map(|raw| connection("connection_id", raw)).transpose()?;
-    if members.namespace.is_some() {
-        return Ok(Target::Namespace);
+    if let Some(raw) = members.namespace {
+        in_namespace(raw, &mut streams, named || connection.is_some())?;
+        named = true;
     }
     if connection.is_none() && !named {
         return Ok(Target::Everyone);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
-use auth::{TokenError, Verifier};
+use auth::{TokenError, VerifiedToken, Verifier};
 use service_kit::arguments::Secret;
 use service_kit::problem::Problem;
 use sha2::{Digest as _, Sha256};
@@ -31,6 +31,15 @@ impl User {
     }
 }
 
+/// Who calls, where a service may call as well as a user, or a user whose id is any that a token can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// One of our services.
+    Service,
+    /// Whoever the token speaks for.
+    User(VerifiedToken),
+}
+
 /// Knows callers by what they send as `Authorization`.
 #[derive(Debug, Clone)]
 pub struct Callers {
@@ -46,17 +55,28 @@ impl Callers {
         Self { verifier, service_key }
     }
 
+    /// A service or a user, whichever calls.
+    ///
+    /// # Errors
+    /// 401 `unauthorized` without a good token or key; 503 while the keys to check a token with can't be had.
+    pub async fn caller(&self, request: &HttpRequest) -> Result<Caller, Failure> {
+        let token =
+            bearer(request).ok_or_else(|| unauthorized("send an access token as Authorization: Bearer"))?;
+        if self.is_service(token) {
+            return Ok(Caller::Service);
+        }
+        self.token(token).await.map(Caller::User)
+    }
+
     /// The user who calls.
     ///
     /// # Errors
     /// 401 `unauthorized` without a good token; 503 while the keys to check it with can't be had; 403 for a service.
     pub async fn user(&self, request: &HttpRequest) -> Result<User, Failure> {
-        let token =
-            bearer(request).ok_or_else(|| unauthorized("send an access token as Authorization: Bearer"))?;
-        if self.is_service(token) {
-            return Err(Failure::forbidden("this call is a user's, not a service's"));
+        match self.caller(request).await? {
+            Caller::User(token) => user(token),
+            Caller::Service => Err(Failure::forbidden("this call is a user's, not a service's")),
         }
-        self.verify(token).await
     }
 
     /// Lets a service pass.
@@ -69,7 +89,7 @@ impl Callers {
         if self.is_service(token) {
             return Ok(());
         }
-        match self.verify(token).await {
+        match self.token(token).await.and_then(user) {
             Ok(_) => Err(Failure::forbidden("this call is a service's, not a user's")),
             Err(failure) if failure.0.status().is_server_error() => Err(failure),
             Err(_) => Err(unauthorized("the service key is not SERVICE_API_KEY of this service")),
@@ -80,18 +100,21 @@ impl Callers {
         self.service_key.is_some_and(|key| bool::from(key.ct_eq(&digest(token))))
     }
 
-    async fn verify(&self, token: &str) -> Result<User, Failure> {
-        let verified = self.verifier.verify(token).await.map_err(|error| match error {
+    async fn token(&self, token: &str) -> Result<VerifiedToken, Failure> {
+        self.verifier.verify(token).await.map_err(|error| match error {
             TokenError::KeysUnavailable => {
                 let after = std::time::Duration::from_secs(1);
                 Failure(Problem::unavailable("keys_unavailable", error.to_string(), after))
             }
             error => unauthorized(error.to_string()),
-        })?;
-        let id = form::id(verified.user_id.as_str()).ok();
-        let id = id.ok_or_else(|| unauthorized("the token's user is no user of these services"))?;
-        Ok(User { id, user_type: verified.user_type })
+        })
     }
+}
+
+fn user(token: VerifiedToken) -> Result<User, Failure> {
+    let id = form::id(token.user_id.as_str()).ok();
+    let id = id.ok_or_else(|| unauthorized("the token's user is no user of these services"))?;
+    Ok(User { id, user_type: token.user_type })
 }
 
 /// 401 `unauthorized`.

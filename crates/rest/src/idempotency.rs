@@ -33,6 +33,9 @@ pub const MAX_KEY: usize = 255;
 /// Told to whoever repeats a call while its first is under way.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The code of a call whose first is under way.
+pub const IN_FLIGHT: &str = "idempotency_key_in_flight";
+
 /// How often old rows are removed; chosen, against a life of a day.
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 
@@ -106,7 +109,7 @@ impl Idempotency {
         body: &[u8],
     ) -> Result<Begin, Failure> {
         let Some(key) = request.headers().get("idempotency-key") else {
-            return Ok(Begin::Fresh(Fresh { key: None }));
+            return Ok(Begin::Fresh(Fresh::without_key()));
         };
         // Of two keys nobody can tell which is meant.
         let only = request.headers().get_all("idempotency-key").count() == 1;
@@ -115,7 +118,20 @@ impl Idempotency {
             let message = format!("must stand there once, with 1 to {MAX_KEY} visible ASCII characters");
             return Err(form::invalid(vec![("Idempotency-Key", message)]).err().unwrap_or_else(in_flight));
         }
-        let scope = scope(caller, request.method().as_str(), request.path(), key);
+        self.begin_with_key(store, [caller, request.method().as_str(), request.path(), key], body).await
+    }
+
+    /// The same where the key, readable already, came otherwise than in a header. `scope` is caller, method, path and key.
+    ///
+    /// # Errors
+    /// 422 for a key that came with another body, 409 while its first call runs.
+    pub async fn begin_with_key(
+        &self,
+        store: &Store,
+        scope: [&str; 4],
+        body: &[u8],
+    ) -> Result<Begin, Failure> {
+        let scope = digest(scope);
         let body = hex(&Sha256::digest(body));
         if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.clone()) {
             return Err(in_flight());
@@ -129,6 +145,12 @@ impl Idempotency {
 }
 
 impl Fresh {
+    /// A call that nobody will repeat, or whose repeat does no harm.
+    #[must_use]
+    pub const fn without_key() -> Self {
+        Self { key: None }
+    }
+
     /// Keeps the answer, in the transaction that makes the change.
     ///
     /// # Errors
@@ -278,13 +300,13 @@ pub fn json(status: StatusCode, text: String) -> HttpResponse {
 
 fn in_flight() -> Failure {
     let detail = "a call with this key is under way; repeat it for its answer";
-    let problem = Problem::new(StatusCode::CONFLICT, "idempotency_key_in_flight", detail);
+    let problem = Problem::new(StatusCode::CONFLICT, IN_FLIGHT, detail);
     Failure(problem.retry_after(RETRY_AFTER))
 }
 
-fn scope(caller: &str, method: &str, path: &str, key: &str) -> String {
+fn digest(scope: [&str; 4]) -> String {
     let mut digest = Sha256::new();
-    for part in [caller, method, path, key] {
+    for part in scope {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part.as_bytes());
     }

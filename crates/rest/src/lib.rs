@@ -34,7 +34,7 @@ pub mod serve;
 pub mod settings;
 pub mod trace;
 
-pub use caller::{Callers, User};
+pub use caller::{Caller, Callers, User};
 pub use failure::Failure;
 pub use form::{Form, Wrong};
 pub use launch::{Opened, Program, launch};

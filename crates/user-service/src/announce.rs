@@ -47,7 +47,7 @@ pub(crate) async fn announce(
     };
     let mut message = Message::new(event.event_type(), event.data());
     message.user_ids = match event.audience() {
-        Audience::Named { users, .. } => Some(users.into_iter().map(UserId::get).collect()),
+        Audience::Named { users, .. } => Some(users.into_iter().map(|user| user.get().into()).collect()),
         // No event of a user is everyone's.
         Audience::Everyone => Some(Vec::new()),
     };

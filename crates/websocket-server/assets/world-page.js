@@ -1,4 +1,4 @@
-// What the three demo pages have in common: the theme, words that are read out, ages that go on, the notice about a script of
+// What the demo pages have in common: the theme, words that are read out, ages that go on, the notice about a script of
 // /js/ that is not there, what the hub says of itself, and the line about the connection. Not here: connections and events.
 
 import { age, exactTime, timeOfDay } from "./format.js";

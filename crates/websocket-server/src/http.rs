@@ -9,10 +9,15 @@ use serde::Serialize;
 use serde_json::json;
 use service_kit::problem::Problem;
 
-use crate::files::other_method;
 use crate::server::FrontPage;
 use crate::state::State;
-use crate::{events, operator, playground, publish, scripts};
+use crate::{events, operator, playground, publish, scripts, socketio};
+
+/// Where Socket.IO is spoken.
+pub(crate) const SOCKET_IO: [&str; 2] = ["/socket.io", "/socket.io/"];
+
+/// Where bare Engine.IO is, in the protocol test.
+pub(crate) const ENGINE_IO: [&str; 2] = ["/engine.io", "/engine.io/"];
 
 /// All routes but the one for what is not there, and `/` only where it is the playground's. A WebSocket upgrade never comes here: it leaves before routing.
 pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgrades: Vec<String>) {
@@ -65,6 +70,8 @@ pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgra
                 .route(web::post().to(operator::disconnect))
                 .default_service(only("POST")),
         )
+        .service(web::resource(SOCKET_IO.to_vec()).to(socketio::http::socketio))
+        .service(web::resource(ENGINE_IO.to_vec()).to(engineio))
         .service(web::resource(upgrades).to(upgrade_required))
         .service(
             web::resource(playground.to_vec())
@@ -73,12 +80,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgra
                 .default_service(only("GET")),
         )
         .configure(playground::configure_demos)
-        .service(
-            web::resource("/js/{name:.*}")
-                .route(web::get().to(scripts::script))
-                .route(web::head().to(scripts::script))
-                .default_service(web::to(other_method)),
-        )
+        .configure(scripts::configure)
         .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)));
 }
 
@@ -119,6 +121,18 @@ pub(crate) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Prob
         return Ok(HttpResponse::NoContent().finish());
     }
     Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))
+}
+
+/// Bare Engine.IO, which is there in the protocol test alone.
+async fn engineio(
+    request: HttpRequest,
+    body: web::Payload,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    if state.protocol_test == crate::config::ProtocolTest::Off {
+        return not_found(request).await;
+    }
+    Ok(socketio::http::engineio(request, body, state).await)
 }
 
 async fn upgrade_required(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {

@@ -13,7 +13,7 @@ use auth::{Publisher, RequestFacts};
 use futures_util::StreamExt;
 use hub::idempotency::{Answer, Begin, ScopedKey};
 use hub::{Accepted, Fate, Outgoing, PublishError};
-use protocol::channel::ALL;
+use protocol::channel::{ALL, outside_namespaces};
 use protocol::publication::{PublishRequest, RequestError, Sanitize, check_idempotency_key};
 use protocol::trace::{TRACEPARENT, TraceContext};
 use protocol::{PublicationId, Target};
@@ -268,6 +268,7 @@ fn permit(state: &State, publisher: &Publisher<'_>, request: &PublishRequest) ->
         publisher.may_operate().map_err(|refusal| problem_of_refusal(&refusal))?;
     }
     let check = |stream: &str| {
+        let stream = outside_namespaces(stream);
         publisher.may_publish(stream).map_err(|refusal| problem_of_refusal(&refusal))?;
         if state.hub.rules().may_publish(publisher.key_name(), stream) {
             return Ok(());
@@ -278,7 +279,6 @@ fn permit(state: &State, publisher: &Publisher<'_>, request: &PublishRequest) ->
     match &request.target {
         Target::Everyone => check(ALL),
         Target::Named(audience) => audience.streams.iter().try_for_each(|stream| check(stream.as_str())),
-        Target::Namespace => Ok(()),
     }
 }
 

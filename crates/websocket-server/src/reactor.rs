@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hub::{Ended, Hub, Now, Opening, Shard, Verify, Wake};
+use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 use protocol::Disconnect;
 use protocol::websocket::{Decoder, Limits};
@@ -20,6 +21,9 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::events::queue::{Notice, Queue};
 use crate::socket::{Socket, Transport};
+use crate::socketio::asked::Asked;
+use crate::socketio::engines::{AtEnd, Desk, Engines, session_of};
+use crate::socketio::http::Posting;
 use crate::turn;
 
 /// How often a shard cuts, pings and expires.
@@ -34,7 +38,7 @@ const READ_BUFFER: usize = 64 * 1024;
 /// Writes between two looks at the sockets: some milliseconds.
 const SLICE: usize = 512;
 
-/// The token of the waker; sockets have their connection's key.
+/// The token of the waker; sockets have their connection's key, and those of sessions a bit more.
 const WAKER: Token = Token(usize::MAX);
 
 /// Lines about connections per second; the counters tell the rest.
@@ -66,6 +70,10 @@ pub(crate) struct Arrival {
 #[derive(Debug)]
 pub(crate) struct Handle {
     arrivals: Mutex<Vec<Arrival>>,
+    /// What is asked of the sessions of Socket.IO.
+    asked: Mutex<Vec<Asked>>,
+    /// Their payloads that are on their way.
+    posting: Arc<Posting>,
     /// Queues that became empty, or that nobody reads any more; each is here once.
     queues: Mutex<Vec<Arc<Queue>>>,
     stop: AtomicBool,
@@ -79,6 +87,26 @@ impl Handle {
     pub(crate) fn open(&self, arrival: Arrival) {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
         self.wake();
+    }
+
+    /// Asks something of the sessions of Socket.IO; it is seen when the loop is woken.
+    pub(crate) fn put(&self, asked: Asked) {
+        self.asked().push(asked);
+    }
+
+    /// The same, and wakes the loop.
+    pub(crate) fn ask(&self, asked: Asked) {
+        self.put(asked);
+        self.wake();
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Vec<Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The payloads that are on their way.
+    pub(crate) fn posting(&self) -> &Arc<Posting> {
+        &self.posting
     }
 
     /// Puts a queue before the shard that writes into it; it looks when it is woken.
@@ -136,6 +164,8 @@ impl Prepared {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let handle = Arc::new(Handle {
             arrivals: Mutex::default(),
+            asked: Mutex::default(),
+            posting: Arc::default(),
             queues: Mutex::default(),
             stop: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
@@ -150,7 +180,8 @@ impl Prepared {
         Arc::clone(&self.handle)
     }
 
-    /// The reactor of a hub's shard. Tokens that clients want to go on with are sent to `verify`.
+    /// The reactor of a hub's shard, made by the thread that runs it. Tokens that clients want to go on with are sent to
+    /// `verify`.
     #[must_use]
     pub(crate) fn into_reactor(
         self,
@@ -159,6 +190,7 @@ impl Prepared {
         max_message: usize,
         clock: Clock,
         verify: mpsc::Sender<(usize, Verify)>,
+        engines: Engines,
     ) -> Reactor {
         Reactor {
             poll: self.poll,
@@ -171,6 +203,7 @@ impl Prepared {
             clock,
             max_message,
             verify,
+            engines,
         }
     }
 }
@@ -189,6 +222,20 @@ pub(crate) struct Reactor {
     clock: Clock,
     max_message: usize,
     verify: mpsc::Sender<(usize, Verify)>,
+    /// The sessions of Socket.IO, whose sockets are connections of the shard.
+    engines: Engines,
+}
+
+/// Lends what the sessions need, beside themselves.
+macro_rules! desk {
+    ($reactor:ident, $now:expr) => {
+        &mut Desk {
+            shard: &mut $reactor.shard,
+            hub: &$reactor.hub,
+            registry: $reactor.poll.registry(),
+            now: $now,
+        }
+    };
 }
 
 impl Reactor {
@@ -201,8 +248,10 @@ impl Reactor {
         let mut next_tick = Instant::now() + TICK;
         let mut busy = false;
         while !self.handle.stop.load(Ordering::Acquire) {
-            let timeout = if !busy && self.unread.is_empty() && self.may_sleep() {
-                self.window().min(next_tick.saturating_duration_since(Instant::now()))
+            let is_idle = !busy && self.unread.is_empty() && !self.engines.is_busy();
+            let timeout = if is_idle && self.may_sleep() {
+                let tick = self.engines.next_tick().map_or(next_tick, |engines| engines.min(next_tick));
+                self.window().min(tick.saturating_duration_since(Instant::now()))
             } else {
                 Duration::ZERO
             };
@@ -215,7 +264,12 @@ impl Reactor {
             for key in std::mem::take(&mut self.unread) {
                 self.read(key, Until::Blocked, now);
             }
+            self.engines.go_on(&mut self.buffer, desk!(self, now));
             for event in &events {
+                if let Some(session) = session_of(event.token()) {
+                    self.on_session_event(session, event, now);
+                    continue;
+                }
                 let Ok(key) = u32::try_from(event.token().0) else { continue };
                 if event.is_writable() {
                     self.on_writable(key);
@@ -227,6 +281,8 @@ impl Reactor {
                 }
             }
             self.take_arrivals(now);
+            let asked = std::mem::take(&mut *self.handle.asked());
+            self.engines.take(asked, desk!(self, now));
             self.look_at_queues(now);
             self.shard.take_inbox(now);
             if let Some(patience) = self.shard.patience().filter(|_| !busy) {
@@ -238,6 +294,8 @@ impl Reactor {
                 next_tick = Instant::now() + TICK;
                 self.shard.tick(self.now());
             }
+            self.engines.tick(desk!(self, self.clock.now()));
+            self.engines.settle(desk!(self, now));
             log_ended(self.shard.take_ended());
         }
         Ok(())
@@ -250,6 +308,7 @@ impl Reactor {
         let idle = self.hub.inbox(self.index).is_empty()
             && self.handle.arrivals.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
             && self.handle.queues().is_empty()
+            && self.handle.asked().is_empty()
             && !self.handle.stop.load(Ordering::SeqCst);
         if !idle {
             self.handle.asleep.store(false, Ordering::SeqCst);
@@ -265,6 +324,18 @@ impl Reactor {
     fn window(&self) -> Duration {
         let ends = |at: u64| Duration::from_millis(at.saturating_sub(self.now().ms));
         self.shard.next_window().map_or(TICK, ends)
+    }
+
+    /// The WebSocket of a session can be written or read.
+    fn on_session_event(&mut self, session: u32, event: &Event, now: Now) {
+        if event.is_writable() {
+            self.engines.on_writable(session, desk!(self, now));
+        }
+        let is_closed = event.is_read_closed() || event.is_error();
+        if is_closed || event.is_readable() {
+            let at_end = if is_closed { AtEnd::Maybe } else { AtEnd::No };
+            self.engines.read(session, at_end, &mut self.buffer, desk!(self, now));
+        }
     }
 
     fn on_writable(&mut self, key: u32) {

@@ -22,11 +22,15 @@ use service_kit::shutdown::Token;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::config::{ADDRESS_NAMES, Config};
+use crate::config::{ADDRESS_NAMES, Config, Hook, ProtocolTest};
 use crate::front::{Listeners, Pages, front};
+use crate::hooks::ClientHooks;
 use crate::identify::Sessions;
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Bell, Handle, Prepared};
+use crate::socketio::engines::Engines;
+use crate::socketio::session::Settings;
+use crate::socketio::verify;
 use crate::state::State;
 use crate::tickets::Tickets;
 use crate::{access, memory, ports, storage};
@@ -67,6 +71,9 @@ pub struct Extension {
     /// An administrator's key named [`access::INTERNAL_KEY`], accepted beside the configured ones. Where none are
     /// configured, requests without this key are judged as if it were not there.
     pub key: Option<Secret>,
+    /// Which events of clients go to the services of this process, unless the configuration file has others for them in
+    /// the same place. Each has its own key.
+    pub hooks: Vec<Hook>,
     /// Awaited in a drain once the clients are gone, before the HTTP workers end: for what still runs on their threads
     /// though nobody waits for its answer.
     pub last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -83,6 +90,7 @@ pub struct Server {
     /// Whether all listeners but the internal one speak TLS.
     is_tls: bool,
     drain: crate::config::Drain,
+    hooks: Arc<ClientHooks>,
     last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -100,7 +108,7 @@ impl Server {
     /// # Errors
     /// As there; and when the extension's key cannot be one, or has the name or the text of a configured one.
     pub fn start_with(config: &Config, open_files: u64, extension: Extension) -> anyhow::Result<Self> {
-        let Extension { listener, internal, routes, front_page, key, last_work } = extension;
+        let Extension { listener, internal, routes, front_page, key, hooks, last_work } = extension;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let (connections, warning) = config.limits.connections(open_files);
         if let Some(warning) = warning {
@@ -118,8 +126,14 @@ impl Server {
         let keys = config.idempotency.keys.get();
         let idempotency = Arc::new(IdempotencyKeys::new(config.idempotency.ttl, keys, metrics.clone()));
         let (journal, mut beginning) = storage::open(config, &idempotency)?;
-        beginning.endpoints = config.endpoints.iter().map(|endpoint| endpoint.engine(&limits)).collect();
+        // Those with a path or a port keep their places; the namespaces of Socket.IO are found by name.
+        let endpoints = config.endpoints.iter().map(|endpoint| endpoint.engine(&limits));
+        let namespaces = config.socketio.namespaces.iter().map(|namespace| namespace.engine(&limits));
+        beginning.endpoints = endpoints.chain(namespaces).collect();
         let hub = Arc::new(Hub::begin(config.rules.clone(), limits, metrics, bells, beginning));
+        let hooks = ClientHooks::new(&hub, &config.hooks, hooks, &registry).context("client-event hooks")?;
+        let hooks = Arc::new(hooks);
+        hub.set_hooks(Arc::clone(&hooks) as Arc<dyn hub::hooks::Hooks>);
         let main = match listener {
             Some(listener) => listener,
             None => service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?,
@@ -131,12 +145,21 @@ impl Server {
         let clock = Clock::start();
         let (verify, verifications) = mpsc::channel(VERIFICATIONS);
         let max_message = config.limits.message;
+        let (wish, wishes) = mpsc::channel(verify::WISHES);
+        let socketio = match config.protocol_test {
+            ProtocolTest::On => Settings::protocol_test(),
+            ProtocolTest::Off => Settings::new(config.socketio.ping_interval, config.socketio.ping_timeout),
+        };
+        let is_test = config.protocol_test == ProtocolTest::On;
         let reactors = prepared
             .into_iter()
             .enumerate()
             .map(|(shard, prepared)| {
-                let reactor = prepared.into_reactor(&hub, shard, max_message, clock, verify.clone());
-                std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || reactor.run())
+                let (hub, verify, wish) = (Arc::clone(&hub), verify.clone(), wish.clone());
+                std::thread::Builder::new().name(format!("shard-{shard}")).spawn(move || {
+                    let engines = Engines::new(socketio, shard, is_test, wish);
+                    prepared.into_reactor(&hub, shard, max_message, clock, verify, engines).run()
+                })
             })
             .collect::<io::Result<Vec<_>>>()?;
         let state = Arc::new(State {
@@ -157,6 +180,7 @@ impl Server {
             max_body: config.limits.body,
             request_timeout: config.limits.request,
             protocol_test: config.protocol_test,
+            socketio,
             metrics: FrontMetrics::new(&registry)?,
             registry,
             address,
@@ -164,7 +188,9 @@ impl Server {
         });
         actix_rt::spawn(memory::give_back(Arc::clone(&state.hub)));
         actix_rt::spawn(storage::keep_house(Arc::clone(&state.hub), clock));
+        actix_rt::spawn(Arc::clone(&hooks).run());
         actix_rt::spawn(verify_tokens(Arc::clone(&state), verifications));
+        actix_rt::spawn(verify::verify(Arc::clone(&state), wishes));
         if let Some(jwks) = state.verifier.jwks() {
             let jwks = Arc::clone(jwks);
             actix_rt::spawn(async move { jwks.run().await });
@@ -173,7 +199,18 @@ impl Server {
         let pages = Pages { routes, front_page };
         let front = front(&state, config, listeners, pages, config.threads.workers(cores).get())?;
         let (drain, is_tls) = (config.drain, config.listen.tls.is_some());
-        Ok(Self { state, reactors, committer, handles, front, own_addresses, is_tls, drain, last_work })
+        Ok(Self {
+            state,
+            reactors,
+            committer,
+            handles,
+            front,
+            own_addresses,
+            is_tls,
+            drain,
+            hooks,
+            last_work,
+        })
     }
 
     /// Where it listens.
@@ -210,11 +247,15 @@ impl Server {
     /// # Errors
     /// The listener or a shard's loop failed.
     pub async fn run(self, mut shutdown: Token) -> anyhow::Result<()> {
-        let Self { state, reactors, committer, handles, front, drain, last_work, .. } = self;
+        let Self { state, reactors, committer, handles, front, drain, hooks, last_work, .. } = self;
         let stop = front.handle();
         let served = actix_rt::spawn(front);
         shutdown.begun().await;
-        drain_all(&state, drain.spread, drain.timeout, &stop, last_work).await;
+        // Before the clients are told to go, so that they get their answers.
+        let begun = Instant::now();
+        hooks.settle(drain.timeout / 2).await;
+        let left = drain.timeout.saturating_sub(begun.elapsed());
+        drain_all(&state, drain.spread, left, &stop, last_work).await;
         if let Ok(served) = tokio::time::timeout(DRAIN_POLL, served).await {
             served.context("the HTTP front ended early")??;
         }

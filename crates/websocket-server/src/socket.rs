@@ -1,10 +1,13 @@
 //! ⑥ A client's socket: read, framed, written and closed by the one shard thread that owns it. A client of server-sent
-//! events has a byte queue in place of it, which nothing is read from.
+//! events has a byte queue in place of it, which nothing is read from; one of Socket.IO
+//! writes through the session that it shares with others.
 //!
 //! The writing side is the engine's [`Link`]; the reading side gives whole messages to the shard. Not here:
 //! waiting for readiness (the reactor), and what a message means (the engine).
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mio::net::TcpStream;
@@ -12,6 +15,7 @@ use protocol::websocket::Decoder;
 use rustls::ServerConnection;
 
 use crate::events::queue::{Queue, Writer};
+use crate::socketio::outlet::{Member, Outlet};
 
 /// Ciphertext that may wait inside a TLS session before it takes no more.
 const TLS_BUFFER: usize = 64 * 1024;
@@ -33,6 +37,8 @@ enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream>),
     Queue(Writer),
+    /// One of several that share a session of Socket.IO.
+    Member(Member),
 }
 
 /// A TLS session over a socket that never blocks.
@@ -75,12 +81,25 @@ impl Socket {
         Ok(Self { stream, decoder: Decoder::default(), deflate, is_faulty: false })
     }
 
+    /// One that writes through the session that it shares with others.
+    #[must_use]
+    pub(crate) fn member(member: Member) -> Self {
+        let stream = Stream::Member(member);
+        Self { stream, decoder: Decoder::default(), deflate: false, is_faulty: false }
+    }
+
+    /// Whether it writes through that outlet.
+    #[must_use]
+    pub(crate) fn is_member_of(&self, outlet: &Rc<RefCell<Outlet>>) -> bool {
+        matches!(&self.stream, Stream::Member(member) if member.is_of(outlet))
+    }
+
     /// The socket, for registering it; none where there is a queue, whose other end tells when to look.
     pub(crate) fn source(&mut self) -> Option<&mut TcpStream> {
         match &mut self.stream {
             Stream::Plain(socket) => Some(socket),
             Stream::Tls(tls) => Some(&mut tls.socket),
-            Stream::Queue(_) => None,
+            Stream::Queue(_) | Stream::Member(_) => None,
         }
     }
 
@@ -105,7 +124,7 @@ impl Socket {
         match &mut self.stream {
             Stream::Plain(socket) => socket.read(buffer),
             Stream::Tls(tls) => tls.read(buffer),
-            Stream::Queue(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Stream::Queue(_) | Stream::Member(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -121,7 +140,7 @@ impl Socket {
     /// The connection is broken.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match &mut self.stream {
-            Stream::Plain(_) | Stream::Queue(_) => Ok(()),
+            Stream::Plain(_) | Stream::Queue(_) | Stream::Member(_) => Ok(()),
             Stream::Tls(tls) => tls.flush(),
         }
     }
@@ -202,6 +221,7 @@ impl hub::Link for Socket {
             Stream::Plain(socket) => socket.write(bytes),
             Stream::Tls(tls) => tls.write(bytes),
             Stream::Queue(writer) => writer.write(bytes),
+            Stream::Member(member) => member.write(bytes),
         }
     }
 
@@ -210,6 +230,7 @@ impl hub::Link for Socket {
             Stream::Plain(socket) => socket.write_vectored(pieces),
             Stream::Tls(tls) => write_each(pieces, |piece| tls.write(piece)),
             Stream::Queue(writer) => write_each(pieces, |piece| writer.write(piece)),
+            Stream::Member(member) => member.write_vectored(pieces),
         }
     }
 
@@ -218,6 +239,7 @@ impl hub::Link for Socket {
             Stream::Plain(_) => true,
             Stream::Tls(tls) => !tls.session.wants_write(),
             Stream::Queue(writer) => writer.is_empty(),
+            Stream::Member(member) => member.is_flushed(),
         }
     }
 
@@ -233,6 +255,7 @@ impl hub::Link for Socket {
                 let _ = tls.socket.shutdown(std::net::Shutdown::Write);
             }
             Stream::Queue(writer) => writer.end(),
+            Stream::Member(member) => member.shutdown(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::config::{Endpoint, ProtocolTest};
 use crate::identify::Sessions;
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Arrival, Handle};
+use crate::socketio::session::Settings;
 use crate::tickets::Tickets;
 
 /// Told to publishers and handshakes that are refused for the moment.
@@ -48,6 +49,8 @@ pub(crate) struct State {
     pub request_timeout: Duration,
     /// Whether `/echo` is there.
     pub protocol_test: ProtocolTest,
+    /// What holds for sessions of Socket.IO.
+    pub socketio: Settings,
     /// The counters of the front.
     pub metrics: FrontMetrics,
     /// All counters.

@@ -23,10 +23,14 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::{EndpointOrigins, ProtocolTest};
 use crate::echo;
+use crate::http::{ENGINE_IO, SOCKET_IO};
 use crate::identify::{Credentials, Outcome, cookie, identify};
 use crate::patience::{Patience, give_up_after};
 use crate::reactor::Arrival;
 use crate::socket::Transport;
+use crate::socketio::asked::Refused;
+use crate::socketio::handshake::{self, Asking};
+use crate::socketio::session::Speech;
 use crate::state::{RETRY_AFTER, State};
 
 /// The subprotocol under which a token may travel: `Sec-WebSocket-Protocol: fanfare, <token>`.
@@ -84,13 +88,17 @@ struct Handshake {
     credentials: Credentials,
     /// Over how many milliseconds the client wants its events collected.
     window: u32,
-    admission: Admission,
+    /// Its place among the connections; none for a session of Socket.IO that has one already.
+    admission: Option<Admission>,
+    /// What it asks of Socket.IO, where it comes for that.
+    asking: Option<Asking>,
 }
 
 /// What speaks WebSocket at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
     Endpoint(EndpointIndex),
+    SocketIo(Speech),
     Echo,
 }
 
@@ -189,13 +197,17 @@ fn check(state: &Arc<State>, surface: Surface, request: &Request) -> Result<Hand
     let origin = headers.contains_key(ORIGIN).then(|| only(headers, &ORIGIN).unwrap_or_default());
     let endpoint = match path {
         Path::Endpoint(index) => Some(&state.endpoints[usize::from(index)]),
-        Path::Echo => None,
+        Path::SocketIo(_) | Path::Echo => None,
     };
     let is_public = endpoint.is_some_and(|endpoint| endpoint.origins == EndpointOrigins::Any);
     if !is_public && !state.origins.allows_websocket(origin) {
         let detail = "pages from this Origin may not connect; CORS_ALLOWED_ORIGINS lists those that may";
         return Err(Refusal::new("forbidden_origin", StatusCode::FORBIDDEN, detail));
     }
+    let asking = match path {
+        Path::SocketIo(speech) => Some(Asking::read(target, speech, origin).map_err(refused)?),
+        _ => None,
+    };
     let batching = endpoint.is_some_and(|endpoint| endpoint.dialect.defaults().batching);
     let window = match query(target, "batch").filter(|_| batching) {
         None => 0,
@@ -204,12 +216,14 @@ fn check(state: &Arc<State>, surface: Surface, request: &Request) -> Result<Hand
             _ => return bad("bad_handshake", "batch is a number of milliseconds from 0 to 10000"),
         },
     };
-    if state.hub.is_draining() {
+    let is_new = asking.as_ref().is_none_or(Asking::is_new);
+    if is_new && state.hub.is_draining() {
         return Err(unavailable("draining", "The hub is shutting down"));
     }
-    let Some(admission) = state.hub.admit() else {
+    let admission = if is_new { state.hub.admit() } else { None };
+    if is_new && admission.is_none() {
         return Err(unavailable("connection_limit", "The hub has as many connections as it may have"));
-    };
+    }
     let mut protocols = words(headers, &SEC_WEBSOCKET_PROTOCOL);
     let subprotocol = protocols.next() == Some(SUBPROTOCOL);
     let token = query(target, "token")
@@ -227,10 +241,11 @@ fn check(state: &Arc<State>, surface: Surface, request: &Request) -> Result<Hand
         is_forwarded: headers.keys().any(|name| auth::is_forwarding_header(name.as_str())),
     };
     let offers = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).filter_map(|value| value.to_str().ok());
-    let deflate = (path == Path::Echo || state.hub.limits().deflate_min.is_some())
-        .then(|| negotiate_deflate(offers))
-        .flatten();
-    Ok(Handshake { path, accept: accept_key(key), deflate, subprotocol, credentials, window, admission })
+    // The frames of a session are also what its polls are answered with.
+    let is_plain = asking.is_some() || state.hub.limits().deflate_min.is_none();
+    let deflate = (path == Path::Echo || !is_plain).then(|| negotiate_deflate(offers)).flatten();
+    let accept = accept_key(key);
+    Ok(Handshake { path, accept, deflate, subprotocol, credentials, window, admission, asking })
 }
 
 /// What is at a path of a listener.
@@ -238,11 +253,20 @@ fn path(state: &State, surface: Surface, path: &str) -> Option<Path> {
     match surface {
         Surface::Own(index) => (path == "/").then_some(Path::Endpoint(index)),
         Surface::Main if path == "/echo" && state.protocol_test == ProtocolTest::On => Some(Path::Echo),
+        Surface::Main if SOCKET_IO.contains(&path) => Some(Path::SocketIo(Speech::SocketIo)),
+        Surface::Main if ENGINE_IO.contains(&path) && state.protocol_test == ProtocolTest::On => {
+            Some(Path::SocketIo(Speech::Echo))
+        }
         Surface::Main => {
             let place = state.endpoints.iter().position(|endpoint| endpoint.is_at(path))?;
             EndpointIndex::try_from(place).ok().map(Path::Endpoint)
         }
     }
+}
+
+/// What Engine.IO's own server says to a handshake that it does not take.
+fn refused(refused: Refused) -> Refusal {
+    Refusal { reason: refused.reason(), problem: handshake::problem(refused) }
 }
 
 fn unavailable(reason: &'static str, title: &'static str) -> Refusal {
@@ -277,7 +301,7 @@ async fn accept<T: IntoTransport>(
     mut io: T,
     read_ahead: Vec<u8>,
 ) -> io::Result<()> {
-    let Handshake { path, accept, deflate, subprotocol, credentials, window, admission } = handshake;
+    let Handshake { path, accept, deflate, subprotocol, credentials, window, admission, asking } = handshake;
     let mut response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n"
@@ -289,13 +313,24 @@ async fn accept<T: IntoTransport>(
         response.push_str(&format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"));
     }
     response.push_str("\r\n");
-    let index = match path {
-        Path::Endpoint(index) => index,
-        Path::Echo => {
+    let impatient = !read_ahead.is_empty();
+    let index = match (path, asking) {
+        (Path::Endpoint(index), _) => index,
+        (Path::SocketIo(_), Some(asking)) => {
+            let response = response.as_bytes();
+            let back = handshake::accept(state, asking, admission, response, io, read_ahead).await?;
+            let Some((mut io, fault)) = back else { return Ok(()) };
+            let Refusal { reason, problem } = refused(fault);
+            state.metrics.handshakes_refused.with_label_values(&[reason]).inc();
+            return refuse(&mut io, &problem, impatient).await;
+        }
+        (Path::SocketIo(_), None) => return Ok(()),
+        (Path::Echo, _) => {
             io.write_all(response.as_bytes()).await?;
             return echo::run(io, read_ahead, deflate.is_some()).await;
         }
     };
+    let Some(admission) = admission else { return Ok(()) };
     let outcome = identify(state, &state.endpoints[usize::from(index)], credentials).await;
     let (identity, naming, refusal) = match outcome {
         Outcome::Open(identity, naming) => (identity, naming, None),

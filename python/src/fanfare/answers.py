@@ -1,4 +1,4 @@
-"""What the hub answers, read: a publication's id, or an error by its cause. No I/O.
+"""What the hub and services answer, read: the id of what they took, or an error by its cause. No I/O.
 
 Not here: what is tried again (`retry`), and what became of a batch's items (`batch`).
 """
@@ -23,7 +23,7 @@ from fanfare.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_ANSWER", "Published", "batch_of", "published_of"]
+__all__ = ["MAX_ANSWER", "Published", "Sent", "batch_of", "published_of", "stored_of"]
 
 #: The longest answer that is read, in bytes: a thousand problems of a batch need less.
 MAX_ANSWER: Final = 4 * 1024 * 1024
@@ -40,6 +40,13 @@ class Published:
     recipients: int
 
 
+@dataclass(frozen=True)
+class Sent:
+    """It was taken. `id`: what it is called by whoever took it: an event's of the hub, a message's of the chat."""
+
+    id: int | str
+
+
 def published_of(status: int, headers: Mapping[str, str], body: bytes) -> Published:
     """The answer to `POST /broadcast`. Raises `PublishError`."""
     return _published(_json(status, headers, body))
@@ -51,6 +58,15 @@ def batch_of(count: int, status: int, headers: Mapping[str, str], body: bytes) -
     if not isinstance(answers, list) or len(answers) != count:
         raise UnexpectedAnswerError(f"no list of {count} answers", status=status)
     return [_item(answer) for answer in answers]
+
+
+def stored_of(status: int, headers: Mapping[str, str], body: bytes) -> Sent:
+    """The answer of a service that has stored something with an `id`. Raises `PublishError`."""
+    stored = _json(status, headers, body, (200, 201))
+    id_ = stored.get("id") if isinstance(stored, dict) else None
+    if isinstance(id_, (int, str)) and not isinstance(id_, bool):
+        return Sent(id_)
+    raise UnexpectedAnswerError("no id", status=status)
 
 
 def _item(answer: Any) -> Published | PublishError:
@@ -72,12 +88,12 @@ def _published(answer: Any) -> Published:
     raise UnexpectedAnswerError("no id and recipients", status=200)
 
 
-def _json(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+def _json(status: int, headers: Mapping[str, str], body: bytes, good: tuple[int, ...] = (200,)) -> Any:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         parsed = None
-    if status == 200:
+    if status in good:
         if parsed is None:
             raise UnexpectedAnswerError("no JSON", status=status)
         return parsed
@@ -88,7 +104,8 @@ def _json(status: int, headers: Mapping[str, str], body: bytes) -> Any:
 def _failure(status: int, problem: Mapping[str, Any], retry_after: float | None) -> PublishError:
     code = _text(problem.get("code"))
     detail = _text(problem.get("detail")) or _text(problem.get("title")) or "without a reason"
-    if status in (429, 503):
+    # A service says 409 with a time to come back while the first call under the same key is under way.
+    if status in (429, 503) or (status == 409 and retry_after is not None):
         return OverloadedError(detail, status=status, code=code, retry_after=retry_after)
     if status in (502, 504):
         return UnreachableError(detail, status=status, code=code)

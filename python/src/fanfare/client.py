@@ -1,36 +1,33 @@
 """The publisher for threads and processes that may wait: `Fanfare`.
 
-Not here: the one for asyncio (`aio`), the progress of tasks (`progress`), and what is sent (`publication`).
+Not here: the one for asyncio (`aio`), the progress of tasks (`progress`), what is sent (`publication`), how (`post`).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING
 
 from fanfare import answers
 from fanfare.batch import Batch
 from fanfare.errors import PublishError
-from fanfare.exchange import KEY_HEADER, LIMITS, Body, TimeLeft, Verify, unreachable, verify_for
+from fanfare.exchange import KEY_HEADER, Verify
+from fanfare.post import Poster
 from fanfare.publication import UNSET, Options, Prepared, Publication
 from fanfare.retry import Tries
 from fanfare.settings import DEADLINE, TIMEOUT, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
+    import httpx
     from typing_extensions import Self, Unpack
 
     from fanfare.answers import Published
 
 __all__ = ["Fanfare", "default_client"]
-
-T = TypeVar("T")
 
 
 class Fanfare:
@@ -58,9 +55,7 @@ class Fanfare:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._settings = Settings.of(url, api_key, timeout, deadline)
-        self._verify = verify_for(self._settings.url.scheme, verify)
-        self._transport = transport
-        self._opened = (os.getpid(), self._connections())
+        self._poster = Poster(self._settings, verify, transport)
 
     def publish(
         self,
@@ -84,16 +79,10 @@ class Fanfare:
     ) -> Published:
         """As `publish`, of a publication that is there already."""
         prepared = publication.prepare() if isinstance(publication, Publication) else publication
-        body, headers = prepared.body, {KEY_HEADER: prepared.key}
-        tries = self._tries(deadline, attempts)
-        while True:
-            try:
-                return self._post("broadcast", body, headers, tries.remaining(), answers.published_of)
-            except PublishError as error:
-                wait = tries.wait_after(error)
-                if wait is None:
-                    raise
-            time.sleep(wait)
+        headers = {KEY_HEADER: prepared.key}
+        return self._poster.call(
+            "broadcast", prepared.body, headers, self._tries(deadline, attempts), answers.published_of
+        )
 
     def publish_batch(
         self,
@@ -114,7 +103,7 @@ class Fanfare:
             while True:
                 error: PublishError | None
                 try:
-                    answered = self._post(
+                    answered = self._poster.once(
                         "broadcast/batch",
                         call.body(),
                         {},
@@ -135,10 +124,7 @@ class Fanfare:
 
     def close(self) -> None:
         """Closes the connections. A later call opens new ones."""
-        pid, http = self._opened
-        if pid == os.getpid():
-            http.close()
-        self._opened = (0, http)
+        self._poster.close()
 
     def __enter__(self) -> Self:
         return self
@@ -153,47 +139,6 @@ class Fanfare:
 
     def _tries(self, deadline: float | None, attempts: int | None) -> Tries:
         return Tries(self._settings.deadline if deadline is None else deadline, attempts)
-
-    def _post(
-        self,
-        path: str,
-        body: bytes,
-        headers: dict[str, str],
-        remaining: float,
-        read: Callable[[int, Mapping[str, str], bytes], T],
-    ) -> T:
-        left = TimeLeft(min(self._settings.timeout, remaining))
-        request = self._http().build_request(
-            "POST", self._settings.at(path), content=body, headers=headers, extensions={"timeout": left}
-        )
-        whole = Body(left)
-        try:
-            response = self._http().send(request, stream=True)
-            try:
-                for chunk in response.iter_raw():
-                    whole.take(chunk)
-            finally:
-                response.close()
-        except httpx.TransportError as error:
-            raise unreachable(error) from None
-        return read(response.status_code, response.headers, whole.whole())
-
-    def _http(self) -> httpx.Client:
-        pid, http = self._opened
-        if pid != os.getpid():
-            # What a fork took along belongs to the parent; it is left alone, not closed.
-            http = self._connections()
-            self._opened = (os.getpid(), http)
-        return http
-
-    def _connections(self) -> httpx.Client:
-        return httpx.Client(
-            headers=self._settings.headers(),
-            verify=self._verify,
-            transport=self._transport,
-            limits=LIMITS,
-            trust_env=False,
-        )
 
 
 #: At most one. A dictionary, since its `setdefault` needs no lock, which a fork could take along.

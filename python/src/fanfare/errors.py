@@ -1,4 +1,4 @@
-"""Why something was not published, by what the caller does about it.
+"""Why something was not published or stored, by what the caller does about it.
 
 - `SettingsError`, `InvalidPublicationError`, `RefusedError`: the caller's fault; the same call fails again.
 - `OverloadedError`: the hub takes no more at the moment; try later.
@@ -35,7 +35,7 @@ class InvalidPublicationError(FanfareError, ValueError):
 
 
 class PublishError(FanfareError):
-    """The hub did not take a publication.
+    """The hub did not take a publication, or a service what it was to store.
 
     `status` is the HTTP status (`None` without an answer), `code` the problem's stable code (empty where the answer
     was no problem), `detail` its sentence for a developer.
@@ -47,6 +47,9 @@ class PublishError(FanfareError):
     #: Whether the hub may have it all the same: one of the tries had no answer, though it may have been sent.
     may_have_arrived = False
 
+    #: Who was asked.
+    who = "the hub"
+
     def __init__(self, detail: str, *, status: int | None = None, code: str = "") -> None:
         super().__init__(detail)
         self.status = status
@@ -55,7 +58,8 @@ class PublishError(FanfareError):
 
     def __str__(self) -> str:
         said = " ".join(str(part) for part in (self.status, self.code) if part)
-        return f"{self.says}: {said}: {self.detail}" if said else f"{self.says}: {self.detail}"
+        says = self.says.format(who=self.who)
+        return f"{says}: {said}: {self.detail}" if said else f"{says}: {self.detail}"
 
     #: How the text begins.
     says = "not published"
@@ -72,16 +76,19 @@ def _again(kind: type[PublishError], members: dict[str, object]) -> PublishError
 
 
 class RefusedError(PublishError):
-    """The hub says that the call is wrong (4xx but 429): repeating it changes nothing."""
+    """The call is wrong (4xx but 429): repeating it changes nothing."""
 
-    says = "the hub refused it"
+    says = "{who} refused it"
 
 
 class OverloadedError(PublishError):
-    """The hub takes no more at the moment (429, 503). `retry_after`: in how many seconds it wants to be asked again."""
+    """It takes no more at the moment (429, 503; a service's 409 with `Retry-After`).
+
+    `retry_after`: in how many seconds it wants to be asked again.
+    """
 
     temporary = True
-    says = "the hub takes no more at the moment"
+    says = "{who} takes no more at the moment"
 
     def __init__(
         self, detail: str, *, status: int | None = None, code: str = "", retry_after: float | None = None
@@ -91,14 +98,14 @@ class OverloadedError(PublishError):
 
 
 class UnreachableError(PublishError):
-    """No answer: the hub is away, or the connection broke, or a proxy found nobody behind it (502, 504)."""
+    """No answer: it is away, or the connection broke, or a proxy found nobody behind it (502, 504)."""
 
     temporary = True
     may_have_arrived = True
-    says = "the hub does not answer"
+    says = "{who} does not answer"
 
 
 class UnexpectedAnswerError(PublishError):
-    """An answer that is none of the hub's, or a fault of the hub's own (other 5xx)."""
+    """An answer that is none of the hub's or the service's, or a fault of its own (other 5xx)."""
 
-    says = "the answer is not what a hub says"
+    says = "{who} does not answer as it should"

@@ -145,7 +145,7 @@ class Publication:
         if self.channel is not None:
             targets["channel"] = self.channel
         if self.channels is not None:
-            targets["channels"] = _listed("channels", self.channels)
+            targets["channels"] = listed("channels", self.channels)
         if self.namespace is not None:
             targets["namespace"] = self.namespace
         persons: dict[str, object] = {
@@ -160,13 +160,14 @@ class Publication:
                 continue
             if name == "user_ids":
                 # A party that is missing addresses nobody.
-                targets[name] = [one for one in _listed(name, value) if one is not None]
+                targets[name] = [one for one in listed(name, value) if one is not None]
             elif name == "user_id" and isinstance(value, int):
                 targets[name] = value
             else:
                 targets[name] = str(value)
-        if named and not targets:
-            targets["user_ids"] = []
+        if named and targets.keys() <= {"namespace"}:
+            # A namespace is where somebody is told, not who.
+            return {"user_ids": []}
         return targets
 
     def prepare(self) -> Prepared:
@@ -174,11 +175,7 @@ class Publication:
 
         Raises `InvalidPublicationError`.
         """
-        key = self.idempotency_key
-        if key is None:
-            key = str(uuid.uuid4())
-        elif not isinstance(key, str) or not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY or not _is_visible(key):
-            raise InvalidPublicationError("idempotency_key: 1 to 255 printable ASCII characters")
+        key = str(uuid.uuid4()) if self.idempotency_key is None else key_of(self.idempotency_key)
         return Prepared(encode(self.members()), key)
 
 
@@ -193,19 +190,26 @@ class Prepared(NamedTuple):
         return self.body[:-1] + b',"idempotency_key":' + json.dumps(self.key).encode() + b"}"
 
 
-def encode(members: Mapping[str, object]) -> bytes:
-    """JSON in UTF-8. Raises `InvalidPublicationError`, which never shows a value."""
+def key_of(text: str) -> str:
+    """An idempotency key that may stand in a header. Raises `InvalidPublicationError`."""
+    if not isinstance(text, str) or not 1 <= len(text) <= MAX_IDEMPOTENCY_KEY or not _is_visible(text):
+        raise InvalidPublicationError("idempotency_key: 1 to 255 printable ASCII characters")
+    return text
+
+
+def encode(members: Mapping[str, object], member: str = "data") -> bytes:
+    """JSON in UTF-8. Raises `InvalidPublicationError`, which names the member and never shows a value."""
     try:
         text = json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_text)
         return text.encode()
     except UnicodeEncodeError:
-        raise InvalidPublicationError("data: a text has a half of a surrogate pair, which is no Unicode") from None
+        raise InvalidPublicationError(f"{member}: a text has a half of a surrogate pair, which is no Unicode") from None
     except TypeError as error:
-        raise InvalidPublicationError(f"data: {error}") from None
+        raise InvalidPublicationError(f"{member}: {error}") from None
     except ValueError:
-        raise InvalidPublicationError("data: NaN, an infinity or a circle is no JSON") from None
+        raise InvalidPublicationError(f"{member}: NaN, an infinity or a circle is no JSON") from None
     except RecursionError:
-        raise InvalidPublicationError("data: nested too deep") from None
+        raise InvalidPublicationError(f"{member}: nested too deep") from None
 
 
 def timestamp_text(timestamp: datetime | str) -> str:
@@ -222,7 +226,8 @@ def _is_visible(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _listed(name: str, value: Any) -> list[object]:
+def listed(name: str, value: Any) -> list[object]:
+    """The items of any iterable but a text. Raises `InvalidPublicationError`."""
     # A text is a sequence of its characters, which nobody means.
     if isinstance(value, (str, bytes)):
         raise InvalidPublicationError(f"{name}: a list, not a text")

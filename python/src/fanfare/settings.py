@@ -1,7 +1,7 @@
-"""How a hub is reached: address, API key, and how long a call may take.
+"""How the hub or a service is reached: address, key, and how long a call may take.
 
-Not here: configuration files. The address comes from `WS_SERVICE_URL` and the key from `FANFARE_API_KEY` where they
-are not given.
+Not here: configuration files. Where address and key are not given they come from the environment: `WS_SERVICE_URL` and
+`FANFARE_API_KEY` for the hub, `CHAT_SERVICE_URL` and `SERVICE_API_KEY` for the chat service.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ import httpx
 
 from fanfare.errors import SettingsError
 
-__all__ = ["DEADLINE", "TIMEOUT", "URL", "Settings"]
-
-#: Where a hub on the same machine listens.
-URL: Final = "http://127.0.0.1:8080"
+__all__ = ["CHAT", "DEADLINE", "HUB", "TIMEOUT", "Place", "Settings"]
 
 #: The longest time for one try, in seconds: a hub that is behind makes a call wait for up to 1 s before it refuses it.
 TIMEOUT: Final = 3.0
@@ -30,6 +27,26 @@ _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https
 
 
 @dataclass(frozen=True)
+class Place:
+    """A server that calls go to: its name in errors, the variables of its address and key, its address without them."""
+
+    name: str
+    url_variable: str
+    key_variable: str
+    key_name: str
+    url: str
+
+
+#: The hub, on its port of the same machine (contract: channels).
+HUB: Final = Place("the hub", "WS_SERVICE_URL", "FANFARE_API_KEY", "the API key", "http://127.0.0.1:8080")
+
+#: The chat service, on its port of the same machine (contract: services, Addresses).
+CHAT: Final = Place(
+    "the chat service", "CHAT_SERVICE_URL", "SERVICE_API_KEY", "the service key", "http://127.0.0.1:8086"
+)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Checked settings. `repr` does not show the key."""
 
@@ -37,23 +54,25 @@ class Settings:
     api_key: str | None = field(repr=False)
     timeout: float = TIMEOUT
     deadline: float = DEADLINE
+    place: Place = HUB
 
     @classmethod
-    def of(cls, url: str | None, api_key: str | None, timeout: float, deadline: float) -> Settings:
+    def of(cls, url: str | None, api_key: str | None, timeout: float, deadline: float, place: Place = HUB) -> Settings:
         """Settings of what was given and the environment. Raises `SettingsError`."""
         # An empty variable is the same as one that is not set.
-        url = url or os.environ.get("WS_SERVICE_URL") or URL
-        key = api_key or os.environ.get("FANFARE_API_KEY") or None
+        url = url or os.environ.get(place.url_variable) or place.url
+        key = api_key or os.environ.get(place.key_variable) or None
         if key is not None and not (key.isascii() and key.isprintable() and key == key.strip()):
-            raise SettingsError("the API key (FANFARE_API_KEY) can't stand in a header")
+            raise SettingsError(f"{place.key_name} ({place.key_variable}) can't stand in a header")
         for name, value in (("timeout", timeout), ("deadline", deadline)):
             if not (math.isfinite(value) and value > 0):
                 raise SettingsError(f"{name} is a number of seconds above 0")
-        return cls(_address(url), key, timeout, deadline)
+        return cls(_address(url, place), key, timeout, deadline, place)
 
     def at(self, path: str) -> httpx.URL:
-        """The address of a path of the hub."""
-        return self.url.copy_with(path=f"{self.url.path.rstrip('/')}/{path}")
+        """The address of a path, whose parts are percent-encoded already."""
+        base = self.url.raw_path.partition(b"?")[0].rstrip(b"/")
+        return self.url.copy_with(raw_path=base + b"/" + path.encode("ascii"))
 
     def headers(self) -> dict[str, str]:
         """What every request carries."""
@@ -64,17 +83,18 @@ class Settings:
         return headers
 
 
-def _address(text: str) -> httpx.URL:
+def _address(text: str, place: Place) -> httpx.URL:
+    which = f"{place.name}'s address ({place.url_variable})"
     # What is wrong is told without the address: it may hold a password.
     try:
         url = httpx.URL(text.strip())
     except (httpx.InvalidURL, TypeError):
-        raise SettingsError("the hub's address (WS_SERVICE_URL) is none") from None
+        raise SettingsError(f"{which} is none") from None
     scheme = _SCHEMES.get(url.scheme)
     if scheme is None or not url.host:
-        raise SettingsError("the hub's address (WS_SERVICE_URL) begins with neither http:// nor https://")
+        raise SettingsError(f"{which} begins with neither http:// nor https://")
     if url.port is not None and not 0 < url.port < 65536:
-        raise SettingsError("the hub's address (WS_SERVICE_URL) has a port that there is not")
+        raise SettingsError(f"{which} has a port that there is not")
     if url.userinfo:
-        raise SettingsError("the hub's address (WS_SERVICE_URL) holds a user or a password; use an API key")
+        raise SettingsError(f"{which} holds a user or a password; use a key")
     return url.copy_with(scheme=scheme, query=None, fragment=None)

@@ -7,7 +7,7 @@ import { precompress } from "./build/precompress.ts";
 import { themeBoot } from "./build/theme-boot.ts";
 
 /** Paths of the back end, all on the page's own origin. */
-const API = ["/auth", "/users", "/jobs", "/payments", "/wallet"];
+const API = ["/auth", "/users", "/jobs", "/payments", "/wallet", "/api"];
 const server = process.env.FANFARE_URL ?? "http://127.0.0.1:8080";
 
 export default defineConfig({

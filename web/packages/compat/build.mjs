@@ -1,5 +1,6 @@
 // Builds the files of /js/ into dist/: classic scripts, each complete in itself, so that a page may take any of them. What they share is
-// in each. Readable, in the syntax of 2020, and plain ASCII, as a page of another encoding reads scripts in its own.
+// in each. Readable, in the syntax of 2020, and plain ASCII, as a page of another encoding reads scripts in its own. Beside them, in
+// dist/socket.io/, the Socket.IO client, which is not ours (socket-io.mjs).
 //
 //   node build.mjs
 
@@ -7,12 +8,14 @@ import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { copySocketIo } from "./socket-io.mjs";
 
 export const NAMES = [
   "websocket-client",
   "toast-notifications",
   "dashboard-websocket-init",
   "notification-service",
+  "websocket",
 ];
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -43,4 +46,5 @@ export async function buildScripts(directory) {
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   await buildScripts(here("dist"));
+  copySocketIo(here("dist/socket.io"));
 }

@@ -147,6 +147,38 @@ export interface SessionRevoked {
   user_type: UserType;
 }
 
+/** A user wrote to another. */
+export interface MessageReceived {
+  /** The message; later messages have higher ids. */
+  id: number;
+  /** Who wrote it. */
+  from_user_id: number | string;
+  /** To whom. */
+  to_user_id: number | string;
+  /** What was written: plain text, never HTML. */
+  message: string;
+  /** When it was stored: UTC, milliseconds, `Z`. */
+  timestamp: string;
+}
+
+/** A user types a message to the one who is told, or types no more. */
+export interface UserTyping {
+  /** Who types. */
+  user_id: number | string;
+  /** Whether they do. */
+  is_typing: boolean;
+}
+
+/** A user has read the messages of the one who is told, up to this one. */
+export interface MessageRead {
+  /** The last message that was read. */
+  message_id: number;
+  /** Who read it. */
+  user_id: number | string;
+  /** When: UTC, milliseconds, `Z`. */
+  timestamp: string;
+}
+
 /** The data of each event by its type. */
 export interface EventMap {
   job_created: JobCreated;
@@ -160,6 +192,9 @@ export interface EventMap {
   user_logged_in: UserLoggedIn;
   user_logged_out: UserLoggedOut;
   session_revoked: SessionRevoked;
+  message_received: MessageReceived;
+  user_typing: UserTyping;
+  message_read: MessageRead;
 }
 
 /** The type of an event. */

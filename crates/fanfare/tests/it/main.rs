@@ -3,6 +3,7 @@
 
 mod app;
 mod chaos;
+mod chat;
 mod commands;
 mod readme;
 mod recorder;

@@ -30,6 +30,8 @@ fn every_path_of_the_table_is_there() {
         ("/jobs", 401),
         ("/payments", 401),
         ("/wallet", 401),
+        ("/api/chat/conversations", 401),
+        ("/hooks/chat", 405),
         ("/nowhere", 404),
         ("/jobs/1/nowhere", 404),
     ] {
@@ -37,7 +39,7 @@ fn every_path_of_the_table_is_there() {
     }
     let head = http::request(server.address(), "HEAD", "/.well-known/jwks.json", &[], None);
     assert_eq!((head.status, head.body.len()), (200, 0));
-    for service in ["user-service", "job-service", "payment-service"] {
+    for service in ["user-service", "job-service", "payment-service", "chat-service"] {
         let at = |path: &str| server.get(&format!("/svc/{service}/{path}"));
         let health = at("health").json();
         assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!(service)), "{health}");
@@ -179,7 +181,10 @@ fn after_an_orderly_stop_the_files_are_whole_and_can_be_copied() {
     let files = std::fs::read_dir(&data).expect("the directory").flatten();
     let mut names: Vec<String> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    assert_eq!(names, ["hub.db", "hub.lock", "job-service.db", "payment-service.db", "user-service.db"]);
+    assert_eq!(
+        names,
+        ["chat-service.db", "hub.db", "hub.lock", "job-service.db", "payment-service.db", "user-service.db"]
+    );
 }
 
 #[test]
@@ -225,6 +230,7 @@ fn a_service_of_its_own_does_not_start_with_a_wrong_setting_either() {
         ("user-service", "DATABASE_URL", "mysql://x"),
         ("job-service", "PAYMENT_SERVICE_URL", "payments"),
         ("job-service", "CORS_ALLOWED_ORIGINS", "no origin"),
+        ("chat-service", "CHAT_RATE_LIMIT", "many"),
     ] {
         let refused = Launch::of(service).env("FANFARE_DATA", directory()).env(name, value).run();
         assert_eq!(refused.code, Some(2), "{service} {name}: {refused:?}");

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 
 use protocol::ChannelName;
 use protocol::channel::{ALL, ChannelNameError, MAX_CHANNEL_NAME};
-use protocol::channels::{self, ClientFrame, ErrorCode, Positions, Watch};
+use protocol::channels::{self, ClientFrame, ErrorCode, Positions, ServiceFrame, Watch};
 use protocol::timestamp::Timestamp;
+use serde_json::json;
 
 use super::{Defaults, Step, View, World};
+use crate::hooks::{Origin, Reply};
 use crate::identity::Identity;
 use crate::inbox::Given;
 use crate::limits::Limits;
@@ -32,6 +34,15 @@ impl World for Channels {
 
     fn on_message(&self, message: &[u8], view: &View<'_>) -> Vec<Step> {
         on_message(message, view)
+    }
+
+    fn answer(&self, reply: &Reply, body: &str, view: &View<'_>) -> Option<Vec<u8>> {
+        match reply {
+            Reply::Ref { event, reference } => {
+                Some(channels::ack(event, reference.as_deref(), body, view.now))
+            }
+            Reply::None | Reply::Ack(_) => None,
+        }
     }
 
     fn token_expiring(&self, ends: Timestamp, now: Timestamp) -> Option<Vec<u8>> {
@@ -78,8 +89,35 @@ fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
         },
         Ok(ClientFrame::Presence { channel, watch }) => presence(&channel, watch, view),
         Ok(ClientFrame::Ack { ids }) => vec![Step::Acked(ids.len())],
-        Err(fault) => vec![error(view, fault.code, &fault.message, None)],
+        Err(fault) => match fault.code {
+            ErrorCode::UnknownType => for_service(message, view),
+            _ => None,
+        }
+        .unwrap_or_else(|| vec![error(view, fault.code, &fault.message, None)]),
     }
+}
+
+/// A frame of a type that is none of ours, if a service answers it.
+fn for_service(message: &[u8], view: &View<'_>) -> Option<Vec<Step>> {
+    let hooks = view.hooks?;
+    let frame = ServiceFrame::parse(std::str::from_utf8(message).ok()?)?;
+    if !hooks.is_mapped(&Origin::Ws, &frame.event) {
+        return None;
+    }
+    let reference = match frame.reference {
+        Ok(reference) => reference.map(Into::into),
+        Err(text) => {
+            let answer = json!({ "success": false, "code": "invalid_frame", "message": text }).to_string();
+            return Some(vec![Step::Reply(channels::ack(&frame.event, None, &answer, view.now))]);
+        }
+    };
+    let reply = Reply::Ref { event: frame.event.as_ref().into(), reference };
+    Some(vec![Step::Hook {
+        event: frame.event.as_ref().into(),
+        origin: Origin::Ws,
+        data: frame.data.unwrap_or("{}").into(),
+        reply,
+    }])
 }
 
 /// The answer to a refresh, once its token was verified.

@@ -36,7 +36,7 @@ impl World {
             timestamp: at(ms),
         });
         let ordered = Ordered { seq: self.seq, places, is_kept: size > 0, group: 0 };
-        let encoded = Arc::new(Encoded::new(publication, None, ordered, at(ms), None));
+        let encoded = Arc::new(Encoded::new(publication, None, ordered, at(ms), Arc::default()));
         self.history.append_to(&encoded, &streams);
         encoded
     }

@@ -6,19 +6,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use protocol::channel::USER_PREFIX;
-use protocol::websocket::close_frame;
-use protocol::{Disconnect, events};
+use protocol::channel::user_of;
+use protocol::websocket::{close_frame, text_frame};
+use protocol::{Disconnect, events, socketio};
 
 use super::connection::{Behind, Sent, State};
 use super::delivery::Run;
 use super::lists::Key;
 use super::{Ended, Now, Shard, hash};
-use crate::encoded::Wire;
 use crate::identity::Identity;
 use crate::inbox::{Closing, DrainPlan};
 use crate::link::Link;
 use crate::rate::RateWindow;
+use crate::wire::Wire;
 
 /// A close waits so many milliseconds for the client's answer: two ticks.
 const LINGER_MS: u64 = 1_000;
@@ -65,7 +65,13 @@ impl<L: Link> Shard<L> {
         }
     }
 
-    fn send_close(&mut self, key: Key, close: Option<(u16, &str)>, behind: Behind, now: Now) -> bool {
+    pub(super) fn send_close(
+        &mut self,
+        key: Key,
+        close: Option<(u16, &str)>,
+        behind: Behind,
+        now: Now,
+    ) -> bool {
         if !self.is_open(key) {
             return false;
         }
@@ -80,20 +86,31 @@ impl<L: Link> Shard<L> {
         let Some(connection) = self.connections.get_mut(key as usize) else { return false };
         // A close without a code is an empty Close frame (RFC 6455, 5.5.1).
         let is_events = connection.wire == Wire::Events;
+        let is_silent = is_events || connection.wire.is_socket();
         let frame = match close {
             Some((code, reason)) if is_events => {
                 events::close(code, reason, events_retry(code, reason)).into()
             }
+            // A socket that its client ends is answered nothing; what ends one alone leaves its session to the others.
+            None if is_silent => Bytes::new(),
+            Some((code, _)) if is_silent && ends_alone(code) => {
+                let namespace = self.hub.endpoint(connection.endpoint).namespace_name();
+                text_frame(&socketio::disconnect(namespace))
+            }
             Some((code, reason)) => close_frame(code, reason),
             None => Bytes::from_static(&[0x88, 0]),
         };
-        // Nobody answers on the wire of server-sent events.
-        connection.state = State::Closing { agreed: is_events };
+        // Nobody answers on the wire of server-sent events, nor the end of a socket.
+        connection.state = State::Closing { agreed: is_silent };
         connection.close_code = close.map_or(1005, |(code, _)| code);
         connection.rate = RateWindow::default();
-        let sent = connection.send_close(&frame, behind, &mut self.counts);
+        let sent = if frame.is_empty() {
+            Sent::Written
+        } else {
+            connection.send_close(&frame, behind, &mut self.counts)
+        };
         let id = connection.id;
-        let is_done = is_events && connection.is_flushed();
+        let is_done = is_silent && connection.is_flushed();
         self.closing.push_back((id, now.ms + LINGER_MS));
         if sent == Sent::Broken || is_done {
             self.end(key);
@@ -108,7 +125,7 @@ impl<L: Link> Shard<L> {
             let Some(list) = user.list_on(self.index) else { continue };
             // Others may follow a user's stream where the channel rules let them; they stay.
             let is_meant = |identity: &Identity| {
-                user.name().strip_prefix(USER_PREFIX) == Some(identity.user.as_str())
+                user_of(user.name()) == Some(identity.user.as_str())
                     && identity.session.as_deref().is_some_and(|session| closing.sessions.has(session))
             };
             let followers = self.lists.get(list).followers.iter().map(|follower| follower.key);
@@ -193,7 +210,9 @@ impl<L: Link> Shard<L> {
             let Some(connection) = self.get(key) else { continue };
             // A client's own Close may have the same code, and waits for nobody.
             let is_told = connection.close_code == Disconnect::DRAINING.code
-                && (connection.state == State::Closing { agreed: false } || connection.wire == Wire::Events);
+                && (connection.state == State::Closing { agreed: false }
+                    || connection.wire == Wire::Events
+                    || connection.wire.is_socket());
             if is_told && !connection.is_flushed() {
                 self.closing.push_back((id, at.max(now.ms) + LINGER_MS));
             } else if matches!(connection.state, State::Closing { .. }) {
@@ -211,8 +230,12 @@ impl<L: Link> Shard<L> {
             let Some(connection) = self.connections.try_remove(key as usize) else { continue };
             self.batches.end(key);
             self.held.remove(&key);
+            self.entering.remove(&key);
             if let Ok(entry) = self.by_id.find_entry(hash(connection.id), |&other| other == key) {
                 entry.remove();
+                if let Some(hooks) = self.hub.hooks() {
+                    hooks.ended(connection.id);
+                }
             }
             let metrics = self.hub.metrics();
             metrics.connections.with_label_values(&[self.label(&connection)]).dec();
@@ -220,6 +243,13 @@ impl<L: Link> Shard<L> {
             self.ended.push(Ended { connection: connection.id, code: connection.close_code });
         }
     }
+}
+
+/// Whether a close is that of one socket of a session, whose client shall not come back by itself: the user may no longer be
+/// there, or another connection is in its place. All others end the session, which a client renews.
+fn ends_alone(code: u16) -> bool {
+    [Disconnect::UNAUTHORIZED.code, Disconnect::DISCONNECTED.code, Disconnect::TAKEN_OVER.code]
+        .contains(&code)
 }
 
 /// When a client of server-sent events may come back, where the close says so: it has no other way to know.

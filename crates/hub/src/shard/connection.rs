@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 
 use super::lists::Follow;
 use super::recovery::Recovery;
-use crate::encoded::Wire;
 use crate::endpoint::{EndpointIndex, Naming};
 use crate::hub::Admission;
 use crate::identity::Identity;
@@ -16,6 +15,7 @@ use crate::limits::Limits;
 use crate::link::Link;
 use crate::outbox::Outbox;
 use crate::rate::RateWindow;
+use crate::wire::Wire;
 
 /// Where a connection stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Connection<L> {
     pub(super) rate: RateWindow,
     pub(super) follows: SmallVec<[Follow; 3]>,
     /// Gives the place among the node's connections back.
-    pub(super) _admission: Admission,
+    pub(super) _admission: Option<Admission>,
     /// When something last came from the client; milliseconds of the shard's clock, wrapping.
     pub(super) heard_at: u32,
     /// When it came, in seconds since 1970.

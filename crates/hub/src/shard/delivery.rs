@@ -18,12 +18,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::ConnectionId;
+use smallvec::SmallVec;
 
 use super::lists::{Key, Lists};
-use crate::encoded::{Encoded, SHARED, WIRES, Wire};
+use crate::encoded::Encoded;
 use crate::inbox::{Delivery, To};
 use crate::metrics::Metrics;
 use crate::registry::{ListIndex, StreamEntry};
+use crate::wire::Wire;
 
 /// The audience from which a pass pays: below, collecting costs less than the bookkeeping.
 pub(super) const PASS_MIN: usize = 64;
@@ -43,7 +45,6 @@ const SPARE_ENTRIES: usize = 1 << 12;
 
 /// What is being delivered.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is moved once a slice")]
 pub(super) enum Run {
     Pass(Pass),
     Gather(Gather),
@@ -60,9 +61,12 @@ pub(super) struct Pass {
     /// The number of the first publication in `on_way`, in the count of the list's `head`.
     first: u32,
     on_way: VecDeque<OnWay>,
+    /// Whether the stream keeps its events; none where they are in no stream.
+    kept: Option<bool>,
     /// What the publications on the way weigh.
     weight: usize,
-    logs: [Option<Log>; WIRES],
+    /// The bytes on each wire that a follower has: few, so that they are found by looking.
+    logs: SmallVec<[(Wire, Log); 2]>,
 }
 
 #[derive(Debug)]
@@ -106,17 +110,17 @@ impl Pass {
             visits: 0,
             first: head.wrapping_add(1),
             on_way: VecDeque::new(),
+            kept: None,
             weight: 0,
-            logs: [const { None }; WIRES],
+            logs: SmallVec::new(),
         }
     }
 
-    /// Takes a publication in; it is due after one round of `followers`.
-    pub(super) fn take(&mut self, encoded: Arc<Encoded>, followers: usize, metrics: &Metrics) {
-        for (log, wire) in self.logs.iter_mut().zip(SHARED) {
-            if let Some(log) = log {
-                log.push(encoded.frame(wire, metrics));
-            }
+    /// Takes a publication for the stream of that name in; it is due after one round of `followers`.
+    pub(super) fn take(&mut self, encoded: Arc<Encoded>, stream: &str, followers: usize, metrics: &Metrics) {
+        self.kept = encoded.is_kept_by(stream);
+        for (wire, log) in &mut self.logs {
+            log.push(encoded.frame(*wire, metrics));
         }
         self.weight += encoded.weight();
         let round = i64::try_from(followers).unwrap_or(i64::MAX);
@@ -168,7 +172,7 @@ impl Pass {
         let on_way = self.on_way.pop_front()?;
         self.first = self.first.wrapping_add(1);
         self.weight -= on_way.encoded.weight();
-        for log in self.logs.iter_mut().flatten() {
+        for (_, log) in &mut self.logs {
             log.pop();
         }
         Some(on_way.encoded)
@@ -186,7 +190,7 @@ impl Pass {
 
     /// Whether the stream of the pass keeps its events; none where they are in no stream.
     pub(super) fn is_kept(&self) -> Option<bool> {
-        self.on_way.front().and_then(|on_way| on_way.encoded.places().first()).map(|place| place.is_kept)
+        self.kept
     }
 
     /// The publications behind the first `skip`.
@@ -201,13 +205,15 @@ impl Pass {
         wire: Wire,
         metrics: &Metrics,
     ) -> (&[u8], vec_deque::Iter<'_, Bytes>) {
-        let log = self.logs[wire.index().unwrap_or_default()].get_or_insert_with(|| {
+        let place = self.logs.iter().position(|(known, _)| *known == wire).unwrap_or_else(|| {
             let mut log = Log::default();
             for on_way in &self.on_way {
                 log.push(on_way.encoded.frame(wire, metrics));
             }
-            log
+            self.logs.push((wire, log));
+            self.logs.len() - 1
         });
+        let log = &self.logs[place].1;
         let start = log.start + log.frames.iter().take(skip).map(Bytes::len).sum::<usize>();
         (&log.bytes[start..], log.frames.range(skip.min(log.frames.len())..))
     }

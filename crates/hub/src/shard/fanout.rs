@@ -90,7 +90,7 @@ impl<L: Link> Shard<L> {
             if let Some(delivery) = self.queue.pop_front() {
                 list.head = list.head.wrapping_add(1);
                 self.begun = self.begun.max(delivery.encoded.seq());
-                pass.take(delivery.encoded, list.followers.len(), metrics);
+                pass.take(delivery.encoded, list.entry.name(), list.followers.len(), metrics);
             }
         }
         let mut unsettled: SmallVec<[(Key, Sent); 8]> = SmallVec::new();

@@ -16,10 +16,11 @@ use super::connection::{Connection, Counts, Sent};
 use super::lists::Lists;
 use super::replay::Replay;
 use super::returning::Tracked;
-use crate::encoded::{Encoded, Seen, StreamKey, Wire, payload};
+use crate::encoded::{Encoded, Seen, StreamKey, payload};
 use crate::limits::Limits;
 use crate::link::Link;
 use crate::metrics::Metrics;
+use crate::wire::Wire;
 
 /// The state of recovery of one connection; 48 bytes, so 64 with what the allocator adds.
 #[derive(Debug)]

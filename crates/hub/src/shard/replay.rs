@@ -18,15 +18,17 @@ use super::lists::Key;
 use super::recovery::{Details, REPLAYING, Recovery, Trail, placed_frames, send_frames};
 use super::resuming::entry;
 use super::returning::{Arrived, Coming, Tracked, arrived};
+use super::sockets::lives;
+use super::standing::{Reached, Standing, begin_where_others_stand, reached, state};
 use super::{Now, Shard};
 use crate::commit::WATCH_PREFIX;
-use crate::encoded::{Encoded, StreamKey, Wire};
-use crate::history::{Cursor, History, Located, Read, StreamIndex};
+use crate::encoded::{Encoded, StreamKey};
+use crate::history::{Cursor, Located, Read};
 use crate::inbox::{Delivery, Given};
 use crate::journal::ResumeChange;
 use crate::limits::Limits;
 use crate::link::Link;
-use crate::order::Order;
+use crate::wire::Wire;
 
 /// What is read from history at once for one connection, in bytes: what a socket takes in about one write.
 const CHUNK: usize = 64 << 10;
@@ -34,7 +36,7 @@ const CHUNK: usize = 64 << 10;
 /// What a client still has to be told of the past.
 #[derive(Debug)]
 pub(super) struct Replay {
-    cursors: Vec<Cursor>,
+    pub(super) cursors: Vec<Cursor>,
     /// The connection from which it took over, and the number in the hub's order at which it did: what was not for that until
     /// then is not for this. One that is asked for by its id may go on, as another tab.
     former: Option<(ConnectionId, u64)>,
@@ -62,6 +64,13 @@ pub(super) enum Answer {
         /// Streams that it did not follow before.
         fresh: Vec<String>,
     },
+    /// This, to a socket that asked for recovery when it came.
+    Entered {
+        /// The answer.
+        text: Vec<u8>,
+        /// The socket that its client had before, of which nothing is lost.
+        former: Option<ConnectionId>,
+    },
     /// What its world says, to one that came back by the id of a connection.
     Restored {
         /// That connection.
@@ -84,35 +93,6 @@ impl Replay {
         let keeps_nothing = |cursor: &Cursor| cursor.until != u64::MAX && cursor.key.name != stream;
         was_read && self.cursors.iter().any(keeps_nothing)
     }
-}
-
-/// A stream in an answer.
-struct Standing {
-    name: String,
-    position: Position,
-    recovered: Option<bool>,
-    /// Whether the client followed it before, on this connection, and goes on.
-    is_live: bool,
-    /// Whether it followed it before, and misses something now.
-    is_behind_gap: bool,
-    /// What is known to have reached the client, where it came back by its connection's id and goes on.
-    arrived: Option<Arrived>,
-}
-
-impl Standing {
-    /// Whether the client goes on, and may not have had the state with which it began.
-    fn is_state_open(&self) -> bool {
-        self.arrived.is_some_and(|arrived| arrived.is_new)
-    }
-}
-
-/// How far a connection has had a stream that it follows already.
-struct Reached {
-    /// None where that can no longer be told.
-    offset: Option<u64>,
-    had_to: u64,
-    since: u64,
-    held_from: u64,
 }
 
 /// Where a connection begins or goes on.
@@ -163,7 +143,17 @@ impl<L: Link> Shard<L> {
                 let text = channels::resumed(&channels, token, positions, now.wall);
                 self.reply(key, &text, now);
             }
+            Answer::Told { text, .. } if text.is_empty() => {}
             Answer::Told { text, .. } => self.reply(key, text, now),
+            Answer::Entered { text, former } => {
+                let is_lost = |standing: &Standing| standing.recovered == Some(false);
+                if former.is_some() && start.standings.iter().any(is_lost) {
+                    // It went in between; the client comes again, and is told.
+                    self.close(key, &Disconnect::SLOW, now);
+                    return;
+                }
+                self.reply(key, text, now);
+            }
             Answer::Restored { streams, refused, .. } => {
                 let lost = start.standings.iter().filter(|standing| standing.recovered == Some(false));
                 let lost = lost.map(|standing| &*standing.name).chain(refused.iter().map(String::as_str));
@@ -182,6 +172,7 @@ impl<L: Link> Shard<L> {
         let id = connection.id;
         let (former, fresh) = match answer {
             Answer::Subscribed { fresh } => (None, &fresh[..]),
+            Answer::Entered { former, .. } => (*former, &[][..]),
             Answer::Told { fresh, .. } => (None, &fresh[..]),
             Answer::Resumed { former } | Answer::Restored { former, .. } => (Some(*former), &[][..]),
         };
@@ -374,7 +365,11 @@ impl<L: Link> Shard<L> {
         if hub.has_journal && connection.wire != Wire::Events {
             let entry = entry(connection, &self.lists, None);
             if let Some(mut entry) = entry {
-                entry.arrived = arrived(connection, &self.lists, &order.history);
+                entry.arrived = if connection.wire.is_socket() {
+                    Some(lives(connection, &self.lists, &order.history))
+                } else {
+                    arrived(connection, &self.lists, &order.history)
+                };
                 order.note_resume(ResumeChange::Set(entry));
             }
         }
@@ -500,90 +495,6 @@ impl<L: Link> Shard<L> {
             return;
         }
         self.go_on(key);
-    }
-}
-
-/// How far a connection has had a stream that it follows, when it has had all up to the number `had`.
-fn reached(
-    before: Option<&Recovery>,
-    history: &History,
-    (stream, key): (StreamIndex, &Arc<StreamKey>),
-    had: u64,
-) -> Reached {
-    let replay = before.and_then(|recovery| recovery.replay.as_deref());
-    let running = replay.and_then(|replay| {
-        replay.cursors.iter().find(|cursor| cursor.is_read && Arc::ptr_eq(&cursor.key, key))
-    });
-    Reached {
-        offset: running.map_or_else(|| history.offset_at(stream, had), |cursor| Some(cursor.offset)),
-        had_to: running.map_or(0, |cursor| cursor.had_to),
-        since: before.map_or(0, |recovery| recovery.since(key)),
-        held_from: running.map_or(had, |cursor| cursor.held_from),
-    }
-}
-
-/// The state of the streams that a client now begins with, but for what it was told or is about to be told.
-fn state(
-    order: &Order,
-    standings: &[Standing],
-    cursors: &[Cursor],
-    wants: impl Fn(&Encoded) -> bool,
-    now: Now,
-) -> Vec<Arc<Encoded>> {
-    let mut state: Vec<Arc<Encoded>> = Vec::new();
-    if order.retained.is_empty() {
-        return state;
-    }
-    let now = u64::try_from(now.wall.as_millis()).unwrap_or(0);
-    let is_known = |event: &Arc<Encoded>| {
-        let is_had = |(standing, cursor): (&Standing, &Cursor)| {
-            let offset = event.offset_in(&cursor.key);
-            let has_had = |offset| offset <= cursor.had_to && !standing.is_state_open();
-            offset.is_some_and(|offset| has_had(offset) || event.seq() > cursor.since)
-        };
-        let is_live_state = |standing: &&Standing| {
-            standing.is_live && order.retained.get(&standing.name, now).any(|other| Arc::ptr_eq(other, event))
-        };
-        standings.iter().zip(cursors).any(is_had) || standings.iter().any(|standing| is_live_state(&standing))
-    };
-    let begins = |standing: &&Standing| {
-        standing.recovered != Some(true) && !standing.is_live || standing.is_state_open()
-    };
-    for standing in standings.iter().filter(begins) {
-        for event in order.retained.get(&standing.name, now) {
-            let is_new = !state.iter().any(|other| Arc::ptr_eq(other, event));
-            if is_new && !is_known(event) && wants(event) {
-                state.push(Arc::clone(event));
-            }
-        }
-    }
-    state.sort_unstable_by_key(|event| event.seq());
-    state
-}
-
-/// Lets the streams that begin do so where the client stands in the hub's order, and not at their end. A position says that
-/// all up to it was had: of an event that is in such a stream and still to come in another one, that would not be true,
-/// and if the connection broke now, it would never come.
-fn begin_where_others_stand(
-    history: &History,
-    released: u64,
-    standings: &mut [Standing],
-    cursors: &mut [Cursor],
-) {
-    let next = |cursor: &Cursor| history.seq_behind(cursor.stream, cursor.offset);
-    let Some(next) = cursors.iter().filter(|cursor| cursor.is_read).filter_map(next).min() else { return };
-    let stands = released.min(next.saturating_sub(1));
-    let begins = |standing: &Standing| standing.recovered != Some(true) && !standing.is_live;
-    for (standing, cursor) in standings.iter_mut().zip(cursors) {
-        if cursor.is_read && begins(standing) {
-            let offset = history.offset_at(cursor.stream, stands);
-            // Of what the stream no longer keeps nothing can come in it.
-            let offset = offset.unwrap_or_else(|| history.floor(cursor.stream)).max(cursor.had_to);
-            cursor.offset = offset.min(cursor.offset);
-            let first = history.seq_behind(cursor.stream, cursor.offset);
-            cursor.since = first.map_or(released, |first| first - 1);
-            standing.position.offset = cursor.offset;
-        }
     }
 }
 

@@ -4,16 +4,17 @@
 //! A connection that another shard may still hold is asked for by a message to that shard; whoever has it, or what
 //! was kept of it, hands it over once.
 
-use protocol::channel::USER_PREFIX;
+use protocol::channel::{USER_PREFIX, split_namespace};
 use protocol::channels::{self, ErrorCode};
 use protocol::timestamp::Timestamp;
-use protocol::{ChannelName, Disconnect};
+use protocol::{ChannelName, Disconnect, Stream};
 
 use super::connection::Connection;
 use super::lists::{Follow, Key, Lists};
 use super::replay::Answer;
 use super::returning::arrived;
-use super::{Now, Shard};
+use super::sockets::lives;
+use super::{Now, Shard, is_subscription};
 use crate::inbox::{ConnectionInfo, Expulsion, Given, Message, Question, TakeOver, TakenOver};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
@@ -103,8 +104,12 @@ impl<L: Link> Shard<L> {
     pub(super) fn park_connection(&mut self, key: Key, now: Now) {
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
         let mut kept = entry(connection, &self.lists, Some(now.wall));
-        if let Some(kept) = kept.as_mut().filter(|_| connection.wire.timestamps().is_some()) {
-            kept.arrived = arrived(connection, &self.lists, &self.hub.order().history);
+        if let Some(kept) = kept.as_mut() {
+            if connection.wire.is_socket() {
+                kept.arrived = Some(lives(connection, &self.lists, &self.hub.order().history));
+            } else if connection.wire.timestamps().is_some() {
+                kept.arrived = arrived(connection, &self.lists, &self.hub.order().history);
+            }
         }
         let is_resumable = connection.wire.index().is_some();
         if connection.recovery.take().is_some_and(|recovery| recovery.replay.is_some()) {
@@ -115,7 +120,7 @@ impl<L: Link> Shard<L> {
         }
     }
 
-    fn park(&self, entry: ResumeEntry, now: Now) {
+    pub(super) fn park(&self, entry: ResumeEntry, now: Now) {
         let change = self.hub.has_journal.then(|| ResumeChange::Set(entry.clone()));
         let forgotten = self.hub.resumes().park(entry, now.wall);
         self.hub.note_resume(change.into_iter().chain(forgotten.into_iter().map(ResumeChange::Forget)));
@@ -123,14 +128,17 @@ impl<L: Link> Shard<L> {
 
     /// The connections of a user on this shard.
     fn of_user(&self, user: &str) -> Vec<Key> {
-        let Some(entry) = self.hub.registry().get(&format!("{USER_PREFIX}{user}")) else { return Vec::new() };
-        let Some(list) = entry.list_on(self.index) else { return Vec::new() };
-        // Others may follow a user's stream where the channel rules let them.
-        let is_own = |follow: &Follow| follow.list() == list && follow.membership().is_implied();
-        let is_the_users = |&key: &Key| {
-            self.get(key).filter(|it| it.is_open()).is_some_and(|it| it.follows.iter().any(is_own))
+        let streams = self.hub.namespaces().of_user(&Stream::named(format!("{USER_PREFIX}{user}")));
+        let of_stream = |stream: &Stream| {
+            let list = self.hub.registry().get(stream.as_str())?.list_on(self.index)?;
+            // Others may follow a user's stream where the channel rules let them.
+            let is_own = move |follow: &Follow| follow.list() == list && follow.membership().is_implied();
+            let is_the_users = move |key: &Key| {
+                self.get(*key).filter(|it| it.is_open()).is_some_and(|it| it.follows.iter().any(is_own))
+            };
+            Some(self.lists.get(list).followers.iter().map(|follower| follower.key).filter(is_the_users))
         };
-        self.lists.get(list).followers.iter().map(|follower| follower.key).filter(is_the_users).collect()
+        streams.iter().filter_map(of_stream).flatten().collect()
     }
 
     /// Tells an operator what connections a user has here.
@@ -145,8 +153,9 @@ impl<L: Link> Shard<L> {
                 channels: connection
                     .follows
                     .iter()
-                    .filter(|follow| follow.membership().is_subscribed())
-                    .map(|follow| self.lists.get(follow.list()).entry.name().to_owned())
+                    .map(|follow| (follow, self.lists.get(follow.list()).entry.name()))
+                    .filter(|(follow, name)| is_subscription(follow, name))
+                    .map(|(_, name)| name.to_owned())
                     .collect(),
                 recoverable: connection.recovery.is_some(),
                 user_type: connection
@@ -190,7 +199,7 @@ pub(super) fn entry<L>(
         .follows
         .iter()
         .map(|follow| (follow.membership(), lists.get(follow.list()).entry.name()))
-        .filter(|(how, name)| how.is_subscribed() || is_own(name))
+        .filter(|(how, name)| how.is_subscribed() && split_namespace(name).is_none() || is_own(name))
         .map(|(_, name)| name.into())
         .collect();
     Some(ResumeEntry {

@@ -16,6 +16,7 @@ use super::lists::{Follow, Key, Lists};
 use super::recovery::REPLAYING;
 use super::replay::Answer;
 use super::resuming::entry;
+use super::sockets::lives;
 use super::{Connection, Now, Shard, to_ms, wrap};
 use crate::encoded::StreamKey;
 use crate::endpoint::Naming;
@@ -185,10 +186,22 @@ impl<L: Link> Shard<L> {
     /// Makes a connection one of a user's. Returns why not where the user has too many.
     pub(super) fn own(&mut self, key: Key, user: &str, times: u32) -> Result<(), Disconnect> {
         let Some(connection) = self.get(key) else { return Ok(()) };
-        if !self.hub.endpoint(connection.endpoint).take_place(user, times) {
+        let id = connection.id;
+        let hub = Arc::clone(&self.hub);
+        let endpoint = hub.endpoint(connection.endpoint);
+        if !endpoint.take_place(user, times) {
             return Err(Disconnect::TOO_MANY_CONNECTIONS);
         }
-        self.join(key, &format!("{USER_PREFIX}{user}"), Membership::Implied);
+        let Some(namespace) = &endpoint.namespace else {
+            self.join(key, &format!("{USER_PREFIX}{user}"), Membership::Implied);
+            return Ok(());
+        };
+        let whose = connection.identity.as_ref().map(|identity| identity.user.clone());
+        let stream = format!("@{}:{USER_PREFIX}{user}", namespace.name);
+        self.join(key, &stream, Membership::Implied);
+        if let Some(whose) = whose {
+            hub.user_came(&stream, &whose, id, self.clock);
+        }
         Ok(())
     }
 
@@ -217,10 +230,15 @@ impl<L: Link> Shard<L> {
         if !self.hub.has_journal {
             return;
         }
-        let Some(connection) = self.get(key).filter(|connection| connection.is_tracked()) else { return };
+        let is_meant = |connection: &&Connection<L>| connection.is_tracked() || connection.wire.is_socket();
+        let Some(connection) = self.get(key).filter(is_meant) else { return };
         let Some(mut entry) = entry(connection, &self.lists, None) else { return };
         let mut order = self.hub.order();
-        entry.arrived = arrived(connection, &self.lists, &order.history);
+        entry.arrived = if connection.wire.is_socket() {
+            Some(lives(connection, &self.lists, &order.history))
+        } else {
+            arrived(connection, &self.lists, &order.history)
+        };
         order.note_resume(ResumeChange::Set(entry));
     }
 
@@ -297,7 +315,7 @@ impl<L: Link> Shard<L> {
             Some(entry) => self.restore(key, &entry, now),
             None => {
                 let left = self.hub.shards() - 1;
-                let ask = Ask { former, user, shard: self.index, to, left };
+                let ask = Ask { former, user, shard: self.index, to, left, is_of_socket: false };
                 self.held.insert(key, Held::new());
                 self.on_ask(Box::new(ask), now);
             }
@@ -322,11 +340,20 @@ impl<L: Link> Shard<L> {
         let held = self.find(ask.former).filter(|&key| self.is_open(key)).and_then(|key| {
             let connection = self.get(key)?;
             let mut entry = entry(connection, &self.lists, Some(now.wall))?;
-            entry.arrived = arrived(connection, &self.lists, &self.hub.order().history);
+            let history = &self.hub.order().history;
+            entry.arrived = match ask.is_of_socket {
+                true if !connection.wire.is_socket() => None,
+                true => Some(lives(connection, &self.lists, history)),
+                false => arrived(connection, &self.lists, history),
+            };
             (entry.arrived.is_some() && entry.user == ask.user).then_some((key, entry))
         });
         let (shard, to) = (ask.shard, ask.to);
         let entry = match held {
+            Some((key, entry)) if ask.is_of_socket => {
+                self.hand_over(key, now);
+                Some(entry)
+            }
             Some((key, entry)) => {
                 self.demand_proof(key, now);
                 Some(entry)
@@ -338,6 +365,9 @@ impl<L: Link> Shard<L> {
                 return;
             }
             // It may have dropped while it was looked for.
+            None if ask.is_of_socket => {
+                self.hub.resumes().take_socket(ask.former, ask.user.as_deref(), now.wall)
+            }
             None => self.hub.resumes().look_up(ask.former, ask.user.as_deref(), now.wall),
         };
         self.hub.tell(shard, Message::Told(Box::new(Told { to, entry })));
@@ -355,10 +385,17 @@ impl<L: Link> Shard<L> {
     }
 
     /// What came of the question.
-    pub(super) fn on_told(&mut self, told: &Told, now: Now) {
-        let Some(key) = self.find(told.to).filter(|&key| self.is_open(key)) else { return };
+    pub(super) fn on_told(&mut self, told: Told, now: Now) {
+        let Some(key) = self.find(told.to).filter(|&key| self.is_open(key)) else {
+            // Who wanted it has gone in between: what was handed over is kept for the next try.
+            if let Some(entry) = told.entry.filter(ResumeEntry::is_of_socket) {
+                self.park(entry, now);
+            }
+            return;
+        };
         let held = self.held.remove(&key).unwrap_or_default();
         match &told.entry {
+            entry if self.entering.contains_key(&key) => self.on_told_of_socket(key, entry.clone(), now),
             Some(entry) => self.restore(key, entry, now),
             None => {
                 self.hub.metrics().resumes.with_label_values(&["not_found"]).inc();

@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use protocol::channel::{ALL, USER_PREFIX};
+use protocol::channel::{ALL, user_of};
 use protocol::channels::{self, ErrorCode};
-use protocol::{ConnectionId, Disconnect};
+use protocol::{ConnectionId, Disconnect, Stream};
 
+use super::connection::Connection;
 use super::delivery::{Pass, Run};
 use super::lists::{Follow, Key, mend};
-use super::{Now, Shard};
+use super::{Now, Shard, is_subscription};
 use crate::commit::WATCH_PREFIX;
 use crate::dialects;
 use crate::endpoint::EndpointIndex;
@@ -38,6 +39,9 @@ impl<L: Link> Shard<L> {
         }
         if endpoint.everyone {
             self.join(key, ALL, Membership::Implied);
+        }
+        if let Some(namespace) = &endpoint.namespace {
+            self.join(key, Stream::namespace(&namespace.name).as_str(), Membership::Implied);
         }
         let now = self.clock;
         for channel in &endpoint.channels {
@@ -89,6 +93,7 @@ impl<L: Link> Shard<L> {
             }
         }
         self.hub.metrics().subscriptions.inc();
+        self.join_in_namespace(key, name);
         let Some(connection) = self.get(key) else { return };
         let lists = &self.lists;
         let entry = |follow: &Follow| &lists.get(follow.list()).entry;
@@ -100,6 +105,23 @@ impl<L: Link> Shard<L> {
         if let Some(identity) = connection.identity.as_ref().filter(|_| is_tracked) {
             self.hub.presence().join(name, &identity.user, now);
         }
+    }
+
+    /// Of a socket: makes it also a follower of what is published for the channel in its namespace alone.
+    fn join_in_namespace(&mut self, key: Key, channel: &str) {
+        let Some(name) = self.get(key).and_then(|connection| self.namespaced(connection, channel)) else {
+            return;
+        };
+        let is_it = |follow: &Follow| self.lists.get(follow.list()).entry.name() == name;
+        if !self.get(key).is_some_and(|connection| connection.follows.iter().any(is_it)) {
+            self.join(key, &name, Membership::Subscribed);
+        }
+    }
+
+    /// The stream of a channel in a socket's namespace.
+    fn namespaced(&self, connection: &Connection<L>, channel: &str) -> Option<String> {
+        let namespace = self.hub.endpoint(connection.endpoint).namespace.as_ref()?;
+        Some(format!("@{}:{channel}", namespace.name))
     }
 
     /// Ends a subscription; a stream that is the connection's own goes on.
@@ -132,6 +154,24 @@ impl<L: Link> Shard<L> {
                 self.close(key, &Disconnect::SLOW, now);
             }
         }
+        if let Some(name) = self.get(key).and_then(|connection| self.namespaced(connection, name)) {
+            self.leave_in_namespace(key, &name);
+        }
+    }
+
+    fn leave_in_namespace(&mut self, key: Key, name: &str) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let lists = &self.lists;
+        let is_it = |follow: &Follow| {
+            !follow.membership().is_implied() && lists.get(follow.list()).entry.name() == name
+        };
+        let Some(place) = connection.follows.iter().position(is_it) else { return };
+        let endpoint = connection.endpoint;
+        let follow = connection.follows.swap_remove(place);
+        if let Some(recovery) = connection.recovery.as_mut() {
+            recovery.leave(name);
+        }
+        self.leave(endpoint, follow);
     }
 
     pub(super) fn leave(&mut self, endpoint: EndpointIndex, follow: Follow) {
@@ -139,8 +179,9 @@ impl<L: Link> Shard<L> {
         if let Some(channel) = name.strip_prefix(WATCH_PREFIX) {
             self.hub.presence().unwatch(channel);
         }
-        if let Some(user) = name.strip_prefix(USER_PREFIX).filter(|_| follow.membership().is_implied()) {
+        if let Some(user) = user_of(name).filter(|_| follow.membership().is_implied()) {
             self.hub.endpoint(endpoint).give_place_back(user);
+            self.hub.user_went(name, user, self.clock);
         }
         let pass = pass_of(&mut self.run, follow.list());
         let is_passing = pass.is_some();
@@ -164,7 +205,7 @@ impl<L: Link> Shard<L> {
         let user = connection.identity.as_ref().map(|identity| identity.user.clone());
         let endpoint = connection.endpoint;
         for follow in std::mem::take(&mut connection.follows) {
-            if follow.membership().is_subscribed() {
+            if is_subscription(&follow, self.lists.get(follow.list()).entry.name()) {
                 self.hub.metrics().subscriptions.dec();
                 let entry = &self.lists.get(follow.list()).entry;
                 if let Some(user) = user.as_ref().filter(|_| entry.is_tracked_on(self.index)) {
@@ -203,8 +244,9 @@ impl<L: Link> Shard<L> {
         let lost: Vec<String> = connection
             .follows
             .iter()
-            .filter(|follow| follow.membership().is_subscribed())
-            .map(|follow| self.lists.get(follow.list()).entry.name())
+            .map(|follow| (follow, self.lists.get(follow.list()).entry.name()))
+            .filter(|(follow, name)| is_subscription(follow, name))
+            .map(|(_, name)| name)
             .filter(|name| !self.hub.rules().may_subscribe(identity, name))
             .map(str::to_owned)
             .collect();

@@ -8,8 +8,8 @@ use protocol::{Disconnect, events};
 use super::connection::Connection;
 use super::lists::Key;
 use super::{Now, Shard, to_ms, wrap};
-use crate::encoded::Wire;
 use crate::link::Link;
+use crate::wire::Wire;
 
 /// How long before its token ends a client is told (contract: channels, Server → client).
 const EXPIRY_WARNING_MS: i64 = 60_000;
@@ -41,6 +41,10 @@ impl<L: Link> Shard<L> {
             if connection.wire == Wire::Events && connection.is_flushed() {
                 // Its client can't answer; that it takes what it is sent is the sign of life.
                 connection.heard_at = present;
+            } else if connection.wire.is_socket() {
+                // Its session pings, and ends with all sockets where it is silent.
+                connection.heard_at = present;
+                connection.ping_due = present.wrapping_add(interval);
             }
             let what = if present.wrapping_sub(connection.heard_at) >= timeout {
                 Due::Silent

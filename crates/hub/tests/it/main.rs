@@ -13,5 +13,6 @@ mod recovery;
 mod returning;
 mod sessions;
 mod simulation;
+mod sockets;
 mod wire;
 mod world;

@@ -71,12 +71,12 @@ fn only_the_named_users_connections_are_closed_even_where_the_event_goes_to_ever
     let mut bench = Bench::new(Limits::default(), 1);
     let (_, seven) = bench.open(0, Wire::Channels, Some(of_session(7, "a")));
     let (_, eight) = bench.open(0, Wire::Channels, Some(of_session(8, "a")));
-    for (target, events) in [(Target::Everyone, 1), (Target::Namespace, 1)] {
+    for (target, events) in [(Target::Everyone, 1), (Target::Named(Audience::default()), 1)] {
         bench.publish_closing(target, 10, closing(&[9], &["a"]));
         bench.deliver();
         assert_eq!((got(&seven), got(&eight)), ((events, None), (events, None)));
     }
-    bench.publish_closing(Target::Namespace, 10, closing(&[8, 9], &["a"]));
+    bench.publish_closing(Target::Named(Audience::default()), 10, closing(&[8, 9], &["a"]));
     bench.deliver();
     assert_eq!((got(&seven), got(&eight)), ((1, None), (1, Some(4001))));
 }

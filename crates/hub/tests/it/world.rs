@@ -20,7 +20,7 @@ use crate::link::{FakeLink, pipe};
 use crate::random::Random;
 
 /// Nobody sleeps here, so nobody needs to be woken.
-struct Awake;
+pub(crate) struct Awake;
 
 impl Wake for Awake {
     fn wake(&self) {}

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use mio::net::TcpStream;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -12,12 +13,23 @@ use socket2::{Domain, Protocol, Socket, Type};
 const SOURCES: usize = 200;
 
 /// How a receiver gets from TCP to events.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Entry {
     /// Frames come without a handshake (`floor`).
     Bare,
     /// Upgrade, then ask for one channel's events, in the words of the world that is at this path.
     Subscribe { path: String, host: String, wish: Wish },
+    /// Engine.IO 4, then a connection to this namespace of Socket.IO 5 with the seat's token.
+    Namespace { host: String, name: String, transport: Transport },
+}
+
+/// What Engine.IO's packets go over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+pub(crate) enum Transport {
+    /// WebSocket at once.
+    Websocket,
+    /// HTTP long polling, without an upgrade.
+    Polling,
 }
 
 /// What a receiver asks for when it subscribes, and how it knows that it has it.

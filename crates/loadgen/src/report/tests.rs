@@ -29,7 +29,7 @@ fn the_table_judges_medians_against_goals() {
         run("unicast-batch", "fanfare", &[(PUBLISH, 3.0)]),
         run("unicast", "bun", &[(PUBLISH, 30.0)]),
     ];
-    let text = table(&runs);
+    let text = table(MEASURES, &runs);
     assert!(
         text.starts_with("| measure | bare write | Fanfare | Bun | Fanfare is | goal | reached |\n"),
         "{text}"
@@ -100,4 +100,24 @@ fn the_table_of_worlds_has_a_row_for_each_measured_ratio_and_judges_it() {
     assert!(text.contains("events per write | 19.60 | 19.60 to 19.60 | ≥ 18 | yes |"), "{text}");
     assert!(text.contains("| 0.00 | 0.00 to 0.00 | ≥ 1 | **no** |"), "{text}");
     assert!(!text.contains("100 messages/s"), "{text}");
+}
+
+#[test]
+fn the_table_of_socketio_holds_the_hub_against_npms_server_and_tells_ratios_that_have_no_goal() {
+    let runs = [
+        run("socketio-fanout", "fanfare", &[(CPU, 5.0)]),
+        run("socketio-fanout", "socketio", &[(CPU, 10.0)]),
+        run("socketio-connects", "fanfare", &[("connects_per_s", 9_000.0)]),
+        run("socketio-connects", "socketio", &[("connects_per_s", 2_000.0)]),
+        run("socketio-idle", "fanfare", &[("bytes_per_connection", 900.0)]),
+        run("socketio-polling-fanout-max", "fanfare", &[("max1_deliveries_per_s", 300.0)]),
+        run("socketio-polling-fanout-max", "socketio", &[("max1_deliveries_per_s", 200.0)]),
+        run("fanout", "fanfare", &[(CPU, 1.0)]),
+    ];
+    let text = table(socketio::MEASURES, &runs);
+    assert!(text.starts_with("| measure | Fanfare | npm socket.io | Fanfare is |"), "{text}");
+    assert!(text.contains("0.50 × npm socket.io | ≤ 0.45 × npm socket.io | **no** |"), "{text}");
+    assert!(text.contains("4.50 × npm socket.io | ≥ 3 × npm socket.io | yes |"), "{text}");
+    assert!(text.contains("| 900 | – | 900 | ≤ 1000 | yes |"), "{text}");
+    assert!(text.contains("| 300 | 200 | 1.50 × npm socket.io |  |  |"), "{text}");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Channels, Desk, SeatPlan, drain, entry, label, linger, paced, us_each};
+use super::{Channels, Desk, SeatPlan, drain, entry, label, linger, named, paced, us_each};
 use crate::audience::Audience;
 use crate::outcome::Outcome;
 use crate::sys;
@@ -70,13 +70,16 @@ pub(crate) fn run(args: &FanoutArgs, target_args: &TargetArgs) -> Result<Outcome
     let elapsed = started.elapsed();
     linger(&mut audience.fleet, Duration::from_millis(200))?;
 
-    let mut outcome = Outcome::new("fanout", &label(target_args));
+    let mut outcome = Outcome::new(&named(target_args, "fanout"), &label(target_args));
     let deliveries = u64::from(rounds) * args.connections as u64;
     let here = u64::from(rounds) * audience.here() as u64;
     outcome.add("cpu_per_delivery_us", us_each(server, deliveries));
     outcome.add("client_cpu_per_delivery_us", us_each(local, here));
     outcome.add("deliveries_per_s", deliveries as f64 / elapsed.as_secs_f64());
     outcome.add("pss_kib", target.pss()? as f64 / 1_024.0);
+    if let Some(order) = audience.fleet.order() {
+        outcome.add("out_of_order", order.faults() as f64);
+    }
     let verdict = audience.finish()?;
     outcome.add_latency("", &verdict.latency_us);
     outcome.add_faults(verdict.faults);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Channels, DRAIN, Desk, SeatPlan, drain, entry, label, linger, us_each};
+use super::{Channels, DRAIN, Desk, SeatPlan, drain, entry, label, linger, named, us_each};
 use crate::fleet::Fleet;
 use crate::outcome::Outcome;
 use crate::sys;
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &FanoutMaxArgs, target_args: &TargetArgs) -> Result<Outc
     let mut desk = Desk::open(&mut fleet, target_args, &target, most, args.payload)?;
 
     let publish = |fleet: &mut Fleet, desk: &mut Desk| desk.publish_to_all(fleet, &channel).map(|()| 1);
-    let mut outcome = Outcome::new("fanout-max", &label(target_args));
+    let mut outcome = Outcome::new(&named(target_args, "fanout-max"), &label(target_args));
     for &outstanding in &args.outstanding {
         let (warmup, time) =
             (Duration::from_secs(args.warmup.into()), Duration::from_secs(args.seconds.into()));
@@ -96,6 +96,9 @@ pub(crate) fn run(args: &FanoutMaxArgs, target_args: &TargetArgs) -> Result<Outc
         outcome.add_latency(&name(""), fleet.ledger.latency_us());
     }
     linger(&mut fleet, Duration::from_millis(200))?;
+    if let Some(order) = fleet.order() {
+        outcome.add("out_of_order", order.faults() as f64);
+    }
     outcome.add_faults(fleet.ledger.faults());
     Ok(outcome)
 }

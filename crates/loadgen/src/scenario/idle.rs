@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Channels, SeatPlan, entry_for, label};
+use super::{Channels, SeatPlan, entry_for, label, named};
 use crate::audience::Audience;
 use crate::fleet::Wish;
 use crate::outcome::Outcome;
@@ -23,7 +23,7 @@ pub(crate) struct IdleArgs {
     own_channels: bool,
     /// Let each ask for recovery
     #[arg(long)]
-    recoverable: bool,
+    pub(crate) recoverable: bool,
     /// Receivers per client process; default: what the limit of open files allows
     #[arg(long)]
     per_process: Option<usize>,
@@ -56,8 +56,8 @@ pub(crate) fn run(args: &IdleArgs, target_args: &TargetArgs) -> Result<Outcome> 
     audience.hang_up();
     let after = target.settled_pss(LONGEST, pause)?;
 
-    let mut outcome =
-        Outcome::new(if args.recoverable { "idle-recoverable" } else { "idle" }, &label(target_args));
+    let name = named(target_args, if args.recoverable { "idle-recoverable" } else { "idle" });
+    let mut outcome = Outcome::new(&name, &label(target_args));
     let grown = with as f64 - before as f64;
     outcome.add("bytes_per_connection", grown / args.connections.max(1) as f64);
     outcome.add("pss_before_kib", before as f64 / 1_024.0);

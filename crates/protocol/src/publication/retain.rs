@@ -67,7 +67,6 @@ pub(super) fn retain(raw: &RawValue, target: &Target) -> Result<Retain, RequestE
         serde_json::from_str(is_final.get()).map_err(|_| wrong("final must be true or false"))
     })?;
     match target {
-        Target::Namespace => return Err(wrong("a namespace keeps no state")),
         Target::Named(audience) if audience.streams.is_empty() && audience.connection.is_some() => {
             return Err(wrong("needs a channel, a user, or everyone: a connection keeps no state"));
         }

@@ -12,7 +12,6 @@ fn streams(body: &str) -> Vec<String> {
     match parse(body).expect(body).target {
         Target::Named(audience) => audience.streams.iter().map(|s| s.as_str().to_owned()).collect(),
         Target::Everyone => vec!["@all".into()],
-        Target::Namespace => vec!["(namespace)".into()],
     }
 }
 
@@ -41,7 +40,9 @@ fn targets_add_up_and_each_is_taken_once() {
     assert_eq!(streams(r#"{"type":"t","user_ids":[5,null]}"#), ["user:5"]);
     assert_eq!(streams(r#"{"type":"t","user_ids":[null]}"#), Vec::<String>::new());
     assert_eq!(streams(r#"{"type":"t","channels":[]}"#), Vec::<String>::new());
-    assert_eq!(streams(r#"{"type":"t","namespace":"/chat","user_id":1}"#), ["(namespace)"]);
+    assert_eq!(streams(r#"{"type":"t","namespace":"/chat","user_id":1}"#), ["@/chat:user:1"]);
+    assert_eq!(streams(r#"{"type":"t","namespace":"/chat"}"#), ["@/chat"]);
+    assert_eq!(streams(r#"{"type":"t","namespace":"/","channels":["a","b"]}"#), ["@/:a", "@/:b"]);
 }
 
 #[test]
@@ -226,7 +227,6 @@ fn a_wish_to_retain_that_is_wrong_names_the_member_and_echoes_nothing() {
         (r#"{"key":"k","ttl_s":99999999999999999999}"#, ""),
         (r#"{"key":"k","ttl_s":604801,"final":true}"#, ""),
         (r#"{"key":"k","final":"yes"}"#, ""),
-        (r#"{"key":"k"}"#, r#","namespace":"/chat""#),
         (r#"{"key":"k"}"#, r#","connection_id":"6f1c1d3e-0000-4000-8000-000000000001""#),
         (r#"{"key":"k"}"#, r#","connection_id":"nope","user_ids":[null]"#),
     ] {

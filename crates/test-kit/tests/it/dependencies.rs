@@ -49,11 +49,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("user-service", SERVICE),
     ("job-service", SERVICE),
     ("payment-service", SERVICE),
+    ("chat-service", SERVICE),
     ("pubsub-bridge", &["auth", "hub-client", "protocol", "rest", "service-kit"]),
     (
         "fanfare",
         &[
             "auth",
+            "chat-service",
             "hub",
             "hub-client",
             "job-service",

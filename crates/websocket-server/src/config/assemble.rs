@@ -16,7 +16,7 @@ use super::flags::{AccessFlags, Flags, LimitFlags, ListenFlags, ProcessFlags};
 use super::values::{AuthPolicy, OriginList};
 use super::{
     Auth, Browsers, Config, Drain, Environment, Idempotency, Jwt, Limits, Listen, Logging, Origins, PortsOff,
-    ProtocolTest, Storage, Threads, TlsFiles, Warning, file, keys,
+    ProtocolTest, SocketIo, Storage, Threads, TlsFiles, Warning, file, hooks, keys, namespaces,
 };
 
 /// The least length of a shared secret that is safe, in bytes: that of the hash (RFC 7518 §3.2).
@@ -24,14 +24,15 @@ const SECRET_BYTES: usize = 32;
 
 /// Checks what goes together. `unused` are variables that are set and have no effect.
 pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, SettingsError> {
-    let Flags { listen, access, limits, storage, process } = flags;
+    let Flags { listen, access, limits, storage, hooks: hook_flags, process } = flags;
     let environment = process.environment;
     let mut warnings = Vec::new();
     let threads = Threads { shards: listen.shards, workers: listen.workers };
     let ports = (listen.dashboard_port, listen.receipts_port);
     let listen = listening(listen)?;
     let browsers = browsers(&access, environment);
-    let File { rules, api_keys, endpoints: tables } = configuration_file(&process)?;
+    let File { rules, api_keys, endpoints: tables, namespaces: namespace_tables, hooks: hook_tables } =
+        configuration_file(&process)?;
     let (dashboard, session_check) = (access.dashboard_auth, access.session_check_url.clone());
     let auth = auth(access, api_keys, environment, &mut warnings)?;
     let policies = Policies {
@@ -43,6 +44,11 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
     };
     let endpoints = endpoints::assemble(&policies, tables)
         .map_err(|(line, message)| at_line(&process, line, &message))?;
+    let namespaces = namespaces::assemble(namespace_tables)
+        .map_err(|(line, message)| at_line(&process, line, &message))?;
+    let hooks = hooks::assemble(hook_flags.bounds(), hook_tables)
+        .map_err(|(line, message)| at_line(&process, line, &message))?;
+    warnings.extend(hooks.hosts_in_the_clear().into_iter().map(|host| Warning::PlainHook { host }));
     check_endpoints(&endpoints, &auth, environment, &mut warnings);
     check_rules(&rules, &auth, &mut warnings);
     let storage = Storage {
@@ -53,6 +59,11 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         presence_grace: storage.presence_grace,
     };
     let rules = ChannelRules::new(rules, auth.identities());
+    let socketio = SocketIo {
+        ping_interval: limits.socketio_ping_interval,
+        ping_timeout: limits.socketio_ping_timeout,
+        namespaces,
+    };
     let idempotency = Idempotency { ttl: limits.idempotency_ttl, keys: limits.idempotency_keys };
     let limits = bounds(&limits, &mut warnings)?;
     let protocol_test = protocol_test(&process, &mut warnings)?;
@@ -64,7 +75,9 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         browsers,
         auth,
         endpoints,
+        socketio,
         rules,
+        hooks,
         limits,
         idempotency,
         storage,

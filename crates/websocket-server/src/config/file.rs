@@ -1,4 +1,5 @@
-//! The configuration file (`FANFARE_CONFIG`, TOML): channel rules, API keys and endpoints.
+//! The configuration file (`FANFARE_CONFIG`, TOML): channel rules, API keys, endpoints, namespaces
+//! and hooks.
 //!
 //! What a rule means is the engine's (`hub::rules`); limits and everything else are flags. An unknown member is
 //! an error with its line, since a rule with a slip in it would otherwise silently protect nothing.
@@ -16,7 +17,9 @@ use service_kit::arguments::parse_duration;
 use toml::Spanned;
 
 use super::endpoints::EndpointTable;
+use super::hooks::HookTable;
 use super::keys::{ApiKey, KeyTable};
+use super::namespaces::NamespaceTable;
 use service_kit::settings::values::cause;
 
 #[cfg(test)]
@@ -29,6 +32,10 @@ pub(super) struct File {
     pub(super) api_keys: Vec<ApiKey>,
     /// With their lines.
     pub(super) endpoints: Vec<(usize, EndpointTable)>,
+    /// With their lines.
+    pub(super) namespaces: Vec<(usize, NamespaceTable)>,
+    /// With their lines.
+    pub(super) hooks: Vec<(usize, HookTable)>,
 }
 
 /// Reads and checks the file at `path`. An error is one line that begins with the path and the line number.
@@ -77,6 +84,12 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<File, Fault> {
     for table in tables.endpoints {
         file.endpoints.push((line_at(table.span().start), table.into_inner()));
     }
+    for table in tables.namespaces {
+        file.namespaces.push((line_at(table.span().start), table.into_inner()));
+    }
+    for table in tables.hooks {
+        file.hooks.push((line_at(table.span().start), table.into_inner()));
+    }
     Ok(file)
 }
 
@@ -97,6 +110,10 @@ struct Tables {
     api_keys: Vec<Spanned<KeyTable>>,
     #[serde(default)]
     endpoints: Vec<Spanned<EndpointTable>>,
+    #[serde(default)]
+    namespaces: Vec<Spanned<NamespaceTable>>,
+    #[serde(default)]
+    hooks: Vec<Spanned<HookTable>>,
 }
 
 #[derive(Deserialize)]

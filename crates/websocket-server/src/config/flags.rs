@@ -14,6 +14,7 @@ use service_kit::arguments::Secret;
 use service_kit::settings::LoggingFlags;
 use service_kit::settings::values::{self, Environment, List, OrOff, Word};
 
+use super::hooks::HookFlags;
 use super::keys::ApiKeyList;
 use super::values::{AuthPolicy, HostName, OriginList};
 
@@ -41,10 +42,21 @@ pub(super) struct With<E: clap::Args> {
     pub(super) further: E,
 }
 
-/// No flags beside the hub's.
+/// The flags of the hub as a program of its own.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(super) struct Nothing {}
+pub(super) struct Alone {
+    /// The key that the hub shows to the services of client-event hooks, as Authorization: Bearer.
+    ///
+    /// Values: 8 to 200 visible ASCII characters; the same for all services.
+    ///
+    /// Unset: they are asked without a key.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "KEY", value_parser = super::keys::service_key)]
+    #[arg(help_heading = "Client-event hooks")]
+    pub(super) service_api_key: Option<Secret>,
+}
 
 /// The hub's flags.
 #[derive(Debug, clap::Args)]
@@ -58,6 +70,8 @@ pub(super) struct Flags {
     pub(super) limits: LimitFlags,
     #[command(flatten)]
     pub(super) storage: StorageFlags,
+    #[command(flatten)]
+    pub(super) hooks: HookFlags,
     #[command(flatten)]
     pub(super) process: ProcessFlags,
 }
@@ -335,6 +349,24 @@ pub(super) struct LimitFlags {
     #[arg(long, env, value_name = "DURATION", default_value = "60s",
           value_parser = values::duration(Duration::from_millis(200), DAY))]
     pub(super) ping_timeout: Duration,
+
+    /// How often the server pings a session of Socket.IO.
+    ///
+    /// Values: a duration from 100ms to 1d.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "DURATION", default_value = "25s",
+          value_parser = values::duration(Duration::from_millis(100), DAY))]
+    pub(super) socketio_ping_interval: Duration,
+
+    /// How long a client of Socket.IO may take to answer a ping; then its session ends.
+    ///
+    /// Values: a duration from 100ms to 1d.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "DURATION", default_value = "60s",
+          value_parser = values::duration(Duration::from_millis(100), DAY))]
+    pub(super) socketio_ping_timeout: Duration,
 
     /// Time for a request's head and a TLS handshake; a slower one is dropped.
     ///

@@ -149,6 +149,12 @@ impl KeyTable {
     }
 }
 
+/// `SERVICE_API_KEY`. Reasons do not repeat it.
+pub(super) fn service_key(text: &str) -> Result<Secret, Reason> {
+    check_secret(text).map_err(|error| format!("it {error}"))?;
+    Ok(Secret::new(text))
+}
+
 fn checked(text: &str) -> Result<Secret, Reason> {
     check_secret(text).map_err(|error| format!("the text of the key {error}"))?;
     Ok(Secret::new(text))

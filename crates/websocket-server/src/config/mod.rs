@@ -23,17 +23,21 @@ mod docs;
 mod endpoints;
 mod file;
 mod flags;
+mod hooks;
 mod keys;
+mod namespaces;
 #[cfg(test)]
 mod tests;
 mod values;
 mod warning;
 
-use flags::{Nothing, With};
+use flags::{Alone, With};
 
 pub use docs::documentation;
 pub use endpoints::{Endpoint, EndpointAuth, EndpointOrigins, IfTaken, MOST_ENDPOINTS, OwnPort};
+pub use hooks::{Action, Circuit, Hook, HookBounds, Hooks, MOST_HOOKS, Places, Post, Rate};
 pub use keys::{ApiKey, KeyMaterial};
+pub use namespaces::{MOST_NAMESPACES, Namespace};
 pub use service_kit::settings::SettingsError;
 pub use service_kit::settings::values::{Environment, OrOff};
 pub use values::{AuthPolicy, HostName, Origin};
@@ -78,7 +82,7 @@ impl Program {
         about: "The Fanfare hub: takes events by POST /broadcast and delivers them to every client on /ws that \
                 should see them",
         unused: &["REDIS_URL", "DATABASE_URL"],
-        secrets: &[],
+        secrets: &["service_api_key"],
         page: documentation,
     };
 }
@@ -94,7 +98,9 @@ pub fn launch(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Launch, SettingsError> {
-    launch_with(&Program::HUB, args, env, |config, Nothing {}| config.with_durable_rules_on_disk())
+    launch_with(&Program::HUB, args, env, |config, Alone { service_api_key }| {
+        config.with_service_key(service_api_key.as_ref()).with_durable_rules_on_disk()
+    })
 }
 
 /// [`launch`] for a program that has the settings `E` beside the hub's. A subcommand is taken out of `args` before, and
@@ -136,7 +142,7 @@ pub fn launch_with<E: clap::Args, T>(
 /// The command of `websocket-server`, for its help and its documentation.
 #[must_use]
 pub fn command() -> clap::Command {
-    command_with::<Nothing>(&Program::HUB)
+    command_with::<Alone>(&Program::HUB)
 }
 
 /// The command of a program that has the settings `E` beside the hub's.
@@ -160,8 +166,12 @@ pub struct Config {
     pub auth: Auth,
     /// Where clients come in; the first is that of `/ws`.
     pub endpoints: Vec<Endpoint>,
+    /// What holds for Socket.IO.
+    pub socketio: SocketIo,
     /// Who may subscribe and publish where, and what is kept; the built-in rules included.
     pub rules: ChannelRules,
+    /// Which events of clients go to services.
+    pub hooks: Hooks,
     /// What a client, a request and a queue may take up.
     pub limits: Limits,
     /// How repeated publications are recognised.
@@ -192,6 +202,15 @@ impl Config {
             )));
         }
         Ok(self)
+    }
+
+    /// Itself, with the key that hooks of the configuration file show to their services.
+    #[must_use]
+    pub fn with_service_key(mut self, key: Option<&Secret>) -> Self {
+        if let Some(key) = key {
+            self.hooks.show(key);
+        }
+        self
     }
 
     /// [`launch`] for those who want to serve.
@@ -399,6 +418,17 @@ impl Limits {
             ..hub::Limits::default()
         }
     }
+}
+
+/// What holds for Socket.IO.
+#[derive(Debug, Clone)]
+pub struct SocketIo {
+    /// How often the server pings a session.
+    pub ping_interval: Duration,
+    /// How long its client may take to answer.
+    pub ping_timeout: Duration,
+    /// The namespaces.
+    pub namespaces: Vec<Namespace>,
 }
 
 /// How repeated publications are recognised.

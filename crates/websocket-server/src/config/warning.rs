@@ -45,6 +45,14 @@ pub enum Warning {
         /// Where the keys come from.
         host: String,
     },
+    /// What clients send goes to a service in the clear, and the service key with it.
+    #[error(
+        "the url of a hook is not https: whoever is on the way to {host} reads what clients send, and SERVICE_API_KEY"
+    )]
+    PlainHook {
+        /// Where events go.
+        host: String,
+    },
     /// There are no API keys.
     #[error(
         "no API key is configured (FANFARE_API_KEYS): only programs on this machine may publish, and none through a proxy"

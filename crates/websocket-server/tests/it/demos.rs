@@ -16,7 +16,8 @@ fn each_demo_page_and_all_that_it_loads_come_with_the_strict_policy_of_the_playg
     };
     let of_the_playground = policy("/playground");
     assert!(of_the_playground.as_deref().is_some_and(|policy| policy.starts_with("default-src 'self';")));
-    for page in ["/playground/dashboard", "/playground/uploads", "/playground/receipts"] {
+    for page in ["/playground/dashboard", "/playground/uploads", "/playground/receipts", "/playground/social"]
+    {
         assert_eq!(policy(page), of_the_playground, "{page}");
         assert_eq!(request(server.address(), "HEAD", page, &[], None).status, 200, "{page}");
         let text = server.get(page).text();

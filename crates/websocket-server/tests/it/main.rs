@@ -13,6 +13,7 @@ mod events;
 mod extension;
 mod full_disk;
 mod history;
+mod hooks;
 mod hostile;
 mod idempotency;
 mod operations;

@@ -12,7 +12,7 @@ import openapiTS, { astToString } from "openapi-typescript";
 export const DIRECTORY = fileURLToPath(new URL("../src/api/generated/", import.meta.url));
 
 /** The services whose calls the app makes. */
-export const SERVICES = ["user", "job", "payment"];
+export const SERVICES = ["user", "job", "payment", "chat"];
 
 /** The text of the file for one service of the Fanfare at `origin`. Throws where it can't be reached. */
 export async function typesOf(service, origin) {

@@ -5,7 +5,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { type ReactNode, Suspense, useState } from "react";
 import { HashRouter, Navigate, Outlet, Route, Routes, useLocation } from "react-router";
 import { createQueryClient } from "./api/queries";
-import { JobsPage, preloadPosting } from "./jobs/index";
+import { JobsPage, preloadJobParts } from "./jobs/index";
 import { Live } from "./live/live";
 import type { Accounts } from "./session/accounts";
 import { AccountsProvider, SessionProvider, useEntrance } from "./session/session";
@@ -18,13 +18,15 @@ import { Announcer } from "./ui/announce";
 // Loaded when they are shown; jobs are what most visits begin with.
 const SignInPage = part(() => import("./session/sign-in").then((page) => page.SignInPage));
 const SignUpPage = part(() => import("./session/sign-up").then((page) => page.SignUpPage));
+const MessagesPage = part(() => import("./chat/messages-page").then((page) => page.MessagesPage));
 const WalletPage = part(() => import("./wallet/wallet-page").then((wallet) => wallet.WalletPage));
 
 /** What somebody who is signed in may need next. */
 function preload() {
   preloadDialog();
-  preloadPosting();
+  preloadJobParts();
   WalletPage.preload();
+  MessagesPage.preload();
   SignInPage.preload();
 }
 
@@ -39,6 +41,8 @@ export function App({ accounts, turns }: { accounts: Accounts; turns: Turns }) {
           <Route element={<SignedInOnly />}>
             <Route index element={<Navigate to="/jobs" replace />} />
             <Route path="/jobs/:jobId?" element={<JobsPage />} />
+            <Route path="/jobs/:jobId/messages" element={<JobsPage />} />
+            <Route path="/messages/:userId?" element={<MessagesPage />} />
             <Route path="/wallet" element={<WalletPage />} />
             <Route path="*" element={<NotFoundPage />} />
           </Route>

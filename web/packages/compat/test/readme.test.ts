@@ -51,3 +51,21 @@ test("those of the tasks", () => {
     "uploadStarted",
   ]);
 });
+
+test("those of the namespaces", () => {
+  expect(column("websocket.js", 0)).toEqual(
+    [
+      "connect",
+      "disconnect",
+      "emit",
+      "isConnected",
+      "markRead",
+      "off",
+      "on",
+      "sendMessage",
+      "setTyping",
+      "sockets",
+    ].sort(),
+  );
+  expect(column("websocket.js", 1)).toEqual(options("../src/social-client.ts", "WebSocketClientOptions"));
+});

@@ -1,6 +1,7 @@
 // The public face: handlers, errors and subscriptions over a transport. It opens no sockets and keeps no times; that is the
 // transport's part (`connection.ts`, or another tab).
 
+import { answers } from "./answers.js";
 import { platformEnvironment } from "./browser.js";
 import { member } from "./frames.js";
 import { type Handlers, handlers } from "./handlers.js";
@@ -57,10 +58,13 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
     error: report,
   });
 
+  const requests = answers(env, (text) => transport.send(text), options.maxRequests);
+
   const transport = (options.transport ?? socketTransport)(options, {
     state(state) {
       if (state.status === "open") channels.opened();
       else channels.lost();
+      requests.lost();
       // A listener may change the state again; then all have heard of that already.
       stateListeners.call([state], () => state === transport.state);
     },
@@ -68,6 +72,7 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
       const { type, data } = frame;
       if (type === "subscribed") channels.confirmed(member(data, "channels"));
       if (type === "error") refused(data);
+      if (type === "ack") requests.received(data);
       byType.get(type)?.call([data, frame]);
       if (!isServerFrame(frame)) anyHandlers.call([frame]);
     },
@@ -83,6 +88,7 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
       ...(typeof channel === "string" ? { channel } : {}),
     };
     channels.refused(error);
+    requests.refused(error);
     report(error);
   }
 
@@ -131,6 +137,7 @@ export function createClient<Events = EventTypes>(options: ClientOptions): Clien
     },
     channel: channels.state,
     onChannel: channelListeners.add,
+    request: requests.ask,
     send: (type, data) => transport.send(JSON.stringify({ type, data })),
     ack(given) {
       const ids = listOf(given);

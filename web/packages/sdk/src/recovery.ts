@@ -50,6 +50,7 @@ const SERVER_TYPES: ReadonlySet<string> = new Set([
   "history",
   "presence",
   "presence_changed",
+  "ack",
 ]);
 
 /** Whether a frame is the server's own, and no event. */

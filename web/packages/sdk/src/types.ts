@@ -62,6 +62,21 @@ export interface ServerFrames {
     count: number;
     truncated?: boolean;
   };
+  /** The answer to a frame of a type that a service takes: `request` hands it on; here also those to what `send` sent. */
+  ack: { event: string; ref?: string | number; answer: Answer };
+}
+
+/** What a service answered. What else it says stands beside `success`. */
+export type Answer =
+  | { readonly success: true; readonly [member: string]: unknown }
+  | { readonly success: false; readonly code: string; readonly message: string };
+
+/** How long an answer is waited for. */
+export interface RequestOptions {
+  /** Milliseconds. Default: 10,000. */
+  readonly timeout?: number | undefined;
+  /** Ends the wait, not what was asked for. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A user who follows a channel. */
@@ -244,6 +259,8 @@ export interface ClientOptions {
   /** A ping after so long without a frame (`Infinity`: never), and the longest wait for its answer. Defaults: 20,000 and 8,000 ms. */
   heartbeatInterval?: number;
   heartbeatTimeout?: number;
+  /** The most requests that wait for their answers at a time. Default: 100. */
+  maxRequests?: number;
   /** For Node and tests. Default: the platform's. */
   WebSocket?: SocketConstructor;
   environment?: Environment;
@@ -291,6 +308,15 @@ export interface Client<Events = EventTypes> {
    * @throws TypeError if `data` cannot be JSON: a BigInt, a circle.
    */
   send(type: string, data?: unknown): boolean;
+  /**
+   * Sends `{type, data, ref}`, for types that the server hands to a service, and gives the service's answer: also one that says no
+   * (`success` is false then). It is never sent a second time, and nothing is kept for a later connection: an answer that a lost
+   * connection owes does not come any more. Requests of one client are carried out in their order.
+   *
+   * Rejects with a `RequestError`: `closed`, `too_many` (nothing was sent), `lost`, `timeout` (it may have been carried out),
+   * `unknown_type`. With the signal's reason, if that ends the wait. With a TypeError if `data` cannot be JSON.
+   */
+  request(type: string, data?: unknown, options?: RequestOptions): Promise<Answer>;
   /**
    * Tells the server that the events with these ids were shown. False, and nothing kept for later, if the connection is not open.
    */

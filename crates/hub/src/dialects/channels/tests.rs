@@ -38,6 +38,7 @@ fn answer_bytes(identity: Option<&Identity>, subscribed: &[&str], message: &[u8]
         is_recoverable: false,
         watches: 0,
         is_subscribed: &|name| subscribed.contains(&name),
+        hooks: None,
         rules: &ChannelRules::new(vec![], Identities::Known),
         limits: &limits,
         now: now(),

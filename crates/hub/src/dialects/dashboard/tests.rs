@@ -46,6 +46,7 @@ impl At<'_> {
             is_recoverable: self.is_recoverable,
             watches: 0,
             endpoint: &Endpoint::new(Dialect::DASHBOARD, &limits),
+            hooks: None,
             rules: &ChannelRules::new(vec![], Identities::Known),
             limits: &limits,
             now: now(),

@@ -30,6 +30,7 @@ fn view<T>(user: Option<&str>, look: impl FnOnce(&View<'_>) -> T) -> T {
         is_recoverable: false,
         watches: 0,
         endpoint: &Endpoint::new(Dialect::TASKS, &limits),
+        hooks: None,
         rules: &ChannelRules::new(vec![], Identities::Known),
         limits: &limits,
         now: Timestamp::parse("2025-11-01T12:00:00.123Z").expect("timestamp"),

@@ -2,13 +2,14 @@
 // where it is refused, and gives up on what does not answer. What to do with errors is words.ts and the pages.
 
 import createClient, { type Client } from "openapi-fetch";
+import type { paths as ChatPaths } from "./generated/chat";
 import type { components as JobComponents, paths as JobPaths } from "./generated/job";
 import type { components as PaymentComponents, paths as PaymentPaths } from "./generated/payment";
 import type { components as UserComponents, paths as UserPaths } from "./generated/user";
 import { ApiProblem, NoAnswer, readProblem, SignedOut } from "./problem";
 
-/** The paths of all three services, which live on the page's own origin. */
-export type Paths = UserPaths & JobPaths & PaymentPaths;
+/** The paths of all services, which live on the page's own origin. */
+export type Paths = UserPaths & JobPaths & PaymentPaths & ChatPaths;
 
 /** Makes calls: `api.GET("/jobs", { params: { query: { mine: true } } })`. Give what it returns to {@link answer}. */
 export type Api = Client<Paths>;

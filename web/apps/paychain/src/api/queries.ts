@@ -10,6 +10,10 @@ export const KEYS = {
   wallet: ["wallet"] as const,
   payments: ["payments"] as const,
   paymentsOf: (jobId: number) => ["payments", jobId] as const,
+  chat: ["chat"] as const,
+  conversations: ["chat", "conversations"] as const,
+  messagesWith: (peer: number | string) => ["chat", "messages", String(peer)] as const,
+  blockOf: (peer: number | string) => ["chat", "block", String(peer)] as const,
 };
 
 /** How often a call that only reads is tried again by itself before the page says that it failed. */

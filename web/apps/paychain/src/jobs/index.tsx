@@ -3,10 +3,12 @@
 
 import { Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { useLocation, useNavigate, useParams } from "react-router";
+import { personName } from "../chat/person";
 import { useSession } from "../session";
 import {
   Button,
   FailureBoundary,
+  Loading,
   NotOpened,
   PageHeading,
   PHONE,
@@ -19,25 +21,36 @@ import type { EmptyAction } from "./empty-words";
 import { filterFromSearch, type JobFilter, searchOfFilter } from "./filter";
 import styles from "./index.module.css";
 import { IntentKeys } from "./intent-keys";
-import type { Job } from "./job";
-import { JobDetail } from "./job-detail";
+import { type Job, otherParty } from "./job";
 import { JobList, type Place } from "./job-list";
 import { useJob, useListedJob } from "./queries";
 import { UnderWay } from "./under-way";
 import { IntentKeysContext } from "./use-job-action";
 import { useJobList } from "./use-job-list";
 
+// Loaded behind the list: most visits begin with that.
+const JobDetail = part(() => import("./job-detail").then((detail) => detail.JobDetail));
 // Its form is loaded when it is needed, ahead of time if there is time.
 const PostJobDialog = part(() => import("./post-job-dialog").then((dialog) => dialog.PostJobDialog));
 
-/** Loads what an employer may need next. */
-export const preloadPosting: () => void = PostJobDialog.preload;
+const ConversationPanel = part(() => import("../chat/panel").then((panel) => panel.ConversationPanel));
 
-/** The page of `#/jobs` and `#/jobs/:id`. */
+/** Wide enough for the list, the job and its conversation beside each other. */
+const THREE_PANES = "(min-width: 1180px)";
+
+/** Loads what may be needed next. */
+export function preloadJobParts(): void {
+  JobDetail.preload();
+  PostJobDialog.preload();
+  ConversationPanel.preload();
+}
+
+/** The page of `#/jobs`, `#/jobs/:id` and `#/jobs/:id/messages`. */
 export function JobsPage() {
   const { user: viewer } = useSession();
   const navigate = useNavigate();
   const phone = useMediaQuery(PHONE);
+  const roomForThree = useMediaQuery(THREE_PANES);
   const [keys] = useState(() => new IntentKeys());
   /** Undefined before the first time: from then on what was typed is kept. */
   const [posting, setPosting] = useState<boolean>();
@@ -83,6 +96,10 @@ export function JobsPage() {
   };
 
   const detailOpen = param !== undefined;
+  const peer = open.data && location.pathname.endsWith("/messages") ? otherParty(open.data, viewer) : null;
+  const talk = (talking: boolean) =>
+    void navigate({ pathname: `/jobs/${param}${talking ? "/messages" : ""}`, search: location.search });
+  useFocusBehind(peer !== null);
   const postButton = role === "employer" && (
     <Button
       icon={<PlusIcon />}
@@ -96,7 +113,7 @@ export function JobsPage() {
 
   return (
     <IntentKeysContext value={keys}>
-      <div className={styles.page} data-open={detailOpen || undefined}>
+      <div className={styles.page} data-talk={(peer !== null && roomForThree) || undefined}>
         {!(phone && detailOpen) && (
           <div className={styles.list}>
             <JobList
@@ -125,20 +142,39 @@ export function JobsPage() {
             {phone && postButton && <div className={styles.thumb}>{postButton}</div>}
           </div>
         )}
-        {detailOpen ? (
-          <JobDetail
-            id={selected}
-            job={open.data}
-            error={open.error}
-            retrying={open.isRefetching}
-            onRetry={() => void open.refetch()}
-            viewer={viewer}
-            back={{ pathname: "/jobs", search }}
-            alone={phone}
-            headingRef={detailHeading}
-          />
+        {detailOpen && (peer === null || roomForThree) ? (
+          <FailureBoundary page={location.pathname}>
+            <Suspense fallback={<Loading label="Loading the job" />}>
+              <JobDetail
+                id={selected}
+                job={open.data}
+                error={open.error}
+                retrying={open.isRefetching}
+                onRetry={() => void open.refetch()}
+                viewer={viewer}
+                back={{ pathname: "/jobs", search }}
+                alone={phone}
+                headingRef={detailHeading}
+                onTalk={() => talk(true)}
+              />
+            </Suspense>
+          </FailureBoundary>
         ) : (
-          !phone && <UnderWay viewer={viewer} search={search} />
+          !phone && !detailOpen && <UnderWay viewer={viewer} search={search} />
+        )}
+        {peer !== null && (
+          <FailureBoundary fallback={<NotOpened />}>
+            <Suspense fallback={<Loading label="Loading the conversation" />}>
+              <ConversationPanel
+                key={peer}
+                peer={peer}
+                name={personName(peer, viewer)}
+                about={open.data?.title ?? ""}
+                alone={!roomForThree}
+                onClose={() => talk(false)}
+              />
+            </Suspense>
+          </FailureBoundary>
         )}
       </div>
       {role === "employer" && posting !== undefined && (
@@ -150,6 +186,15 @@ export function JobsPage() {
       )}
     </IntentKeysContext>
   );
+}
+
+/** Gives the focus back to what opened the conversation when that is closed. */
+function useFocusBehind(open: boolean) {
+  const was = useRef(open);
+  useEffect(() => {
+    if (was.current && !open) document.querySelector<HTMLElement>("[data-talk]:is(button)")?.focus();
+    was.current = open;
+  }, [open]);
 }
 
 /** The job's id out of the address; null where it is none. */

@@ -3,9 +3,22 @@
 import { type Ref, useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 import { ApiProblem } from "../api/problem";
-import { BackIcon, ButtonLink, EmptyState, Loading, Money, Problem, Skeleton } from "../ui";
+import { personName } from "../chat/person";
+import { useUnread } from "../chat/unread";
+import { Unread } from "../chat/unread-badge";
+import {
+  BackIcon,
+  Button,
+  ButtonLink,
+  EmptyState,
+  Loading,
+  MessagesIcon,
+  Money,
+  Problem,
+  Skeleton,
+} from "../ui";
 import { Deadline } from "./countdown";
-import { isParty, type Job, typeWord, type Viewer } from "./job";
+import { isParty, type Job, otherParty, typeWord, type Viewer } from "./job";
 import styles from "./job-detail.module.css";
 import { StatusBadge } from "./job-row";
 import { NextStepPanel } from "./next-step-panel";
@@ -25,11 +38,13 @@ interface JobDetailProps {
   /** The detail is a screen of its own: its heading takes the focus. */
   alone: boolean;
   headingRef: Ref<HTMLHeadingElement>;
+  /** Opens the conversation with the other party. */
+  onTalk: () => void;
 }
 
 /** One job, or why it can't be shown. */
 export function JobDetail(props: JobDetailProps) {
-  const { id, job, error, retrying, onRetry, viewer, back, alone, headingRef } = props;
+  const { id, job, error, retrying, onRetry, viewer, back, alone, headingRef, onTalk } = props;
   const [thumb, setThumb] = useState<HTMLElement | null>(null);
   const missing = id === null || (error instanceof ApiProblem && error.code === "not_found");
   return (
@@ -62,6 +77,7 @@ export function JobDetail(props: JobDetailProps) {
             alone={alone}
             thumb={thumb}
             headingRef={headingRef}
+            onTalk={onTalk}
           />
         ) : error !== null ? (
           <div className={styles.page}>
@@ -88,12 +104,15 @@ interface FoundProps {
   /** Where the buttons go on a phone. */
   thumb: HTMLElement | null;
   headingRef: Ref<HTMLHeadingElement>;
+  onTalk: () => void;
 }
 
-function Found({ job, viewer, alone, thumb, headingRef }: FoundProps) {
+function Found({ job, viewer, alone, thumb, headingRef, onTalk }: FoundProps) {
   const payment = usePaymentOf(job, isParty(job, viewer)).data ?? null;
   const running = job.status === "open" || job.status === "accepted";
   const own = useRef<HTMLHeadingElement>(null);
+  const unread = useUnread();
+  const peer = otherParty(job, viewer);
   useEffect(() => {
     if (alone) own.current?.focus({ preventScroll: true });
   }, [alone]);
@@ -137,6 +156,11 @@ function Found({ job, viewer, alone, thumb, headingRef }: FoundProps) {
             )}
           </Fact>
         </dl>
+        {peer !== null && (
+          <Button className={styles.talk} data-talk icon={<MessagesIcon />} onClick={onTalk}>
+            Message {personName(peer, viewer)} <Unread count={unread.get(String(peer)) ?? 0} />
+          </Button>
+        )}
       </header>
 
       <div className={styles.main}>

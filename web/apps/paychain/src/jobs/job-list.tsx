@@ -12,10 +12,13 @@ import {
   useState,
 } from "react";
 import { type Asked, describeProblem } from "../api/words";
+import { useUnread } from "../chat/unread";
+import { useSession } from "../session";
 import { AlertIcon, Button, EmptyState, Loading, Problem, Skeleton, VisuallyHidden } from "../ui";
 import { type EmptyAction, emptyWords } from "./empty-words";
 import { filterKey, type JobFilter } from "./filter";
 import { ArrowUpIcon } from "./icons";
+import { otherParty } from "./job";
 import styles from "./job-list.module.css";
 import { JobRow } from "./job-row";
 import { ListFilters } from "./list-filters";
@@ -68,6 +71,8 @@ export function JobList(props: JobListProps) {
     place,
   } = props;
   const { state, reader } = list;
+  const { user: viewer } = useSession();
+  const unread = useUnread();
   const scroller = useRef<HTMLDivElement>(null);
   const [stop, setStop] = useState<number | null>(null);
 
@@ -183,6 +188,7 @@ export function JobList(props: JobListProps) {
                 key={row.job.job_id}
                 row={row}
                 selected={row.job.job_id === selected}
+                unread={unread.get(String(otherParty(row.job, viewer))) ?? 0}
                 tabStop={row.job.job_id === tabStop}
                 search={search}
                 onFocus={onFocus}

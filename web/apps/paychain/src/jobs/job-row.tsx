@@ -2,6 +2,7 @@
 
 import { memo } from "react";
 import { Link } from "react-router";
+import { Unread } from "../chat/unread-badge";
 import { Badge, Money, TimeAgo, type Tone, VisuallyHidden } from "../ui";
 import { type JobStatus, statusWord, typeWord } from "./job";
 import styles from "./job-row.module.css";
@@ -22,6 +23,8 @@ export function StatusBadge({ status }: { status: JobStatus }) {
 interface JobRowProps {
   row: Row;
   selected: boolean;
+  /** Messages of the other party that were not read. */
+  unread: number;
   /** Whether the Tab key stops here: one row of a list does. */
   tabStop: boolean;
   /** The address's filter, kept when a row is opened. */
@@ -34,6 +37,7 @@ interface JobRowProps {
 export const JobRow = memo(function JobRow({
   row,
   selected,
+  unread,
   tabStop,
   search,
   onFocus,
@@ -67,6 +71,7 @@ export const JobRow = memo(function JobRow({
               <StatusBadge status={job.status} />
             )}
             <span className={styles.type}>{typeWord(job.job_type)}</span>
+            <Unread count={unread} />
           </span>
           <span className={styles.time}>
             <TimeAgo at={job.created_at} />

@@ -96,6 +96,12 @@ export function workerName(job: Job, viewer: Viewer): string | null {
   return isWorkerOf(job, viewer) ? "You" : `Worker #${job.worker_id}`;
 }
 
+/** Who is at the other side of the job for one of its two parties; null for all others, and while nobody has accepted it. */
+export function otherParty(job: Job, viewer: Viewer): number | null {
+  if (isEmployerOf(job, viewer)) return job.worker_id;
+  return isWorkerOf(job, viewer) ? job.employer_id : null;
+}
+
 /** Whether the deadline is over. From then on the job can only be refunded. */
 export function isPastDeadline(job: Job, now: number): boolean {
   return job.deadline !== null && Date.parse(job.deadline) <= now;

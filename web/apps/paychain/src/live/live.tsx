@@ -11,7 +11,8 @@ import { FailureBoundary, PHONE, part, useMediaQuery } from "../ui";
 import { createHub } from "./hub";
 import { createOwn, OwnContext } from "./own";
 
-// Toasts come behind the first page.
+// Toasts and chat come behind the first page.
+const ChatLive = part(() => import("../chat/live").then((chat) => chat.ChatLive));
 const EventToasts = part(() => import("./toasts").then((toasts) => toasts.EventToasts));
 
 /** What each event makes stale for a user. A key covers all that begin with it. */
@@ -56,6 +57,11 @@ export function Live({ children }: { children: ReactNode }) {
       <OwnContext value={own}>
         <Followed />
         {children}
+        <FailureBoundary fallback={null}>
+          <Suspense>
+            <ChatLive />
+          </Suspense>
+        </FailureBoundary>
         <FailureBoundary fallback={null}>
           <Suspense>
             <EventToasts

@@ -4,7 +4,18 @@
 import { ConnectionIndicator } from "@fanfare/react";
 import { type ReactNode, Suspense, useEffect } from "react";
 import { Link, NavLink, useLocation } from "react-router";
-import { FailureBoundary, JobsIcon, PHONE, part, useMediaQuery, WalletIcon, whenIdle } from "../ui";
+import { useUnread } from "../chat/unread";
+import { Unread } from "../chat/unread-badge";
+import {
+  FailureBoundary,
+  JobsIcon,
+  MessagesIcon,
+  PHONE,
+  part,
+  useMediaQuery,
+  WalletIcon,
+  whenIdle,
+} from "../ui";
 import { AccountFace } from "./account-face";
 import { Brand } from "./brand";
 import styles from "./shell.module.css";
@@ -14,6 +25,7 @@ const AccountMenu = part(() => import("./account-menu").then((menu) => menu.Acco
 
 const PLACES = [
   { to: "/jobs", label: "Jobs", icon: <JobsIcon /> },
+  { to: "/messages", label: "Messages", icon: <MessagesIcon /> },
   { to: "/wallet", label: "Wallet", icon: <WalletIcon /> },
 ];
 
@@ -66,12 +78,14 @@ export function Shell({ preload, children }: { preload: () => void; children: Re
 }
 
 function Navigation() {
+  const unread = [...useUnread().values()].reduce((sum, count) => sum + count, 0);
   return (
     <nav className={styles.navigation} aria-label="Main">
       {PLACES.map(({ to, label, icon }) => (
         <NavLink key={to} to={to} className={styles.place ?? ""}>
           {icon}
           {label}
+          {to === "/messages" && <Unread count={unread} />}
         </NavLink>
       ))}
     </nav>

@@ -38,6 +38,13 @@ export const WalletIcon = () => (
   </Icon>
 );
 
+/** A speech bubble: messages. */
+export const MessagesIcon = () => (
+  <Icon>
+    <path d="M2 4a1 1 0 0 1 1-1h10a1 1 0 0 1 1 1v6.5a1 1 0 0 1-1 1H7l-3 2.5v-2.5H3a1 1 0 0 1-1-1z" />
+  </Icon>
+);
+
 /** A plus: make something new. */
 export const PlusIcon = () => (
   <Icon>

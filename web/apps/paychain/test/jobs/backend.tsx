@@ -1,9 +1,9 @@
 // The pages of jobs and wallet over a back end that a test plays: what it was asked, and what it answers.
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { act, cleanup, render } from "@testing-library/react";
+import { act, cleanup, configure, render } from "@testing-library/react";
 import { MemoryRouter, Route, Routes } from "react-router";
-import { onTestFinished, vi } from "vitest";
+import { beforeAll, onTestFinished, vi } from "vitest";
 import type { Entry, Payment } from "../../src/api/client";
 import { JobsPage } from "../../src/jobs";
 import type { Job, Viewer } from "../../src/jobs/job";
@@ -12,6 +12,17 @@ import { Accounts, type Store } from "../../src/session/accounts";
 import { AccountsProvider, SessionProvider } from "../../src/session/session";
 import { windowTurns } from "../../src/session/turns";
 import { WalletPage } from "../../src/wallet/wallet-page";
+
+// A machine under load is slow.
+configure({ asyncUtilTimeout: 10_000 });
+vi.setConfig({ testTimeout: 30_000 });
+
+// What is loaded behind the first page is there: how long that takes is not what these tests are about.
+beforeAll(async () => {
+  await import("../../src/jobs/job-detail");
+  await import("../../src/jobs/post-job-dialog");
+  await import("../../src/ui/dialog-panel");
+});
 
 /** A call that changes something, as it arrived. */
 export interface Asked {

@@ -1,5 +1,5 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Job } from "../../src/jobs/job";
 import { type Answer, openPage, problem } from "./backend";
 import { EMPLOYER, jobsDown, sampleJob, WORKER } from "./sample";
@@ -120,11 +120,6 @@ describe("completing a job", () => {
 });
 
 // Parts that are loaded later: a test does not wait for their first time.
-beforeAll(async () => {
-  await import("../../src/jobs/post-job-dialog");
-  await import("../../src/ui/dialog-panel");
-});
-
 describe("posting a job", () => {
   async function fill(dialog: HTMLElement, title: string, pay: string) {
     fireEvent.change(within(dialog).getByLabelText("Title"), { target: { value: title } });

@@ -5,7 +5,7 @@ import type { Places } from "../positions.js";
 import type { ConnectionState, FanfareError, FanfareEvent } from "../types.js";
 
 /** Grows with every change of the messages or locks. */
-export const VERSION = 2;
+export const VERSION = 3;
 
 /** To the tab that leads. */
 export type ToLeader =

@@ -10,6 +10,9 @@ import { requestOf } from "../requests.js";
 import type { Environment, FanfareEvent } from "../types.js";
 import { asks } from "./asks.js";
 
+/** How the frames of requests begin, in `answers.ts`: the number of one is a tab's own. */
+const REQUEST = '{"ref":"';
+
 interface Channel {
   /** Who follows it. */
   readonly tabs: Set<string>;
@@ -182,8 +185,18 @@ export function union({ env, send, deliver }: UnionHost): Union {
     for (const tab of channel.waiting) deliver({ ...frame, data }, tab);
   }
 
+  /** The answer to a request goes to its tab, under the number that the tab knows; that to another frame to all. */
+  function answered(frame: FanfareEvent, data: unknown) {
+    const ref = member(data, "ref");
+    const [, tab, own] = (typeof ref === "string" && /^(.+):(\d+)$/.exec(ref)) || [];
+    if (tab) deliver({ ...frame, data: { ...(data as object), ref: own } }, tab);
+    else deliver(frame);
+  }
+
   return {
     send(tab, text) {
+      // The server's 64 bytes are enough for a UUID and a number.
+      if (text.startsWith(REQUEST)) return send(`${REQUEST}${tab}:${text.slice(REQUEST.length)}`);
       const request = requestOf(text);
       if (!request) return questions.sent(tab, text) || send(text);
       if (request.type === "subscribe") follow(tab, request.names);
@@ -198,6 +211,7 @@ export function union({ env, send, deliver }: UnionHost): Union {
       const names = member(data, "channels");
       const channel = member(data, "channel");
       if (type === "subscribed" && Array.isArray(names)) return confirmed(frame, names);
+      if (type === "ack") return answered(frame, data);
       // The tabs had theirs when they asked.
       if (type === "unsubscribed") return;
       if (type === "error" && typeof channel === "string" && refused(frame, channel)) return;

@@ -24,6 +24,7 @@ fn steps(
         is_recoverable,
         watches,
         is_subscribed: &|name| subscribed.contains(&name),
+        hooks: None,
         rules: &ChannelRules::new(vec![], Identities::Known),
         limits: &limits,
         now: now(),

@@ -1,0 +1,249 @@
+//! Socket.IO sockets: how they come in, how one comes back by its `pid`, and what services answer to clients.
+//!
+//! **Coming back** (Socket.IO's connection state recovery, for a socket that asks with `auth.recover`): the pid names the
+//! socket and stays the same over its lives, the offset names the last event that the client had by its number in the hub's
+//! order. So the positions in all of its streams can be told, and the rest is as with every other replay. A socket that
+//! the hub still thinks open is ended, and its successor has its id. Not here: how packets are read and written (the
+//! dialect), and sessions (the server).
+
+use std::sync::Arc;
+
+use protocol::channels::GivenPosition;
+use protocol::{ChannelName, ConnectionId, Disconnect, Position, Stream, socketio};
+use serde::Deserialize;
+
+use super::connection::{Behind, Connection};
+use super::lists::{Key, Lists};
+use super::replay::Answer;
+use super::returning::Held;
+use super::{Now, Shard, hash};
+use crate::encoded::SocketOffset;
+use crate::history::History;
+use crate::hooks::{Answered, ClientEvent, Origin, Reply};
+use crate::inbox::{Ask, Given};
+use crate::journal::ResumeEntry;
+use crate::link::Link;
+
+/// What a client wants to be let in with, as far as the engine looks at it.
+#[derive(Deserialize, Default)]
+struct Wish {
+    #[serde(default)]
+    recover: serde_json::Value,
+    #[serde(default)]
+    pid: serde_json::Value,
+    #[serde(default)]
+    offset: serde_json::Value,
+}
+
+/// The bit of a socket's generation that says that it was another one before: its streams' beginnings are no longer known.
+const CAME_BACK: u32 = 1 << 31;
+
+/// The lives of a socket's streams, and where it began in each.
+pub(super) fn lives<L>(
+    connection: &Connection<L>,
+    lists: &Lists,
+    history: &History,
+) -> Vec<(Box<str>, Position)> {
+    let Some(recovery) = &connection.recovery else { return Vec::new() };
+    let names = connection.follows.iter().map(|follow| lists.get(follow.list()).entry.name());
+    let life = |name: &str| {
+        let stream = history.find(name)?;
+        let (key, _) = history.end(stream);
+        let began = history.offset_at(stream, recovery.since(&key)).unwrap_or(0);
+        Some((name.into(), Position { epoch: key.epoch, offset: began }))
+    };
+    names.filter_map(life).collect()
+}
+
+impl<L: Link> Shard<L> {
+    /// Tells a socket that it may not come in.
+    pub(super) fn turn_away(&mut self, key: Key, why: &Disconnect, now: Now) {
+        let Some(connection) = self.get(key) else { return };
+        let namespace = self.hub.endpoint(connection.endpoint).namespace_name();
+        let text = socketio::connect_error(namespace, &why.reason);
+        self.reply(key, &text, now);
+        self.send_close(key, None, Behind::Everything, now);
+    }
+
+    /// Lets a socket in: as a new one, or where it was before.
+    pub(super) fn enter(&mut self, key: Key, auth: Option<&str>, now: Now) {
+        let wish: Wish = auth.and_then(|auth| serde_json::from_str(auth).ok()).unwrap_or_default();
+        if wish.recover != serde_json::Value::Bool(true) {
+            self.welcome(key, now);
+            self.tell_own_state(key, now);
+            return;
+        }
+        let former = wish.pid.as_str().and_then(|pid| self.hub.resumes().socket_of(pid));
+        let offset = match &wish.offset {
+            serde_json::Value::Null => Some(None),
+            offset => offset.as_str().and_then(SocketOffset::parse).map(Some),
+        };
+        let (Some(former), Some(offset)) = (former, offset) else {
+            self.enter_anew(key, now);
+            return;
+        };
+        let Some(connection) = self.get(key) else { return };
+        let to = connection.id;
+        let user: Option<Box<str>> =
+            connection.identity.as_ref().map(|identity| identity.user.as_str().into());
+        match self.hub.resumes().take_socket(former, user.as_deref(), now.wall) {
+            Some(entry) => self.enter_again(key, entry, offset, now),
+            None => {
+                let left = self.hub.shards() - 1;
+                let ask = Ask { former, user, shard: self.index, to, left, is_of_socket: true };
+                self.held.insert(key, Held::new());
+                self.entering.insert(key, offset);
+                self.on_ask(Box::new(ask), now);
+            }
+        }
+    }
+
+    /// Lets a socket in that may come back, and has not been here.
+    fn enter_anew(&mut self, key: Key, now: Now) {
+        let Some(connection) = self.get(key) else { return };
+        let (id, namespace) = (connection.id, self.hub.endpoint(connection.endpoint).namespace_name());
+        let pid = self.hub.resumes().pid(id);
+        let text = socketio::connect(namespace, &id.to_string(), Some(&pid));
+        self.recover(key, &[], &Vec::new(), &Answer::Entered { text, former: None }, now);
+    }
+
+    /// What came of the question for the socket that a client had before.
+    pub(super) fn on_told_of_socket(&mut self, key: Key, entry: Option<ResumeEntry>, now: Now) {
+        let offset = self.entering.remove(&key);
+        match entry.zip(offset) {
+            Some((entry, offset)) => self.enter_again(key, entry, offset, now),
+            None => {
+                self.hub.metrics().resumes.with_label_values(&["not_found"]).inc();
+                self.enter_anew(key, now);
+            }
+        }
+    }
+
+    /// Lets a socket in where it was before, if all that it missed is there.
+    fn enter_again(&mut self, key: Key, entry: ResumeEntry, offset: Option<SocketOffset>, now: Now) {
+        let hub = Arc::clone(&self.hub);
+        let Some(connection) = self.get(key) else { return };
+        let namespace = hub.endpoint(connection.endpoint).namespace_name();
+        let own = Stream::namespace(namespace);
+        if !entry.arrived.iter().flatten().any(|(name, _)| **name == *own.as_str()) {
+            // It is another namespace's, whose client may still come.
+            self.park(entry, now);
+            self.enter_anew(key, now);
+            return;
+        }
+        let Some(given) = self.stood(key, &entry, offset, now) else {
+            hub.metrics().resumes.with_label_values(&["not_found"]).inc();
+            self.enter_anew(key, now);
+            return;
+        };
+        hub.metrics().resumes.with_label_values(&["resumed"]).inc();
+        for name in &entry.channels {
+            let identity = self.get(key).and_then(|connection| connection.identity.as_deref());
+            if hub.rules().may_subscribe(identity, name) && ChannelName::check(name).is_ok() {
+                self.subscribe(key, name, now);
+            }
+        }
+        self.rename(key, entry.connection);
+        let pid = hub.resumes().pid(entry.connection);
+        let text = socketio::connect(namespace, &entry.connection.to_string(), Some(&pid));
+        let answer = Answer::Entered { text, former: Some(entry.connection) };
+        self.recover(key, &[], &given, &answer, now);
+        if let Some(recovery) = self.get_mut(key).and_then(|connection| connection.recovery.as_mut()) {
+            recovery.generation |= CAME_BACK;
+        }
+        self.note_tracked(key);
+    }
+
+    /// Where a client stands in all streams of its socket; none where that can't be told, or something is no longer kept.
+    fn stood(&self, key: Key, entry: &ResumeEntry, offset: Option<SocketOffset>, now: Now) -> Option<Given> {
+        let hub = &self.hub;
+        let identity = self.get(key)?.identity.as_deref();
+        let seq = match offset {
+            Some(offset) if offset.life == hub.event_form().life => Some(offset.seq),
+            Some(offset) => Some(offset.durable),
+            // It has had nothing. Where it began is known only of its first life.
+            None if entry.generation & CAME_BACK != 0 => return None,
+            None => None,
+        };
+        let mut order = hub.order();
+        let mut given = Given::new();
+        for (name, began) in entry.arrived.iter().flatten() {
+            let channel = protocol::channel::outside_namespaces(name);
+            let is_subscribed = entry.channels.iter().any(|known| **known == *channel);
+            if is_subscribed && !hub.rules().may_subscribe(identity, channel) {
+                continue;
+            }
+            let stream = order.history.open(name, || hub.keeps(name));
+            let reached = seq.and_then(|seq| order.history.reached_at(stream, seq));
+            let offset = reached.map_or(began.offset, |reached| reached.max(began.offset));
+            let position = GivenPosition { epoch: Some(began.epoch), offset };
+            if order.history.locate(stream, position, now.wall) != crate::history::Located::Here {
+                return None;
+            }
+            given.push((name.clone(), position));
+        }
+        Some(given)
+    }
+
+    /// A connection has the id of the one that it goes on from.
+    fn rename(&mut self, key: Key, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        let earlier = std::mem::replace(&mut connection.id, id);
+        if let Ok(entry) = self.by_id.find_entry(hash(earlier), |&other| other == key) {
+            entry.remove();
+        }
+        let connections = &self.connections;
+        self.by_id.insert_unique(hash(id), key, |&key| hash(connections[key as usize].id));
+    }
+
+    /// Hands what a client sent to whoever takes it to a service.
+    pub(super) fn ask_service(
+        &mut self,
+        key: Key,
+        event: Box<str>,
+        origin: Origin,
+        data: Box<str>,
+        reply: Reply,
+    ) {
+        let (Some(connection), Some(hooks)) = (self.get(key), self.hub.hooks()) else { return };
+        let identity = connection.identity.as_deref();
+        hooks.take(ClientEvent {
+            event,
+            origin,
+            data,
+            user: identity.map(|identity| identity.user.clone()),
+            user_type: identity.and_then(|identity| identity.user_type.clone()),
+            connection: connection.id,
+            shard: self.index,
+            reply,
+        });
+    }
+
+    /// A service answered; a client that has gone meanwhile is not told.
+    pub(super) fn on_answered(&mut self, answered: &Answered, now: Now) {
+        let Some(key) = self.find(answered.connection).filter(|&key| self.is_open(key)) else { return };
+        let text = self.view(key, now, |view| {
+            view.endpoint.dialect.world().answer(&answered.reply, &answered.body, view)
+        });
+        if let Some(text) = text.flatten() {
+            self.reply(key, &text, now);
+        }
+    }
+
+    /// A socket that another one goes on from: what it had is handed over, and it ends.
+    pub(super) fn hand_over(&mut self, key: Key, now: Now) {
+        if let Some(connection) = self.get_mut(key) {
+            // What is handed over is not kept besides.
+            if connection.recovery.take().is_some_and(|recovery| recovery.replay.is_some()) {
+                self.hub.metrics().replays.dec();
+            }
+        }
+        self.close(key, &Disconnect::TAKEN_OVER, now);
+        // Its successor has its id.
+        let Some(connection) = self.get(key) else { return };
+        let hash = hash(connection.id);
+        if let Ok(entry) = self.by_id.find_entry(hash, |&other| other == key) {
+            entry.remove();
+        }
+    }
+}
