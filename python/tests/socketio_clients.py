@@ -33,6 +33,13 @@ PRESENCE: Final = ("user_online", "user_offline")
 LEAVES_SOCKETS: Final = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
+def in_order(client: Any) -> Any:
+    """A client that handles one message after the other; else each has a thread, and nobody knows which is first."""
+    trigger = client.eio._trigger_event
+    client.eio._trigger_event = lambda event, *args, **_: trigger(event, *args, run_async=False)
+    return client
+
+
 class Client:
     """One client with its namespaces. What comes is kept by namespace, in order."""
 
@@ -45,7 +52,7 @@ class Client:
         self.lost: list[str] = []
         self._closed = False
         options = {"handle_sigint": False, "reconnection_delay": 0.1, "reconnection_delay_max": 0.5, **options}
-        self._client: Any = socketio.Client(**options) if kind == "sync" else None
+        self._client: Any = in_order(socketio.Client(**options)) if kind == "sync" else None
         self._loop: asyncio.AbstractEventLoop | None = None
         if kind == "async":
             self._loop = asyncio.new_event_loop()

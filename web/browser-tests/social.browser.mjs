@@ -51,7 +51,8 @@ const chatWith = async (page, user) => {
   await button(page, "Open").click();
   await page.getByRole("heading", { name: `User ${user}` }).waitFor();
 };
-const message = (page, words) => page.locator(".message-text").getByText(words, { exact: false });
+const message = (page, words) => page.locator(".message-text").filter({ hasText: words });
+const toast = (page, words) => page.locator(".fanfare-toast-title").getByText(words, { exact: true }).waitFor();
 const write = async (page, words) => {
   await page.getByLabel("Message", { exact: true }).fill(words);
   await button(page, "Send").click();
@@ -164,7 +165,7 @@ describe("the social page", { timeout: 240_000 }, () => {
     await text(page, "Queued to 2 connections").waitFor();
     for (const one of [page, device]) {
       await one.locator("#happened").getByText("Order o-204 is moving").waitFor();
-      await one.locator("#toast-container").getByText("Order o-204 is moving").waitFor();
+      await toast(one, "Order o-204 is moving");
     }
     await button(device, "Publish a post").click();
     for (const one of [page, device]) await one.locator("#happened").getByText("Publishing").waitFor();
@@ -195,7 +196,7 @@ describe("the social page", { timeout: 240_000 }, () => {
       await far.context().setOffline(true);
       await offline(far);
       await far.getByText(/^Offline\. What you write stays here/).waitFor();
-      for (const words of ["one", "two"]) {
+      for (const words of ["first of two", "second of two"]) {
         await write(near, words);
         await message(near, words).waitFor();
         said.push(words);
@@ -244,7 +245,7 @@ describe("the social page", { timeout: 240_000 }, () => {
     ];
     const page = await openAs(reader, "the hub's own");
     await writer.call("POST", `api/chat/${reader.id}/messages`, { message: "first" });
-    await page.locator("#toast-container").getByText(`User ${writer.id} wrote`).waitFor();
+    await toast(page, `User ${writer.id} wrote`);
     await page.getByRole("button", { name: new RegExp(`^User ${writer.id}.*1 unread`) }).waitFor();
     for (let n = 0; n < 55; n += 1) {
       await writer.call("POST", `api/chat/${reader.id}/messages`, { message: `message ${n}` });
@@ -263,6 +264,7 @@ describe("the social page", { timeout: 240_000 }, () => {
   it("a hub without a chat service says so, a refused token is told apart, and the rest works", async () => {
     const own = await demos.startOwn({ JWT_SECRET: SECRET, PORT: String(await freePort()) });
     const page = await openPage("the hub's own", { at: own });
+    await page.getByLabel("Token").waitFor();
     const use = async (words) => {
       await page.getByLabel("Token").fill(words);
       await button(page, "Use this token").click();

@@ -50,7 +50,9 @@ pub(crate) fn configuration() -> String {
     let mut page =
         format!("<!-- Generated from the settings' descriptions; to write it anew:\n     {REGENERATE} -->\n");
     page.push_str(HEAD);
-    let hub: Vec<String> = websocket_server::config::command().get_arguments().map(id).collect();
+    // The services' key is a setting of the hub as well, but there none is made where it is unset.
+    let command = websocket_server::config::command();
+    let hub: Vec<String> = command.get_arguments().map(id).filter(|id| id != "service_api_key").collect();
     page.push_str(&tables(&without(up::command(), &hub), 3));
     page.push_str(SERVICES);
     page.push_str(&tables(&common(), 3));

@@ -239,6 +239,7 @@ describe("reading", () => {
   test("waits for the focus", async () => {
     const focus = vi.spyOn(document, "hasFocus");
     const stage = await openStage([message(1)]);
+    await screen.findByText("message 1");
     focus.mockReturnValue(false);
     act(() => void window.dispatchEvent(new Event("blur")));
     const before = stage.sent("mark_read").length;
