@@ -30,7 +30,7 @@ from fanfare import (
 )
 from fanfare.chat import AsyncChatService, ChatService
 from fanfare.socketio import AWAY_DEADLINE, Sent
-from fanfare.socketio_calls import HUB, Told
+from fanfare.socketio_calls import CHAT, HUB, Told
 from tests.scripted import CUT, OK, Answer, Asked, ScriptedHub
 from tests.servers import PATIENCE_S, free_port
 
@@ -352,6 +352,16 @@ def test_what_the_caller_asks_for_is_tried_for_as_long_as_it_says(calls: Calls) 
     assert HUB.limits(None, strict=False) == {"deadline": AWAY_DEADLINE, "attempts": 1}
     assert HUB.limits(None, strict=True) == {"deadline": 3.0, "attempts": None}
     assert HUB.limits(0.5, strict=False) == {"deadline": 0.5, "attempts": None}
+
+
+@pytest.mark.parametrize(("status", "away"), [(429, False), (409, False), (503, True), (502, True), (422, False)])
+def test_a_limit_on_one_user_is_not_taken_for_a_server_that_is_away(
+    calls: Calls, scripted: Callable[..., ScriptedHub], status: int, away: bool
+) -> None:
+    scripted("CHAT_SERVICE_URL", Answer(status, {}, {"Retry-After": "3600"} if status != 502 else {}))
+    assert calls.chat(8, 7, "hi", deadline=0.5 if status == 502 else 4.5) is None
+    assert CHAT.away is away
+    assert not HUB.away
 
 
 def test_a_hub_that_refuses_is_not_away_and_who_asks_is_told(

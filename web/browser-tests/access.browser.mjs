@@ -17,7 +17,7 @@ const LOOKS = {
 
 const DAY = 86_400_000;
 
-describe("access", { timeout: 240_000, concurrency: 2 }, () => {
+describe("access", { timeout: 300_000, concurrency: 2 }, () => {
   let server;
   let erin;
   let wanda;

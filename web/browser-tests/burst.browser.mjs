@@ -10,7 +10,7 @@ import { startFanfare } from "./server.mjs";
 
 const MANY = 50;
 
-describe("a burst of jobs", { timeout: 120_000 }, () => {
+describe("a burst of jobs", { timeout: 300_000 }, () => {
   let browser;
   let server;
   let employer;

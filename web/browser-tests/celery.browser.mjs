@@ -64,7 +64,7 @@ class Child {
   }
 }
 
-describe("an upload by a Celery task", { timeout: 180_000 }, () => {
+describe("an upload by a Celery task", { timeout: 300_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), "fanfare-celery-"));
   const children = [];
   let browser;

@@ -13,7 +13,7 @@ import { register } from "./people.mjs";
 import { startFanfare } from "./server.mjs";
 import { Talk } from "./talk.mjs";
 
-describe("chat", { timeout: 240_000 }, () => {
+describe("chat", { timeout: 300_000 }, () => {
   let browser;
   let server;
   let passage;
@@ -102,7 +102,9 @@ describe("chat", { timeout: 240_000 }, () => {
     for (const text of ["One", "Two"]) {
       await erin.call("POST", `api/chat/${wanda.id}/messages`, { message: text });
     }
-    const place = window.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Messages 2 unread" });
+    const place = window.page
+      .getByRole("navigation", { name: "Main" })
+      .getByRole("link", { name: "Messages 2 unread" });
     await place.waitFor();
     await window.go("Jobs");
     await picture(window.page, "paychain-chat-unread-light");
@@ -113,7 +115,10 @@ describe("chat", { timeout: 240_000 }, () => {
     await row.click();
     const talking = new Talk(window);
     await talking.has(`Employer #${erin.id}: Two`);
-    await window.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Messages", exact: true }).waitFor();
+    await window.page
+      .getByRole("navigation", { name: "Main" })
+      .getByRole("link", { name: "Messages", exact: true })
+      .waitFor();
     await eventually(async () => {
       const now = await erin.call("GET", `api/chat/${wanda.id}/messages`);
       assert.deepEqual(
@@ -165,7 +170,7 @@ describe("chat", { timeout: 240_000 }, () => {
     await theirs.send("While you were away: two");
     await hers.field.fill("Written without a network");
     await hers.field.press("Enter");
-    await hers.panel.getByRole("alert").getByText("This device has no network.").waitFor();
+    await hers.panel.getByRole("alert").getByText("this device has no network").waitFor();
     await picture(hers.page, "paychain-chat-offline-light");
     await context.setOffline(false);
     await hers.window.live();
@@ -174,12 +179,19 @@ describe("chat", { timeout: 240_000 }, () => {
     await eventually(async () => {
       const texts = await hers.texts();
       for (const text of ["one", "two"]) {
-        assert.equal(texts.filter((each) => each.endsWith(`While you were away: ${text}`)).length, 1, String(texts));
+        assert.equal(
+          texts.filter((each) => each.endsWith(`While you were away: ${text}`)).length,
+          1,
+          String(texts),
+        );
       }
       assert.equal(texts.filter((each) => each === "You: Written without a network").length, 1);
       assert.equal(await hers.panel.getByRole("alert").count(), 0);
     });
-    assert.equal((await theirs.texts()).filter((each) => each.endsWith("Written without a network")).length, 1);
+    assert.equal(
+      (await theirs.texts()).filter((each) => each.endsWith("Written without a network")).length,
+      1,
+    );
   });
 
   it("a server that is killed and comes back costs nobody a word", async () => {
@@ -239,7 +251,7 @@ describe("chat", { timeout: 240_000 }, () => {
     const theirs = await talk(wanda, job);
     const texts = [
       '<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>',
-      "javascript:alert(1) {{7*7}} ${7*7}",
+      "javascript:alert(1) {{7*7}} &lt;b&gt;",
       "שלום \u202eevil\u202c 👩‍👩‍👧 𝒳",
       `long ${"w".repeat(3000)}`,
     ];
@@ -281,7 +293,9 @@ describe("chat", { timeout: 240_000 }, () => {
     await window.page.keyboard.press("Enter");
     const talking = new Talk(window);
     await talking.field.waitFor();
-    await eventually(async () => assert.ok(await talking.field.evaluate((field) => field === document.activeElement)));
+    await eventually(async () =>
+      assert.ok(await talking.field.evaluate((field) => field === document.activeElement)),
+    );
     await window.page.keyboard.type("First line");
     await window.page.keyboard.press("Shift+Enter");
     await window.page.keyboard.type("second");
@@ -298,7 +312,9 @@ describe("chat", { timeout: 240_000 }, () => {
   it("on a phone the conversation is a screen of its own, with a way back", async () => {
     const { erin, wanda, job, title } = await pair();
     const theirs = await talk(wanda, job, { options: { ...PHONE, colorScheme: "dark" } });
-    await erin.call("POST", `api/chat/${wanda.id}/messages`, { message: "Can you send a first sketch today?" });
+    await erin.call("POST", `api/chat/${wanda.id}/messages`, {
+      message: "Can you send a first sketch today?",
+    });
     await theirs.has(`Employer #${erin.id}: Can you send a first sketch today?`);
     await theirs.send("Yes, by six. I will bring two versions, so that you can choose.");
     assert.equal(await theirs.window.overflow(), 0);
@@ -309,7 +325,10 @@ describe("chat", { timeout: 240_000 }, () => {
     await theirs.panel.getByRole("button", { name: "Back" }).click();
     await theirs.window.jobHeading(title).waitFor();
     await picture(theirs.page, "paychain-chat-phone-job-light");
-    await theirs.page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Messages" }).click();
+    await theirs.page
+      .getByRole("navigation", { name: "Main" })
+      .getByRole("link", { name: "Messages" })
+      .click();
     await theirs.page.getByRole("list", { name: "Conversations, latest first" }).waitFor();
     await picture(theirs.page, "paychain-chat-phone-conversations-light");
   });

@@ -61,7 +61,7 @@ async function entries(page, name, count) {
   return diary(page, name);
 }
 
-describe("the dashboard's scripts", { timeout: 120_000 }, () => {
+describe("the dashboard's scripts", { timeout: 300_000 }, () => {
   let browser;
   let server;
 
@@ -304,7 +304,7 @@ describe("the dashboard's scripts", { timeout: 120_000 }, () => {
   });
 });
 
-describe("the scripts where tokens are wanted", { timeout: 120_000 }, () => {
+describe("the scripts where tokens are wanted", { timeout: 300_000 }, () => {
   let browser;
   let server;
 

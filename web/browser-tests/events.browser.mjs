@@ -10,7 +10,7 @@ import { startFanfare, startHub, token } from "./server.mjs";
 
 const SECRET = "a-secret-of-the-browser-tests-of-32-bytes";
 
-describe("EventSource", { timeout: 60_000, concurrency: 3 }, () => {
+describe("EventSource", { timeout: 300_000, concurrency: 3 }, () => {
   let browser;
 
   before(async () => {

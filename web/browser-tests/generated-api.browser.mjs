@@ -13,7 +13,7 @@ import { DIRECTORY, SERVICES, typesOf } from "../apps/paychain/scripts/api.mjs";
 const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
 const PROGRAM = process.env.FANFARE ?? `${TARGET}/debug/fanfare`;
 
-describe("generated API types", { timeout: 60_000 }, () => {
+describe("generated API types", { timeout: 300_000 }, () => {
   let data;
   let child;
   let origin;

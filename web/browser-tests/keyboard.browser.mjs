@@ -12,7 +12,7 @@ import { startFanfare } from "./server.mjs";
 /** Presses of a key until something must have been reached. */
 const MOST_PRESSES = 60;
 
-describe("by keyboard", { timeout: 120_000 }, () => {
+describe("by keyboard", { timeout: 300_000 }, () => {
   let browser;
   let server;
   let erin;

@@ -12,7 +12,7 @@ import { PayChain } from "./paychain.mjs";
 import { register } from "./people.mjs";
 import { startFanfare } from "./server.mjs";
 
-describe("nothing missed", { timeout: 180_000 }, () => {
+describe("nothing missed", { timeout: 300_000 }, () => {
   let browser;
   let server;
   let passage;

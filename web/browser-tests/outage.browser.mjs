@@ -15,7 +15,7 @@ const MINUTE = 60_000;
 /** What a list says of itself that could not be loaded again. */
 const STALE = "May be out of date.";
 
-describe("outages", { timeout: 170_000 }, () => {
+describe("outages", { timeout: 300_000 }, () => {
   let browser;
   let server;
   let passage;

@@ -27,7 +27,7 @@ globalThis.tab = { client, states, events };
 `;
 const PAGE = `<!doctype html><html lang="en"><title>Tab</title><script type="module" src="/tab.js"></script>`;
 
-describe("tabs that share a connection", { timeout: 120_000 }, () => {
+describe("tabs that share a connection", { timeout: 300_000 }, () => {
   let browser;
   let site;
   let address;

@@ -11,7 +11,7 @@ import { eventually, PayChain } from "./paychain.mjs";
 import { newcomer, register } from "./people.mjs";
 import { startFanfare } from "./server.mjs";
 
-describe("the story of a job", { timeout: 150_000 }, () => {
+describe("the story of a job", { timeout: 300_000 }, () => {
   let browser;
   const servers = [];
 

@@ -28,20 +28,28 @@ export class Talk {
     await this.field.fill(text);
     await this.field.press("Enter");
     await this.has(`You: ${text}`);
-    await eventually(async () => assert.equal(await this.log.getByText("Sending", { exact: true }).count(), 0));
+    await eventually(async () =>
+      assert.equal(await this.log.getByText("Sending", { exact: true }).count(), 0),
+    );
     assert.equal(await this.panel.getByRole("alert").count(), 0);
   }
 
   /** The messages, each with who wrote it: `You: hi`. */
   async texts() {
-    return this.log.getByRole("listitem").evaluateAll((items) => items.map((item) => item.querySelector("p")?.textContent));
+    return this.log
+      .getByRole("listitem")
+      .evaluateAll((items) => items.map((item) => item.querySelector("p")?.textContent));
   }
 
   /** Waits until there is exactly one such message. */
   async has(text) {
     await eventually(async () => {
       const texts = await this.texts();
-      assert.equal(texts.filter((each) => each === text).length, 1, `not once "${text}": ${JSON.stringify(texts)}`);
+      assert.equal(
+        texts.filter((each) => each === text).length,
+        1,
+        `not once "${text}": ${JSON.stringify(texts)}`,
+      );
     });
   }
 

@@ -28,7 +28,7 @@ const TITLES = [
 
 const DESCRIPTION = `${TITLES.join("\n")}\n${"w".repeat(2_000)}\nhttps://example.com/${"path/".repeat(60)}`;
 
-describe("text from others", { timeout: 120_000 }, () => {
+describe("text from others", { timeout: 300_000 }, () => {
   let browser;
   let server;
   let employer;

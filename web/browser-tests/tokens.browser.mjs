@@ -10,7 +10,7 @@ import { claimsOf, register, signIn } from "./people.mjs";
 import { startFanfare } from "./server.mjs";
 
 // Most of the time is waited for tokens to end: the tests wait together.
-describe("sign-ins", { timeout: 120_000, concurrency: 3 }, () => {
+describe("sign-ins", { timeout: 300_000, concurrency: 3 }, () => {
   let browser;
   let server;
   /** Its access tokens live for seconds only. */

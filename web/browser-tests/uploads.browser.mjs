@@ -13,7 +13,7 @@ const SECRET = "a secret of more than 32 bytes, for this test only";
 
 const demos = worlds();
 
-describe("the page of uploads", { timeout: 120_000 }, () => {
+describe("the page of uploads", { timeout: 300_000 }, () => {
   const card = (page, id) => page.getByRole("article", { name: `Oracle upload ${id}` });
   const bar = (page, id) => page.getByRole("progressbar", { name: `Oracle upload ${id}` });
   const byHand = (page) => page.getByLabel("Next step").selectOption({ label: "by hand" });

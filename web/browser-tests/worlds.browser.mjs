@@ -17,7 +17,7 @@ const POLICY =
 
 const demos = worlds();
 
-describe("the demo pages", { timeout: 60_000 }, () => {
+describe("the demo pages", { timeout: 300_000 }, () => {
   it("are linked from the playground and from each other, and keep its strict policy", async () => {
     for (const [name, options] of [
       ["desktop", DESKTOP],
@@ -74,7 +74,7 @@ describe("the demo pages", { timeout: 60_000 }, () => {
   });
 });
 
-describe("the dashboard's page", { timeout: 120_000 }, () => {
+describe("the dashboard's page", { timeout: 300_000 }, () => {
   const documents = (page) => page.getByRole("list", { name: "Documents, newest first" });
   const entry = (page, title) => documents(page).getByRole("listitem").filter({ hasText: title });
   const toast = (page, title) =>
@@ -266,7 +266,7 @@ describe("the dashboard's page", { timeout: 120_000 }, () => {
   });
 });
 
-describe("the page of receipts", { timeout: 120_000 }, () => {
+describe("the page of receipts", { timeout: 300_000 }, () => {
   const list = (page) => page.getByRole("list", { name: "Receipts, newest first" });
   const lines = (page) => list(page).locator(".receipt-line").allInnerTexts();
   const publish = (at, id, status = "processed") =>

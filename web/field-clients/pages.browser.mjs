@@ -10,7 +10,7 @@ import { startUp } from "./stage.mjs";
 
 const pageFile = (name) => new URL(name, import.meta.url);
 
-describe("bare pages of the field, unchanged, against fanfare up", { timeout: 120_000 }, () => {
+describe("bare pages of the field, unchanged, against fanfare up", { timeout: 300_000 }, () => {
   let browser;
   let server;
   let elsewhere;

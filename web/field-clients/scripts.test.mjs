@@ -61,7 +61,7 @@ afterEach(async () => {
   running = [];
 });
 
-describe("scripts of the field, unchanged, against fanfare up", { timeout: 180_000 }, () => {
+describe("scripts of the field, unchanged, against fanfare up", { timeout: 300_000 }, () => {
   let server;
   let node;
 
@@ -208,7 +208,7 @@ describe("scripts of the field, unchanged, against fanfare up", { timeout: 180_0
   });
 });
 
-describe("scripts of the field when fanfare up is restarted", { timeout: 180_000 }, () => {
+describe("scripts of the field when fanfare up is restarted", { timeout: 300_000 }, () => {
   for (const [how, close] of [
     ["drained", /^closed 1(001|012) /],
     ["killed", /^closed 1006/],

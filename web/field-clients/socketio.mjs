@@ -70,6 +70,11 @@ export class Sockets {
     return four;
   }
 
+  /** Ends a socket of a test's own with the others. */
+  keep(socket) {
+    this.#all.push(socket);
+  }
+
   close() {
     for (const socket of this.#all.splice(0)) socket.disconnect();
   }

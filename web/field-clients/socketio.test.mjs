@@ -60,7 +60,7 @@ const COMBINATIONS = CLIENTS.flatMap(([client, io]) =>
   })),
 );
 
-describe("socket.io clients of the field, unchanged", { timeout: 240_000, concurrency: true }, () => {
+describe("socket.io clients of the field, unchanged", { timeout: 300_000, concurrency: true }, () => {
   let server;
 
   before(async () => {
@@ -364,6 +364,30 @@ describe("socket.io clients of the field, unchanged", { timeout: 240_000, concur
       }
     });
   }
+
+  it("what only newer clients do works as well: no slash at the end, timeouts, retries, a token by a function", async () => {
+    const sockets = new Sockets();
+    try {
+      const options = {
+        addTrailingSlash: false,
+        retries: 2,
+        ackTimeout: 20_000,
+        auth: (give) => setTimeout(() => give({ token: tokenOf(newUser()) }), 1),
+      };
+      const socket = newest(new URL("orders", server.url).href, { ...options, forceNew: true });
+      sockets.keep(socket);
+      await connected(socket);
+      const answers = await Promise.all(
+        ["a", "b", "c"].map((name) => socket.timeout(20_000).emitWithAck("subscribe", { channels: [name] })),
+      );
+      assert.deepEqual(
+        answers.map(({ success }) => success),
+        [true, true, true],
+      );
+    } finally {
+      sockets.close();
+    }
+  });
 
   it("a hub that is killed and started again has all of its clients back, by themselves", async () => {
     const own = await startHub({ JWT_SECRET: SECRET, PORT: String(await freePort()) });

@@ -10,7 +10,7 @@ import { startHub, token } from "../browser-tests/server.mjs";
 
 const SECRET = "a secret of more than 32 bytes, for this test only";
 
-describe("playground", { timeout: 120_000 }, () => {
+describe("playground", { timeout: 300_000 }, () => {
   let browser;
   const hubs = [];
 

@@ -57,8 +57,14 @@ describe("a conversation", () => {
     const chats = new Chats(7);
     for (let id = 1; id <= MOST_MESSAGES + 10; id += 1) chats.take(from(8, id));
     assert.deepEqual([chats.with(8).messages.size, ids(chats, 8)[0]], [MOST_MESSAGES, 11]);
+    chats.keep(8);
+    const entry = chats.begin(9, "not sent yet", NOW);
     for (let user = 100; user < 100 + 2 * MOST_PEERS; user += 1) chats.take(from(user, 1_000 + user));
+    for (let user = 1_000; user < 1_000 + 2 * MOST_PEERS; user += 1) chats.present(user, "online", NOW);
     assert.equal(chats.all.length, MOST_PEERS);
+    // Neither what is open nor what is not sent goes, and who was only seen goes before who has written.
+    assert.deepEqual([chats.with(8).messages.size, chats.with(9).sending], [MOST_MESSAGES, [entry]]);
+    assert.ok(chats.all.filter(({ messages }) => messages.size > 0).length >= MOST_PEERS - 3);
   });
 });
 
@@ -207,7 +213,7 @@ describe("the partner", () => {
     let heard;
     class Client {
       constructor({ token }) { this.token = token; }
-      on(room, event, run) { if (event === "message_received") heard = run; }
+      on(room, event, run) { if (room === "chat" && event === "message_received") heard = run; }
       connect() { did.push("connect"); }
       disconnect() { did.push("disconnect"); }
       markRead(id) { did.push(["read", id]); }

@@ -210,7 +210,12 @@ impl Target {
 
     /// Proportional set size in bytes.
     pub(crate) fn pss(&self) -> Result<u64> {
-        pss_of(self.pid)
+        rollup(self.pid, "Pss:")
+    }
+
+    /// What of it is no file's, in bytes: programs that run from the same file do not move it.
+    pub(crate) fn anonymous(&self) -> Result<u64> {
+        rollup(self.pid, "Pss_Anon:")
     }
 
     /// The proportional set size once it stands still: five readings in a row within 32 KiB or 0.1 %, or the last after `longest`.
@@ -248,13 +253,14 @@ impl Drop for Target {
     }
 }
 
-fn pss_of(pid: u32) -> Result<u64> {
+/// A line of the process' sums over all its mappings, in bytes.
+fn rollup(pid: u32, name: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     let kib = text
         .lines()
-        .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    Ok(kib.context("smaps_rollup has no Pss line")? * 1_024)
+        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Ok(kib.with_context(|| format!("smaps_rollup has no line {name}"))? * 1_024)
 }
 
 /// A loopback address with a port that is free now.

@@ -68,12 +68,14 @@ export function mountChat({ chats, ws, token, nameOf, toast }) {
         await load(user);
         if (mine !== generation) return;
       }
+      byId("join").hidden = false;
       drawNotice();
       draw();
     } catch (fault) {
       if (mine !== generation || isOver) return;
       const isFinal = fault instanceof Refused && fault.status === 404;
       drawNotice(isFinal ? "There is no chat service behind this hub: fanfare up has one." : "Messages can't be fetched now. The page goes on trying.");
+      byId("join").hidden = isFinal;
       if (!isFinal) wait = setTimeout(refresh, AGAIN_MS);
     }
   }
@@ -202,6 +204,7 @@ export function mountChat({ chats, ws, token, nameOf, toast }) {
   async function open(user) {
     stopTyping();
     current = String(user);
+    chats.keep(current);
     rows.clear();
     byId("messages").replaceChildren();
     setFault(byId("peer"), null);

@@ -34,6 +34,7 @@ export class Chats {
   #self;
   #peers = new Map();
   #keys = 0;
+  #kept = null;
 
   /** `self` is the user whose page it is. */
   constructor(self) {
@@ -59,8 +60,17 @@ export class Chats {
       presence: "unknown", since: null, typingUntil: 0,
     };
     this.#peers.set(id, peer);
-    if (this.#peers.size > MOST_PEERS) this.#peers.delete([...this.#peers.values()].find((one) => one !== peer && one.sending.length === 0)?.id);
+    if (this.#peers.size > MOST_PEERS) {
+      const idle = [...this.#peers.values()].filter((one) => one !== peer && one.id !== this.#kept && one.sending.length === 0);
+      // Those who were only seen have no message.
+      this.#peers.delete(idle.sort((left, right) => left.latest - right.latest)[0]?.id);
+    }
     return peer;
+  }
+
+  /** The conversation that is open; it is never forgotten. */
+  keep(user) {
+    this.#kept = String(user);
   }
 
   /** Whether a message is one's own. */

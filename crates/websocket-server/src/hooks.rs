@@ -115,7 +115,7 @@ impl ClientHooks {
             bytes: hooks.bounds.bytes,
             calls: hooks.bounds.calls.get(),
         };
-        let queue = Queue::new(table.services(), bounds);
+        let queue = Queue::new(table.services(), table.addresses(), bounds);
         let metrics = HookMetrics::new(registry)?;
         for entry in table.hooks() {
             metrics.circuit_open.with_label_values(&[&*entry.hook.name]).set(0);
@@ -179,7 +179,15 @@ impl ClientHooks {
 
     /// Takes no more, and waits until all that was taken is answered, at most for `time`.
     pub(crate) async fn settle(&self, time: Duration) {
-        self.waiting().is_closed = true;
+        let is_idle = {
+            let mut held = self.waiting();
+            held.is_closed = true;
+            held.queue.is_idle()
+        };
+        if is_idle {
+            return;
+        }
+        tracing::info!("draining: events of clients that were taken are answered first");
         let settled = async {
             loop {
                 let idle = self.idle.notified();

@@ -97,7 +97,8 @@ class _Call:
             return False
         temporary = isinstance(error, PublishError) and error.temporary
         if isinstance(error, PublishError):
-            self._server.away = temporary
+            # 429 is about one key or one user, 409 about one message.
+            self._server.away = temporary and error.status not in (409, 429)
         # A network that fails is not this program's fault, unlike all else.
         log.log(logging.WARNING if temporary else logging.ERROR, "%s was not sent: %s", self._what, error)
         return not self._strict

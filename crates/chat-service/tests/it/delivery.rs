@@ -47,7 +47,7 @@ impl Hub {
 
     /// Everything that a connection got up to now: what the hub took before the last event of this is in it.
     #[track_caller]
-    fn so_far(&self, client: &mut Client) -> Vec<Value> {
+    pub(crate) fn so_far(&self, client: &mut Client) -> Vec<Value> {
         let last = json!({"type": "the_last", "connection_id": client.connection_id()});
         let bearer = format!("Bearer {KEY}");
         let answer =
@@ -68,7 +68,7 @@ fn call(from: i64, to: i64, text: &str, connection: Option<&str>) -> Value {
 }
 
 /// An address that nobody listens on.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address")
 }

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &IdleArgs, target_args: &TargetArgs) -> Result<Outcome> 
         Ok(())
     };
     let before = target.settled_pss(LONGEST, pause)?;
+    let anonymous_before = target.anonymous()?;
     let mut audience = Audience::connect(
         target.address,
         entry_for(target_args, &target, wish),
@@ -48,6 +49,7 @@ pub(crate) fn run(args: &IdleArgs, target_args: &TargetArgs) -> Result<Outcome> 
         args.per_process,
     )?;
     let with = target.settled_pss(LONGEST, || audience.fleet.turn(Some(Duration::from_millis(50))))?;
+    let anonymous = target.anonymous()? as f64 - anonymous_before as f64;
     let cpu = target.cpu()?;
     super::linger(&mut audience.fleet, Duration::from_secs(2))?;
     let cpu = target.cpu()? - cpu;
@@ -60,6 +62,7 @@ pub(crate) fn run(args: &IdleArgs, target_args: &TargetArgs) -> Result<Outcome> 
     let mut outcome = Outcome::new(&name, &label(target_args));
     let grown = with as f64 - before as f64;
     outcome.add("bytes_per_connection", grown / args.connections.max(1) as f64);
+    outcome.add("anonymous_bytes_per_connection", anonymous / args.connections.max(1) as f64);
     outcome.add("pss_before_kib", before as f64 / 1_024.0);
     outcome.add("pss_with_kib", with as f64 / 1_024.0);
     outcome.add("pss_after_kib", after as f64 / 1_024.0);

@@ -89,10 +89,9 @@ struct Service {
 }
 
 impl<T> Queue<T> {
-    /// A queue for so many services, each with an equal share of the bounds.
-    pub(super) fn new(services: usize, bounds: Bounds) -> Self {
-        let parts = services.max(1);
-        let share = |whole: usize| (whole / parts).max(1);
+    /// A queue for so many services, each with one of so many parts of the bounds.
+    pub(super) fn new(services: usize, parts: usize, bounds: Bounds) -> Self {
+        let share = |whole: usize| (whole / parts.max(1)).max(1);
         let bounds = Bounds {
             waiting: share(bounds.waiting),
             bytes: share(bounds.bytes),

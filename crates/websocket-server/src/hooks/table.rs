@@ -43,9 +43,15 @@ impl Table {
         table
     }
 
-    /// How many services there are.
+    /// How many services there are, what is answered here included.
     pub(super) fn services(&self) -> usize {
         self.services
+    }
+
+    /// How many addresses there are, which share the bounds.
+    pub(super) fn addresses(&self) -> usize {
+        let has_own = self.hooks.iter().any(|entry| address(&entry.hook).is_none());
+        self.services - usize::from(has_own)
     }
 
     /// All hooks.
@@ -121,6 +127,6 @@ mod tests {
         assert_eq!(found(namespace("/x"), "a"), Some("program"));
         assert_eq!(found(namespace("/y"), "a"), Some("built-in"));
         assert_eq!(found(namespace("/y"), "b"), None);
-        assert_eq!(table.services(), 2, "the same address is the same service");
+        assert_eq!((table.services(), table.addresses()), (2, 2), "the same address is the same service");
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use hub::{Hub, Now, Shard};
 use mio::{Registry, Token};
 use protocol::socketio::EnginePacket;
@@ -85,7 +86,7 @@ struct Entry {
     /// The WebSocket that wants to take over.
     probe: Option<Box<Socket>>,
     /// A payload that is being handled.
-    post: Option<Post>,
+    post: Option<Box<Post>>,
     /// When it is cut, once it was closed.
     cut_at: Option<u64>,
     /// Gives the place among the node's connections back.
@@ -273,7 +274,7 @@ impl Engines {
         if outlet.borrow().is_gone() {
             return self.remove(key, 1006, b"6", desk);
         }
-        let ended: Vec<(ConnectionId, Box<str>)> = entry
+        let ended: Vec<(ConnectionId, CompactString)> = entry
             .session
             .members()
             .iter()

@@ -5,8 +5,11 @@
 //! (`handshake`).
 
 use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use actix_web::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ORIGIN, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
@@ -198,10 +201,19 @@ async fn poll(
     caller: Caller,
 ) -> Result<Answer, Refusal> {
     let (answer, answered) = oneshot::channel();
+    let bond = request.conn_data::<Rc<Bond>>().cloned();
     // The answer may take as long as there is nothing to say.
-    let _silence = request.conn_data::<Rc<Bond>>().cloned().map(Silence::begin);
+    let _silence = bond.clone().map(Silence::begin);
     ask(reactor, Asked::Poll { sid, caller, answer });
-    answered.await.map_err(|_| Refused::UnknownSession.into())
+    let mut answered = pin!(answered);
+    poll_fn(|cx| {
+        // Nothing is to be answered to nobody: it waits for the next poll.
+        if bond.as_ref().is_some_and(|bond| bond.is_peer_gone()) {
+            return Poll::Ready(Err(Refused::BadRequest.into()));
+        }
+        answered.as_mut().poll(cx).map_err(|_| Refused::UnknownSession.into())
+    })
+    .await
 }
 
 /// A time in which silence of a connection means nothing.

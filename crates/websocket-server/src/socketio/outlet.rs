@@ -45,12 +45,12 @@ pub(crate) struct Outlet {
     /// The code of the Close frame that was written, if one was: nothing follows it.
     closed: Option<u16>,
     /// Namespaces whose sockets were told that they end.
-    parted: Vec<Box<str>>,
+    parted: Option<Box<Vec<Box<str>>>>,
 }
 
 #[derive(Debug)]
 enum Way {
-    Socket(Box<Socket>),
+    Socket(Socket),
     /// With the poll that waits.
     Polling(Option<oneshot::Sender<Answer>>),
     /// Nowhere any more.
@@ -65,8 +65,8 @@ impl Outlet {
     /// Of the session in that place, into a WebSocket; without one into polls.
     #[must_use]
     pub(crate) fn new(key: u32, marks: Rc<Marks>, socket: Option<Box<Socket>>) -> Self {
-        let way = socket.map_or(Way::Polling(None), Way::Socket);
-        let (queued, parted) = (Vec::new(), Vec::new());
+        let way = socket.map_or(Way::Polling(None), |socket| Way::Socket(*socket));
+        let (queued, parted) = (Vec::new(), None);
         Self { key, marks, is_marked: false, way, queued, control: 0, closed: None, parted }
     }
 
@@ -92,8 +92,9 @@ impl Outlet {
 
     /// Whether the socket of a namespace was told that it ends; said once.
     pub(crate) fn has_parted(&mut self, namespace: &str) -> bool {
-        let place = self.parted.iter().position(|name| **name == *namespace);
-        place.map(|place| self.parted.swap_remove(place)).is_some()
+        let Some(parted) = &mut self.parted else { return false };
+        let place = parted.iter().position(|name| **name == *namespace);
+        place.map(|place| parted.swap_remove(place)).is_some()
     }
 
     /// The mark is seen to.
@@ -156,7 +157,7 @@ impl Outlet {
     /// The WebSocket is broken.
     pub(crate) fn move_to(&mut self, socket: Box<Socket>) -> io::Result<()> {
         self.answer_alone(b"6");
-        self.way = Way::Socket(socket);
+        self.way = Way::Socket(*socket);
         self.flush().map(drop)
     }
 
@@ -323,7 +324,7 @@ impl Outlet {
                 self.closed = Some(close_code(piece));
                 self.mark();
             } else if let Some(name) = parting(piece) {
-                self.parted.push(name.into());
+                self.parted.get_or_insert_default().push(name.into());
                 self.mark();
             }
         }

@@ -5,13 +5,16 @@
 //! the field know it. Not here: sockets and polls (`outlet`), tokens, and what an event means (the engine).
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use hub::EndpointIndex;
 use protocol::socketio::{EnginePacket, Kind, MAX_PAYLOAD, Packet, PacketError, connect, connect_error};
 use protocol::websocket::{binary_frame, text_frame};
 use protocol::{ConnectionId, Disconnect};
+use smallvec::SmallVec;
 
 use super::assembly::Assembly;
 use super::echo;
@@ -99,10 +102,11 @@ pub(crate) struct Session {
     transport: Transport,
     /// When it ends unless it has had a socket by then.
     connect_by: Option<u64>,
-    members: Vec<Member>,
+    /// Mostly one, which needs no further memory.
+    members: SmallVec<[Member; 1]>,
     assembly: Option<Box<Assembly>>,
     /// What the sockets of the protocol test are told a moment after they came: those who test read one frame at a time.
-    greetings: Vec<Bytes>,
+    greetings: Option<Box<VecDeque<Bytes>>>,
 }
 
 /// The server's pings.
@@ -129,7 +133,7 @@ enum Transport {
 #[derive(Debug)]
 pub(crate) struct Member {
     /// The namespace.
-    pub name: Box<str>,
+    pub name: CompactString,
     /// The socket's id.
     pub id: ConnectionId,
     /// How far it is.
@@ -218,9 +222,9 @@ impl Session {
                 Arrival::WebSocket => Transport::WebSocket,
             },
             connect_by: (speech == Speech::SocketIo).then(|| now + ms(settings.connect_timeout)),
-            members: Vec::new(),
+            members: SmallVec::new(),
             assembly: None,
-            greetings: Vec::new(),
+            greetings: None,
         }
     }
 
@@ -313,8 +317,8 @@ impl Session {
             self.transport = Transport::Polling;
             return Due::DropProbe;
         }
-        if !self.greetings.is_empty() {
-            return Due::Write(self.greetings.remove(0));
+        if let Some(greeting) = self.greetings.as_mut().and_then(|greetings| greetings.pop_front()) {
+            return Due::Write(greeting);
         }
         if self.heartbeat.deadline.is_none() && self.heartbeat.due <= now {
             let from = if now - self.heartbeat.due < LATE_MS { self.heartbeat.due } else { now };
@@ -439,7 +443,8 @@ impl Session {
             Namespace::Echo => {
                 self.members.push(Member { name, id, stage: Stage::Echo, auth: None });
                 self.connect_by = None;
-                self.greetings.push(echo::greeting(packet.namespace, packet.data));
+                let greeting = echo::greeting(packet.namespace, packet.data);
+                self.greetings.get_or_insert_default().push_back(greeting);
                 Step::Write(text_frame(&connect(packet.namespace, &id.to_string(), None)))
             }
         }

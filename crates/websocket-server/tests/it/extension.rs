@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use service_kit::arguments::Secret;
 use service_kit::shutdown::Shutdown;
@@ -14,9 +14,10 @@ use test_kit::http::{get, post_json, request, request_tls};
 use test_kit::wait::PATIENCE;
 use test_kit::{Certificate, Client, eventually};
 use tokio::sync::Semaphore;
-use websocket_server::config::Config;
+use websocket_server::config::{Config, Hook, Places};
 use websocket_server::{Extension, FrontPage, Server};
 
+use super::TextFile;
 use super::broadcast::expect_problem;
 
 const KEY: &str = "a-key-of-the-other-parts";
@@ -47,7 +48,9 @@ impl Process {
         let address = |listener: &TcpListener| listener.local_addr().expect("an address");
         let (main_address, internal_address) = (address(&main), address(&internal));
         let (gate, (tell, waiting)) = (Arc::new(Semaphore::new(0)), mpsc::channel());
+        let of_parts = format!("http://{internal_address}/hooks/wave").parse().expect("an address");
         let extension = Extension {
+            hooks: vec![Hook::post(&["wave"], Places::ws_and(&[]), of_parts, Some(Secret::new(KEY)))],
             listener: Some(main),
             internal: Some(internal),
             routes: Some(routes(&gate, tell)),
@@ -92,8 +95,44 @@ fn routes(gate: &Arc<Semaphore>, tell: mpsc::Sender<()>) -> websocket_server::Ro
             .route("/refused", web::get().to(async || HttpResponse::Conflict().body("refused")))
             .route("/health", web::get().to(async || HttpResponse::Ok().body("not the hub's")))
             .route("/wait", web::get().to(wait))
+            .route("/hooks/wave", web::post().to(waved))
             .default_service(web::to(async || HttpResponse::Ok().body("whatever")));
     })
+}
+
+/// Tells whether the hub has shown its key, and what it was told.
+async fn waved(request: HttpRequest, body: web::Json<Value>) -> HttpResponse {
+    let shown = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let is_the_hub = shown == Some(&format!("Bearer {KEY}"));
+    HttpResponse::Ok().json(json!({ "success": is_the_hub, "data": body["data"] }))
+}
+
+#[test]
+fn what_clients_send_goes_to_the_other_parts_unless_the_file_says_otherwise() {
+    let waved = |process: &Process| {
+        let mut client = Client::welcomed(&format!("ws://{}/ws", process.main));
+        client.send_json(&json!({ "type": "wave", "data": { "hand": "left" } }));
+        client.expect_type("ack")["data"]["answer"].clone()
+    };
+    let process = Process::start(&[]);
+    assert_eq!(waved(&process), json!({ "success": true, "data": { "hand": "left" } }));
+    process.end();
+    let own = "[[hooks]]\nevent = \"wave\"\nemit = \"waved\"\nto = \"sender\"\nnamespaces = [\"/x\"]\n";
+    for (toml, is_theirs) in
+        [(own.to_owned(), true), (own.replace("namespaces", "ws = true\nnamespaces"), false)]
+    {
+        let file = TextFile::new("fanfare.toml", &toml);
+        let process = Process::start(&[("FANFARE_CONFIG", file.path().to_str().expect("a path"))]);
+        if is_theirs {
+            assert_eq!(waved(&process)["data"]["hand"], "left");
+        } else {
+            let mut client = Client::welcomed(&format!("ws://{}/ws", process.main));
+            client.send_json(&json!({ "type": "wave", "data": {} }));
+            let answer = client.collect_until("ack").pop().expect("a frame")["data"]["answer"].take();
+            assert_eq!(answer, json!({ "success": true }));
+        }
+        process.end();
+    }
 }
 
 #[test]

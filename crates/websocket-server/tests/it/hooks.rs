@@ -8,6 +8,7 @@ mod limits;
 mod order;
 mod service;
 mod slips;
+mod socketio;
 
 use serde_json::{Value, json};
 use test_kit::{Client, Launch, Server, Signer};

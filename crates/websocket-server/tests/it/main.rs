@@ -25,6 +25,7 @@ mod restless;
 mod resume;
 mod retained;
 mod sessions;
+mod socketio;
 mod storm;
 mod tasks;
 

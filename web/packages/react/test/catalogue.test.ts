@@ -22,6 +22,15 @@ const events = {
   user_logged_in: { user_id: EMPLOYER, user_type: "employer" },
   user_logged_out: { user_id: EMPLOYER, user_type: "employer" },
   session_revoked: { user_id: EMPLOYER, user_type: "employer" },
+  message_received: {
+    id: 1,
+    from_user_id: WORKER,
+    to_user_id: EMPLOYER,
+    message: "hi",
+    timestamp: "2025-11-01T12:00:00.000Z",
+  },
+  user_typing: { user_id: WORKER, is_typing: true },
+  message_read: { message_id: 1, user_id: WORKER, timestamp: "2025-11-01T12:00:00.000Z" },
 } satisfies EventMap;
 
 const viewers = {
@@ -98,6 +107,9 @@ const table: Record<EventType, Record<Who, string | null>> = {
   user_logged_in: NOTHING,
   user_logged_out: NOTHING,
   session_revoked: NOTHING,
+  message_received: NOTHING,
+  user_typing: NOTHING,
+  message_read: NOTHING,
 };
 
 describe.each(Object.entries(table))("%s", (type, row) => {

@@ -25,7 +25,7 @@ fn next(queue: &mut Queue<u32>) -> Option<u32> {
 
 #[test]
 fn events_of_one_connection_are_handed_out_one_after_the_other() {
-    let mut queue = Queue::new(2, BOUNDS);
+    let mut queue = Queue::new(2, 2, BOUNDS);
     for item in 0..10 {
         push(&mut queue, 1, item as usize % 2, item);
     }
@@ -40,7 +40,7 @@ fn events_of_one_connection_are_handed_out_one_after_the_other() {
 
 #[test]
 fn connections_do_not_wait_for_each_other_and_take_turns() {
-    let mut queue = Queue::new(1, BOUNDS);
+    let mut queue = Queue::new(1, 1, BOUNDS);
     for item in 0..5 {
         push(&mut queue, 1, 0, item);
     }
@@ -53,7 +53,7 @@ fn connections_do_not_wait_for_each_other_and_take_turns() {
 
 #[test]
 fn a_slow_service_takes_no_place_of_another() {
-    let mut queue = Queue::new(2, Bounds { calls: 4, waiting: 20, ..BOUNDS });
+    let mut queue = Queue::new(2, 2, Bounds { calls: 4, waiting: 20, ..BOUNDS });
     for connection in 0..12 {
         push(&mut queue, connection, 0, 0);
         if connection < 2 {
@@ -69,7 +69,7 @@ fn a_slow_service_takes_no_place_of_another() {
 
 #[test]
 fn a_connection_has_a_bound_of_its_own_in_events_and_in_bytes() {
-    let mut queue = Queue::new(1, BOUNDS);
+    let mut queue = Queue::new(1, 1, BOUNDS);
     for item in 0..100 {
         push(&mut queue, 1, 0, item);
     }
@@ -78,7 +78,7 @@ fn a_connection_has_a_bound_of_its_own_in_events_and_in_bytes() {
     push(&mut queue, 2, 0, 0);
     let heavy = |connection| Entry { weight: 1 << 20, ..entry(connection, 0, 1) };
     assert_eq!(queue.push(heavy(2)).map_err(|refused| refused.0), Err(Full::Connection));
-    let mut queue = Queue::new(1, BOUNDS);
+    let mut queue = Queue::new(1, 1, BOUNDS);
     queue.push(heavy(1)).map_err(|refused| refused.0).expect("one always fits");
     assert_eq!(queue.push(heavy(2)).map_err(|refused| refused.0), Err(Full::Service));
     assert!(queue.next().is_some());
@@ -89,7 +89,7 @@ fn a_connection_has_a_bound_of_its_own_in_events_and_in_bytes() {
 
 #[test]
 fn what_outlives_its_connection_stays_and_the_rest_goes() {
-    let mut queue = Queue::new(2, BOUNDS);
+    let mut queue = Queue::new(2, 2, BOUNDS);
     push(&mut queue, 1, 0, 0);
     assert_eq!(next(&mut queue), Some(0));
     push(&mut queue, 1, 0, 1);
@@ -107,7 +107,7 @@ fn what_outlives_its_connection_stays_and_the_rest_goes() {
 
 #[test]
 fn what_waited_too_long_comes_out_and_the_next_moves_up() {
-    let mut queue = Queue::new(2, BOUNDS);
+    let mut queue = Queue::new(2, 2, BOUNDS);
     let now = Instant::now();
     let soon = now + Duration::from_secs(1);
     queue.push(Entry { deadline: soon, ..entry(1, 0, 0) }).expect("room");
@@ -128,7 +128,7 @@ fn what_waited_too_long_comes_out_and_the_next_moves_up() {
 
 #[test]
 fn places_come_back_whatever_happened_in_between() {
-    let mut queue = Queue::new(3, Bounds { calls: 6, ..BOUNDS });
+    let mut queue = Queue::new(3, 3, Bounds { calls: 6, ..BOUNDS });
     let mut seed = 7_u64;
     let mut chance = |below: u64| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

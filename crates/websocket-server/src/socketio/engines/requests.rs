@@ -166,7 +166,7 @@ impl Engines {
             post.refuse();
             return self.close(key, &Disconnect::fault(1002, "two payloads at once".into()), desk);
         }
-        entry.post = Some(post);
+        entry.post = Some(Box::new(post));
         self.handle_post(key, desk);
     }
 

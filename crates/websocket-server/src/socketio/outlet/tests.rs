@@ -38,7 +38,8 @@ fn a_poll_is_answered_with_all_that_a_turn_had_for_it() {
     let long = text_frame(format!("42[\"{}\"]", "x".repeat(200)).as_bytes());
     let both = [&text_frame(b"42[\"a\"]")[..], &long[..]].concat();
     assert_eq!(one.write(&both).expect("room"), both.len());
-    other.write_vectored(&[IoSlice::new(&text_frame(b"451-[\"b\"]")), IoSlice::new(&binary_frame(&[1, 2, 3]))])
+    other
+        .write_vectored(&[IoSlice::new(&text_frame(b"451-[\"b\"]")), IoSlice::new(&binary_frame(&[1, 2, 3]))])
         .expect("room");
     outlet.borrow_mut().control(&text_frame(b"2"), 100).expect("room");
     one.write(&[0x89, 0]).expect("a ping of WebSocket is taken, and is none of Engine.IO's");
@@ -186,7 +187,9 @@ fn a_broken_websocket_is_noticed_and_marked() {
     // The first write may still go into the void.
     let broken = (0..1_000).find_map(|_| {
         std::thread::yield_now();
-        link.write(&text_frame(&[b'x'; 1_000])).err().filter(|error| error.kind() != io::ErrorKind::WouldBlock)
+        link.write(&text_frame(&[b'x'; 1_000]))
+            .err()
+            .filter(|error| error.kind() != io::ErrorKind::WouldBlock)
     });
     assert!(broken.is_some() && outlet.borrow().is_gone());
     assert_eq!(marks.take(), [9]);

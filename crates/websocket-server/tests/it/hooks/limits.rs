@@ -35,9 +35,8 @@ fn a_connection_with_too_much_waiting_is_told_and_others_are_not() {
 fn a_service_has_only_so_many_waiting() {
     let gate = Gate::default();
     let service = Service::answering(Act::Wait(gate.clone()));
-    // Shares: half for the service, half for what the hub answers itself.
     let server = start(&hook("note", &service, ""), |launch| {
-        launch.env("HOOKS_MAX_WAITING", "20").env("HOOKS_MAX_CALLS", "4")
+        launch.env("HOOKS_MAX_WAITING", "10").env("HOOKS_MAX_CALLS", "2")
     });
     let mut clients: Vec<Client> = (0..13).map(|user| client(&server, user)).collect();
     for (place, client) in clients.iter_mut().enumerate() {
@@ -59,7 +58,7 @@ fn a_service_has_only_so_many_waiting() {
 fn bytes_are_bounded_and_one_event_always_fits() {
     let gate = Gate::default();
     let service = Service::answering(Act::Wait(gate.clone()));
-    let server = start(&hook("note", &service, ""), |launch| launch.env("HOOKS_MAX_BYTES", "32KiB"));
+    let server = start(&hook("note", &service, ""), |launch| launch.env("HOOKS_MAX_BYTES", "16KiB"));
     let (mut first, mut second) = (client(&server, 1), client(&server, 2));
     let large = json!("x".repeat(60_000));
     send(&mut first, "note", 1, &large);

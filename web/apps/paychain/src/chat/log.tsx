@@ -1,7 +1,7 @@
 // The messages of a conversation, by day, oldest first: it stays at its end while that is looked at, and where the reader is
 // otherwise. Texts are shown as text, whatever they hold.
 
-import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { type ReactNode, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { AlertIcon, Button, CheckIcon, formatExact, useNow, VisuallyHidden } from "../ui";
 import { ClockIcon, DoubleCheckIcon } from "./icons";
 import styles from "./log.module.css";
@@ -28,7 +28,7 @@ interface LogProps {
   onEnd: (atEnd: boolean) => void;
   /** Counts what was sent here: then the end is shown. */
   sent: number;
-  /** Shown at the end: who types. */
+  /** Shown at the end: who types, and that there is nothing yet. */
   children?: ReactNode;
 }
 
@@ -49,7 +49,10 @@ export function Log({ thread, name, onEnd, sent, children }: LogProps) {
     ? messages.filter(({ id, from_user_id }) => id > seen && !isSame(from_user_id, me)).length
     : 0;
 
-  const toEnd = () => scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+  const toEnd = useCallback(() => {
+    // Set, not called: newer browsers answer the call with a promise.
+    if (scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
+  }, []);
   const look = () => {
     const box = scroller.current;
     if (!box) return;
@@ -82,13 +85,13 @@ export function Log({ thread, name, onEnd, sent, children }: LogProps) {
   useLayoutEffect(() => {
     if (typeof ResizeObserver === "undefined" || !scroller.current || !inner.current) return;
     const sizes = new ResizeObserver(() => {
-      if (atEnd.current) scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+      if (atEnd.current) toEnd();
       if (scroller.current) drawn.current.height = scroller.current.scrollHeight;
     });
     sizes.observe(scroller.current);
     sizes.observe(inner.current);
     return () => sizes.disconnect();
-  }, []);
+  }, [toEnd]);
 
   const items: Shown[] = [
     ...messages.map((stored) => ({ stored })),
@@ -113,7 +116,7 @@ export function Log({ thread, name, onEnd, sent, children }: LogProps) {
         aria-relevant="additions"
         aria-busy={thread.isLoadingEarlier}
       >
-        <div ref={inner} className={styles.inner}>
+        <div ref={inner} className={styles.inner} data-empty={items.length === 0 || undefined}>
           {thread.hasEarlier && (
             <Button look="quiet" wide pending={thread.isLoadingEarlier} onClick={thread.loadEarlier}>
               Show earlier messages
@@ -199,7 +202,7 @@ function NotStored({ unsent, name, thread }: { unsent: Unsent; name: string; thr
         <div className={styles.failed} role="alert">
           <p className={styles.why}>
             <AlertIcon />
-            <span>Not sent. {failed.detail}</span>
+            <span>{failed.detail}</span>
           </p>
           <p className={styles.ways}>
             {failed.again && (

@@ -91,6 +91,8 @@ export function MessagesPage() {
           </div>
         </section>
       )}
+      {/* The list's heading, which is not on this screen. */}
+      {phone && open !== undefined && <h1 className="visually-hidden">Messages</h1>}
       {open !== undefined ? (
         <ConversationPanel
           key={String(open)}

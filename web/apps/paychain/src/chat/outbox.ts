@@ -17,6 +17,9 @@ const SETTLED = 5_000;
 /** How far back it looks for a message that may have been stored. */
 const LOOK_BACK = 50;
 
+/** So many ids are kept; who writes more while one message is uncertain may have it taken for another with the same words. */
+const MOST_KNOWN = 1_000;
+
 /** At most so many wait; one more is refused by `send`. */
 export const MOST_WAITING = 100;
 
@@ -39,6 +42,8 @@ interface Entry {
   /** It is under way by HTTP, where its own event may be faster than its answer. */
   posted: boolean;
   triedAt: number;
+  /** What the conversation ended with when it was first sent: what is stored of it comes later. */
+  after: number;
   /** Whether it fails for a reason that passes by itself. */
   passing: boolean;
 }
@@ -52,8 +57,8 @@ export interface OutboxHost {
   stored(message: ChatMessage): void;
   /** Messages that were loaded on the way. */
   loaded(list: MessageList): void;
-  /** The latest message of the conversation that is known here; 0 for none. */
-  latest(peer: PersonId): number;
+  /** The latest message of the conversation that is known here; 0 for none, null while it is not loaded. */
+  latest(peer: PersonId): number | null;
   now(): number;
   pause(ms: number): Promise<void>;
 }
@@ -66,8 +71,8 @@ export class Outbox {
   readonly #listeners = new Set<() => void>();
   /** The last one of each conversation: the next waits for it. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** What the conversation ended with when each was written: what is stored of it comes later. */
-  readonly #after = new Map<string, number>();
+  /** The ids under which messages of this window are stored: they are no answer to another one with the same words. */
+  readonly #known = new Set<number>();
 
   constructor(host: OutboxHost) {
     this.#host = host;
@@ -97,10 +102,9 @@ export class Outbox {
     if (this.#entries.length >= MOST_WAITING) return false;
     const key = newKey();
     const shown: Unsent = { key, peer, text, at: this.#host.now(), state: "sending", error: null };
-    this.#after.set(key, this.#host.latest(peer));
     this.#entries = [
       ...this.#entries,
-      { shown, uncertain: false, posted: false, triedAt: 0, passing: false },
+      { shown, uncertain: false, posted: false, triedAt: 0, after: 0, passing: false },
     ];
     this.#tell();
     this.#queue(key);
@@ -124,15 +128,18 @@ export class Outbox {
   /** A message of this user's came as an event: of one whose answer was lost it tells that it is stored. */
   arrived(message: ChatMessage): void {
     const entry = this.#entries.find((each) => (each.uncertain || each.posted) && this.#isOf(message, each));
-    if (entry) this.#drop(entry.shown.key);
+    if (!entry) return;
+    this.#know(message.id);
+    this.#drop(entry.shown.key);
   }
 
-  #isOf(message: ChatMessage, { shown }: Entry): boolean {
+  #isOf(message: ChatMessage, { shown, after }: Entry): boolean {
     return (
       isSame(message.from_user_id, this.#host.me) &&
       isSame(message.to_user_id, shown.peer) &&
       message.message === shown.text &&
-      message.id > (this.#after.get(shown.key) ?? 0)
+      message.id > after &&
+      !this.#known.has(message.id)
     );
   }
 
@@ -154,6 +161,7 @@ export class Outbox {
     try {
       const id = await this.#attempt(entry);
       // An event may have been faster.
+      if (id !== null) this.#know(id);
       if (id !== null && this.#find(key)) {
         this.#drop(key);
         this.#host.stored(this.#message(entry, id));
@@ -173,10 +181,18 @@ export class Outbox {
       await this.#host.pause(Math.max(0, entry.triedAt + SETTLED - this.#host.now()));
       if (await this.#wasStored(entry)) return null;
     } else if (entry.triedAt === 0 && this.#host.client.state.status === "open") {
-      const id = await this.#overConnection(entry);
-      if (id !== null) return id;
+      // Where nobody could tell later whether it was stored, it goes with a key at once.
+      const latest = this.#host.latest(shown.peer);
+      if (latest !== null) {
+        entry.after = latest;
+        const id = await this.#overConnection(entry);
+        if (id !== null) return id;
+      }
     }
-    entry.triedAt ||= this.#host.now();
+    if (entry.triedAt === 0) {
+      entry.triedAt = this.#host.now();
+      entry.after = this.#host.latest(shown.peer) ?? Number.POSITIVE_INFINITY;
+    }
     const path = { user_id: String(shown.peer) };
     const header = { "Idempotency-Key": shown.key };
     entry.posted = true;
@@ -215,11 +231,15 @@ export class Outbox {
   async #wasStored(entry: Entry): Promise<boolean> {
     const params = { path: { user_id: String(entry.shown.peer) }, query: { limit: LOOK_BACK } };
     const list = await answer(this.#host.api.GET("/api/chat/{user_id}/messages", { params }));
-    const found = list.items.some((message) => this.#isOf(message, entry));
-    if (found) this.#drop(entry.shown.key);
+    // The oldest one: what was sent first was stored first.
+    const found = list.items.findLast((message) => this.#isOf(message, entry));
     entry.uncertain = false;
+    if (found) {
+      this.#know(found.id);
+      this.#drop(entry.shown.key);
+    }
     this.#host.loaded(list);
-    return found;
+    return found !== undefined;
   }
 
   #message({ shown }: Entry, id: number): ChatMessage {
@@ -233,13 +253,18 @@ export class Outbox {
     };
   }
 
+  #know(id: number): void {
+    this.#known.add(id);
+    const [oldest] = this.#known;
+    if (this.#known.size > MOST_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+  }
+
   #find(key: string): Entry | undefined {
     return this.#entries.find(({ shown }) => shown.key === key);
   }
 
   #drop(key: string): void {
     this.#entries = this.#entries.filter(({ shown }) => shown.key !== key);
-    this.#after.delete(key);
     this.#tell();
   }
 

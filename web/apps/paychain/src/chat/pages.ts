@@ -10,9 +10,10 @@ export function putMessage(queries: QueryClient, peer: number | string, message:
   changePages(queries, KEYS.messagesWith(peer), (kept) => withMessage(kept, message));
 }
 
-/** The latest message of a conversation that is loaded; 0 if there is none. */
-export function latestOf(queries: QueryClient, peer: number | string): number {
-  return messagesOf(queries.getQueryData<Pages>(KEYS.messagesWith(peer))).at(-1)?.id ?? 0;
+/** The latest message of a conversation; 0 if there is none, null while it is not loaded. */
+export function latestOf(queries: QueryClient, peer: number | string): number | null {
+  const kept = queries.getQueryData<Pages>(KEYS.messagesWith(peer));
+  return kept ? (messagesOf(kept).at(-1)?.id ?? 0) : null;
 }
 
 /** Changes what is loaded. An answer that is under way may be from before: then it is asked for once more. */

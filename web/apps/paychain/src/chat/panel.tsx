@@ -107,17 +107,13 @@ export function ConversationPanel({ peer, name, about, alone, onClose }: Convers
       )}
       {thread.isLoading ? (
         <LogSkeleton />
-      ) : nothing ? (
-        <div className={styles.empty} role="log" aria-label="Messages">
-          {thread.error === null && (
+      ) : (
+        <Log thread={thread} name={name} onEnd={setAtEnd} sent={sent}>
+          {nothing && thread.error === null && (
             <EmptyState title="No messages yet">
               Ask about the work, or tell how it goes. Only {name} and you see what is written here.
             </EmptyState>
           )}
-          <TypingLine name={name} typing={typing} />
-        </div>
-      ) : (
-        <Log thread={thread} name={name} onEnd={setAtEnd} sent={sent}>
           <TypingLine name={name} typing={typing} />
         </Log>
       )}

@@ -162,6 +162,8 @@ export function JobsPage() {
         ) : (
           !phone && !detailOpen && <UnderWay viewer={viewer} search={search} />
         )}
+        {/* The list's heading, which is not on this screen. */}
+        {phone && peer !== null && <h1 className="visually-hidden">Jobs</h1>}
         {peer !== null && (
           <FailureBoundary fallback={<NotOpened />}>
             <Suspense fallback={<Loading label="Loading the conversation" />}>

@@ -2,8 +2,10 @@
 // has none is told how a job goes.
 
 import { Link } from "react-router";
+import { useUnread } from "../chat/unread";
+import { Unread } from "../chat/unread-badge";
 import { formatMoney, Money, TimeAgo } from "../ui";
-import { employerName, type Job, type Viewer, workerName } from "./job";
+import { employerName, type Job, otherParty, type Viewer, workerName } from "./job";
 import { useUnderWay } from "./queries";
 import styles from "./under-way.module.css";
 
@@ -16,6 +18,7 @@ interface UnderWayProps {
 /** What the viewer has under way. */
 export function UnderWay({ viewer, search }: UnderWayProps) {
   const { data, isError } = useUnderWay();
+  const unread = useUnread();
   // No bones and no second alert: the list beside it says that it is loading, or why it could not.
   if (data === undefined) {
     return (
@@ -45,7 +48,8 @@ export function UnderWay({ viewer, search }: UnderWayProps) {
                   {employer
                     ? `${workerName(job, viewer)} accepted it`
                     : `For ${employerName(job, viewer)}, accepted`}{" "}
-                  <TimeAgo at={job.updated_at} />
+                  <TimeAgo at={job.updated_at} />{" "}
+                  <Unread count={unread.get(String(otherParty(job, viewer))) ?? 0} />
                 </span>
               </Link>
             </li>

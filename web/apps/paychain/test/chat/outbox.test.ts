@@ -21,7 +21,7 @@ function scene() {
     /** What the service does with a call. */
     post: (): Response | Promise<Response> => json(201, message(30, 7, 9)),
     history: [] as ChatMessage[],
-    latest: 10,
+    latest: 10 as number | null,
     paused: [] as number[],
   };
   const api = createApi({
@@ -210,6 +210,35 @@ test("a service that is away may have stored it: that is looked for too", async 
   await settled(s);
   expect(s.outbox.unsent()).toEqual([]);
   expect(s.posts).toEqual([]);
+});
+
+test("of two with the same words neither is taken for the other", async () => {
+  const s = scene();
+  const ends: { resolve(answer: unknown): void; reject(error: unknown): void }[] = [];
+  s.at.request = () => new Promise((resolve, reject) => ends.push({ resolve, reject }));
+  for (const text of ["ok", "ok"]) s.outbox.send(9, text);
+  await vi.waitFor(() => expect(ends).toHaveLength(1));
+  ends[0]?.reject(new RequestError("lost", ""));
+  await vi.waitFor(() => expect(ends).toHaveLength(2));
+  ends[1]?.resolve({ success: true, id: 21 });
+  await settled(s);
+  expect(states(s)).toEqual([["ok", "failed"]]);
+  // That of the second comes again with the next connection.
+  s.outbox.arrived(message(21, 7, 9, "ok"));
+  s.at.history = [message(21, 7, 9, "ok")];
+  s.outbox.retry(keyOf(s));
+  await settled(s);
+  expect(s.outbox.unsent()).toEqual([]);
+  expect(s.posts).toHaveLength(1);
+});
+
+test("while the conversation is not loaded it goes with a key, since nobody could tell later", async () => {
+  const s = scene();
+  s.at.latest = null;
+  s.outbox.send(9, "hi");
+  await settled(s);
+  expect(s.asked).toEqual([]);
+  expect(s.posts).toHaveLength(1);
 });
 
 test("one that failed can be given up, one under way can't; at most 100 wait", async () => {

@@ -138,7 +138,7 @@ describe("writing", () => {
     fireEvent.click(screen.getByRole("button", { name: "Send" }));
     await waitFor(() => expect(stage.sent("send_message")).toHaveLength(1));
     await stage.connection(false);
-    expect((await screen.findByRole("alert")).textContent).toContain("Trying again is safe");
+    expect((await screen.findByRole("alert")).textContent).toContain("can't arrive twice");
     expect(screen.getByRole("button", { name: "Retry" })).toBeTruthy();
     await stage.event("message_received", { ...received(2, "hi"), from_user_id: 7, to_user_id: 9 });
     await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
