@@ -7,8 +7,8 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use crate::{
-    Audience, AudienceRule, Entry, JobAccepted, JobCompleted, JobCreated, JobRefunded, PaymentConfirmed,
-    MessageRead, MessageReceived, PaymentHeld, PaymentRefunded, Service, SessionRevoked, UserId,
+    Audience, AudienceRule, Entry, JobAccepted, JobCompleted, JobCreated, JobRefunded, MessageRead,
+    MessageReceived, PaymentConfirmed, PaymentHeld, PaymentRefunded, Service, SessionRevoked, UserId,
     UserLoggedIn, UserLoggedOut, UserRegistered, UserTyping,
 };
 

@@ -68,3 +68,15 @@ fn an_event_is_written_as_its_type_and_its_data() {
     assert_eq!(event.data(), serde_json::from_str::<Value>(REFUND).expect("JSON"));
     assert_eq!(event.version(), 1);
 }
+
+#[test]
+fn an_event_of_chat_addresses_nobody_until_the_service_names_them() {
+    for (event_type, data) in [
+        ("message_received", r#"{"id":1,"from_user_id":7,"to_user_id":"9","message":"m","timestamp":"t"}"#),
+        ("user_typing", r#"{"user_id":"anna","is_typing":true}"#),
+        ("message_read", r#"{"message_id":1,"user_id":7,"timestamp":"t"}"#),
+    ] {
+        assert_eq!(users(event_type, data), (None, vec![]), "{event_type}");
+        assert_eq!(Event::parse(event_type, data).expect("an event").data_json(), data, "ids keep their form");
+    }
+}

@@ -94,7 +94,7 @@ fn defaults_are_those_of_the_protocol() {
 }
 
 /// A value that each variable refuses, for all that refuse any, and a word of the line that must come.
-const WRONG: [(&str, &str, &str); 42] = [
+const WRONG: [(&str, &str, &str); 53] = [
     ("HOST", "example.com", "IP address"),
     ("PORT", "65536", "0 to 65535"),
     ("DASHBOARD_PORT", "on", "or off"),
@@ -135,6 +135,17 @@ const WRONG: [(&str, &str, &str); 42] = [
     ("HISTORY_MAX_STREAMS", "0", "below 1"),
     ("RETAINED_MAX_BYTES", "0", "below 4KiB"),
     ("PRESENCE_GRACE", "1h", "above 10m"),
+    ("SOCKETIO_PING_INTERVAL", "1ms", "below 100ms"),
+    ("SOCKETIO_PING_TIMEOUT", "2d", "100ms to 1d"),
+    ("HOOKS_ANSWER_WITHIN", "2m", "100ms to 1m"),
+    ("HOOKS_MAX_WAITING", "0", "below 1"),
+    ("HOOKS_MAX_BYTES", "1B", "below 1KiB"),
+    ("HOOKS_MAX_WAITING_PER_CONNECTION", "all", "1 to 10000"),
+    ("HOOKS_MAX_CALLS", "0", "1 to 10000"),
+    ("HOOKS_CIRCUIT_FAILURES", "0", "1 to 1000"),
+    ("HOOKS_CIRCUIT_PAUSE", "0", "below 10ms"),
+    ("HOOKS_CIRCUIT_MAX_PAUSE", "1d", "10ms to 1h"),
+    ("SERVICE_API_KEY", "k3y", "8 to 200"),
     ("DRAIN_SPREAD", "1s", "2s to 1h"),
     ("DRAIN_TIMEOUT", "1d", "above 1h"),
 ];
@@ -191,13 +202,20 @@ fn a_refusal_never_shows_a_secret() {
         ("FANFARE_API_KEYS", "shop:hunter2-hunter2:bad pattern"),
         ("FANFARE_API_KEYS", "hunter2 hunter2:x"),
         ("FANFARE_API_KEYS", "shop:hunter2"),
+        ("SERVICE_API_KEY", "hunter2"),
         ("JWKS_URL", "https://me:hunter2@keys.example/"),
     ] {
         let line = line(&[], &[(variable, value)]);
         assert!(line.starts_with(variable) && !line.contains("hunter2"), "{line}");
     }
-    let config =
-        load(&[], &[("JWT_SECRET", "hunter2"), ("FANFARE_API_KEYS", "shop:hunter2-shop,hunter2-alone")]);
+    let config = load(
+        &[],
+        &[
+            ("JWT_SECRET", "hunter2"),
+            ("FANFARE_API_KEYS", "shop:hunter2-shop,hunter2-alone"),
+            ("SERVICE_API_KEY", "hunter2-service"),
+        ],
+    );
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

@@ -1,13 +1,10 @@
 //! A packet whose attachments are on their way.
 //!
 //! Bounds: [`MAX_ATTACHMENTS`](protocol::socketio::MAX_ATTACHMENTS) attachments (the codec's), as many bytes as a payload
-//! may have, and [`ATTACHMENTS_MS`]. The hub reads JSON alone, so what is attached is counted and dropped; only the protocol
+//! may have, and a time, which are the settings'. The hub reads JSON alone, so what is attached is counted and dropped; only the protocol
 //! test keeps it, to send it back.
 
 use bytes::Bytes;
-
-/// How long attachments may take, all together: they come right behind their packet.
-const ATTACHMENTS_MS: u64 = 10_000;
 
 /// A packet that is not whole.
 #[derive(Debug)]
@@ -25,10 +22,9 @@ pub(crate) struct Assembly {
 pub(crate) struct TooLarge;
 
 impl Assembly {
-    /// Of a packet that announced so many attachments; they are kept where `keeps`.
+    /// Of a packet that announced so many attachments, which are to be there by then; they are kept where `keeps`.
     #[must_use]
-    pub(crate) fn new(text: &str, attachments: u8, keeps: bool, now: u64) -> Self {
-        let by = now + ATTACHMENTS_MS;
+    pub(crate) fn new(text: &str, attachments: u8, keeps: bool, by: u64) -> Self {
         Self { text: text.into(), left: attachments, bytes: 0, by, keeps, attachments: Vec::new() }
     }
 

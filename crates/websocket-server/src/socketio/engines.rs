@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use self::requests::Post;
 pub(crate) use self::sockets::AtEnd;
 use super::asked::{Asked, Verified};
-use super::outlet::{Marks, Outlet};
+use super::outlet::{Marks, Outlet, comes_back};
 use super::session::{Due, Namespace, Session, Settings, Speech, Stage, Step};
 use super::sid::Sid;
 use super::verify::Wish;
@@ -42,6 +42,11 @@ const LINGER_MS: u64 = 1_000;
 
 /// Bytes of a request's payload that are handled before others have their turn.
 const SLICE: usize = 64 * 1024;
+
+/// What a poll is answered with that waits when its session ends.
+fn last(code: u16) -> &'static [u8] {
+    if comes_back(code) { b"6" } else { b"1" }
+}
 
 /// The session that a token is of.
 #[must_use]
@@ -226,7 +231,7 @@ impl Engines {
         let Some(entry) = self.get_open(key) else { return };
         if !entry.session.is_websocket() && !entry.outlet.borrow().has_poll() {
             // Nobody is there to be told; its next request is that of an unknown session, which it begins anew.
-            return self.remove(key, disconnect.code, b"1", desk);
+            return self.remove(key, disconnect.code, last(disconnect.code), desk);
         }
         entry.cut_at = Some(now.ms + LINGER_MS);
         entry.probe = None;
@@ -288,7 +293,7 @@ impl Engines {
             .collect();
         let mut is_cut_off = false;
         for (id, name) in ended {
-            entry.session.remove(id);
+            entry.session.end(id);
             is_cut_off |= !outlet.borrow_mut().has_parted(&name);
         }
         let closed = outlet.borrow().closed();
@@ -311,7 +316,7 @@ impl Engines {
         let is_told = entry.cut_at.is_some() && !entry.session.is_websocket() && outlet.borrow().is_empty();
         if is_told {
             let code = closed.unwrap_or(1005);
-            self.remove(key, code, b"1", desk);
+            self.remove(key, code, last(code), desk);
         }
     }
 
@@ -341,7 +346,7 @@ impl Engines {
             if let Some(at) = entry.cut_at {
                 if at <= now {
                     let code = entry.outlet.borrow().closed().unwrap_or(1006);
-                    self.remove(key, code, b"1", desk);
+                    self.remove(key, code, last(code), desk);
                 }
                 return;
             }

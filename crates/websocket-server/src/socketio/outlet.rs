@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use hub::Link;
+use protocol::Disconnect;
 use protocol::socketio::{push_binary, push_text};
 use tokio::sync::oneshot;
 
@@ -45,8 +46,12 @@ pub(crate) struct Outlet {
     /// The code of the Close frame that was written, if one was: nothing follows it.
     closed: Option<u16>,
     /// Namespaces whose sockets were told that they end.
-    parted: Option<Box<Vec<Box<str>>>>,
+    parted: Option<Box<Parted>>,
 }
+
+/// Names of namespaces; boxed, since hardly a session has any.
+#[derive(Debug, Default)]
+struct Parted(Vec<Box<str>>);
 
 #[derive(Debug)]
 enum Way {
@@ -93,8 +98,8 @@ impl Outlet {
     /// Whether the socket of a namespace was told that it ends; said once.
     pub(crate) fn has_parted(&mut self, namespace: &str) -> bool {
         let Some(parted) = &mut self.parted else { return false };
-        let place = parted.iter().position(|name| **name == *namespace);
-        place.map(|place| parted.swap_remove(place)).is_some()
+        let place = parted.0.iter().position(|name| **name == *namespace);
+        place.map(|place| parted.0.swap_remove(place)).is_some()
     }
 
     /// The mark is seen to.
@@ -155,9 +160,9 @@ impl Outlet {
     ///
     /// # Errors
     /// The WebSocket is broken.
-    pub(crate) fn move_to(&mut self, socket: Box<Socket>) -> io::Result<()> {
+    pub(crate) fn move_to(&mut self, socket: Socket) -> io::Result<()> {
         self.answer_alone(b"6");
-        self.way = Way::Socket(*socket);
+        self.way = Way::Socket(socket);
         self.flush().map(drop)
     }
 
@@ -324,7 +329,7 @@ impl Outlet {
                 self.closed = Some(close_code(piece));
                 self.mark();
             } else if let Some(name) = parting(piece) {
-                self.parted.get_or_insert_default().push(name.into());
+                self.parted.get_or_insert_default().0.push(name.into());
                 self.mark();
             }
         }
@@ -400,6 +405,13 @@ fn header(frame: &[u8]) -> usize {
     }
 }
 
+/// Whether the client of a session that was closed so is to begin another one. Some clients take the packet `1` for the
+/// server's last word, so they are not given it: their next poll is that of an unknown session.
+#[must_use]
+pub(crate) fn comes_back(code: u16) -> bool {
+    [Disconnect::DRAINING.code, Disconnect::SLOW.code, Disconnect::PING_TIMEOUT.code].contains(&code)
+}
+
 /// The payload of a poll's answer that has what the frames say.
 fn payload(frames: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(frames.len());
@@ -407,7 +419,7 @@ fn payload(frames: &[u8]) -> Vec<u8> {
         match frame.opcode() {
             TEXT => push_text(&mut payload, frame.payload()),
             BINARY => push_binary(&mut payload, frame.payload()),
-            CLOSE => push_text(&mut payload, b"1"),
+            CLOSE if !comes_back(close_code(frame.0)) => push_text(&mut payload, b"1"),
             // Pings and pongs of WebSocket are none of Engine.IO's.
             _ => {}
         }

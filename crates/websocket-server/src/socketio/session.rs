@@ -31,6 +31,9 @@ const MAX_AUTH: usize = 16 << 10;
 /// How often sessions are looked at, at the least.
 const LONGEST_TICK: Duration = Duration::from_millis(500);
 
+/// Tokens of one session that may be being verified: as many as there may be namespaces.
+const MOST_VERIFICATIONS: u8 = 64;
+
 /// What holds for all sessions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
@@ -40,6 +43,8 @@ pub(crate) struct Settings {
     pub ping_timeout: Duration,
     /// How long a session may be without its first socket.
     pub connect_timeout: Duration,
+    /// How long the attachments of a packet may take, all together: they come right behind it.
+    pub attachment_timeout: Duration,
     /// Bytes of a message and of a payload.
     pub max_payload: usize,
     /// Bytes of control packets that may wait for a client; more closes the session.
@@ -54,6 +59,7 @@ impl Settings {
             ping_interval,
             ping_timeout,
             connect_timeout: Duration::from_secs(45),
+            attachment_timeout: Duration::from_secs(10),
             max_payload: MAX_PAYLOAD,
             max_control: 16 << 10,
         }
@@ -64,6 +70,7 @@ impl Settings {
     pub(crate) fn protocol_test() -> Self {
         Self {
             connect_timeout: Duration::from_secs(1),
+            attachment_timeout: Duration::from_secs(1),
             max_control: 4 << 20,
             ..Self::new(Duration::from_millis(300), Duration::from_millis(200))
         }
@@ -105,9 +112,17 @@ pub(crate) struct Session {
     /// Mostly one, which needs no further memory.
     members: SmallVec<[Member; 1]>,
     assembly: Option<Box<Assembly>>,
+    /// Namespaces whose sockets the hub has ended.
+    ended: Vec<CompactString>,
+    /// Tokens of it that are being verified.
+    verifications: u8,
     /// What the sockets of the protocol test are told a moment after they came: those who test read one frame at a time.
-    greetings: Option<Box<VecDeque<Bytes>>>,
+    greetings: Option<Box<Greetings>>,
 }
+
+/// Frames that wait a moment.
+#[derive(Debug, Default)]
+struct Greetings(VecDeque<Bytes>);
 
 /// The server's pings.
 #[derive(Debug, Clone, Copy)]
@@ -224,6 +239,8 @@ impl Session {
             connect_by: (speech == Speech::SocketIo).then(|| now + ms(settings.connect_timeout)),
             members: SmallVec::new(),
             assembly: None,
+            ended: Vec::new(),
+            verifications: 0,
             greetings: None,
         }
     }
@@ -317,7 +334,7 @@ impl Session {
             self.transport = Transport::Polling;
             return Due::DropProbe;
         }
-        if let Some(greeting) = self.greetings.as_mut().and_then(|greetings| greetings.pop_front()) {
+        if let Some(greeting) = self.greetings.as_mut().and_then(|greetings| greetings.0.pop_front()) {
             return Due::Write(greeting);
         }
         if self.heartbeat.deadline.is_none() && self.heartbeat.due <= now {
@@ -357,7 +374,7 @@ impl Session {
                 Step::Write(text_frame(format!("4{text}").as_bytes()))
             }
             (EnginePacket::Binary(bytes), Speech::Echo) => Step::Write(binary_frame(&bytes)),
-            (EnginePacket::Message(text), Speech::SocketIo) => self.on_text(text, now, find, id),
+            (EnginePacket::Message(text), Speech::SocketIo) => self.on_text(text, settings, now, find, id),
             (EnginePacket::Binary(bytes), Speech::SocketIo) => self.on_binary(&bytes, settings),
             // Some servers send these; from a client they mean nothing.
             (EnginePacket::Open | EnginePacket::Pong | EnginePacket::Upgrade | EnginePacket::Noop, _) => {
@@ -369,6 +386,7 @@ impl Session {
     fn on_text<'t>(
         &mut self,
         text: &'t str,
+        settings: &Settings,
         now: u64,
         find: &dyn Fn(&str) -> Option<Namespace>,
         id: &mut dyn FnMut() -> Option<ConnectionId>,
@@ -389,16 +407,30 @@ impl Session {
         let member = self.members.iter().position(|member| *member.name == *packet.namespace);
         match (packet.kind, member) {
             (Kind::Connect, None) => self.connect(&packet, find, id),
+            // A client that changed its mind twice waits for the last answer alone.
+            (Kind::Connect, Some(place)) if matches!(self.members[place].stage, Stage::Verifying(_)) => {
+                self.members.remove(place);
+                self.connect(&packet, find, id)
+            }
             (Kind::Disconnect, Some(place)) => match self.members.remove(place).stage {
                 Stage::Open(place) => Step::Leave(place),
                 _ => Step::None,
             },
+            // Sent before the client heard that the socket is no more.
+            (kind, None) if kind != Kind::ConnectError && self.has_ended(packet.namespace) => {
+                if packet.attachments > 0 {
+                    let by = now + ms(settings.attachment_timeout);
+                    self.assembly = Some(Box::new(Assembly::new(text, packet.attachments, false, by)));
+                }
+                Step::None
+            }
             (Kind::Connect | Kind::ConnectError, _) | (_, None) => {
                 Step::Close(fault("the packet does not fit what its namespace is at"))
             }
             (_, Some(place)) if packet.kind.is_binary() && packet.attachments > 0 => {
                 let keeps = self.members[place].stage == Stage::Echo;
-                self.assembly = Some(Box::new(Assembly::new(text, packet.attachments, keeps, now)));
+                let by = now + ms(settings.attachment_timeout);
+                self.assembly = Some(Box::new(Assembly::new(text, packet.attachments, keeps, by)));
                 Step::None
             }
             (_, Some(place)) => self.pass(place, Cow::Borrowed(text), &[]),
@@ -432,9 +464,12 @@ impl Session {
         let refuse = |message: &str| Step::Write(text_frame(&connect_error(packet.namespace, message)));
         let Some(namespace) = find(packet.namespace) else { return refuse("Invalid namespace") };
         let Some(id) = id() else { return refuse(UNAVAILABLE) };
+        self.ended.retain(|name| **name != *packet.namespace);
         let name = packet.namespace.into();
         match namespace {
+            Namespace::Hub(_) if self.verifications >= MOST_VERIFICATIONS => refuse(UNAVAILABLE),
             Namespace::Hub(endpoint) => {
+                self.verifications += 1;
                 let auth = packet.data.filter(|auth| auth.len() <= MAX_AUTH);
                 let kept = auth.map(Into::into);
                 self.members.push(Member { name, id, stage: Stage::Verifying(endpoint), auth: kept });
@@ -444,7 +479,7 @@ impl Session {
                 self.members.push(Member { name, id, stage: Stage::Echo, auth: None });
                 self.connect_by = None;
                 let greeting = echo::greeting(packet.namespace, packet.data);
-                self.greetings.get_or_insert_default().push_back(greeting);
+                self.greetings.get_or_insert_default().0.push_back(greeting);
                 Step::Write(text_frame(&connect(packet.namespace, &id.to_string(), None)))
             }
         }
@@ -481,7 +516,24 @@ impl Session {
         }
     }
 
-    /// The socket is no more.
+    /// A verification has come to its end.
+    pub(crate) fn verified(&mut self) {
+        self.verifications = self.verifications.saturating_sub(1);
+    }
+
+    /// The hub has ended the socket. What its client has sent before it hears so is no fault.
+    pub(crate) fn end(&mut self, id: ConnectionId) {
+        if let Some(place) = self.members.iter().position(|member| member.id == id) {
+            // At most one for each namespace that there is.
+            self.ended.push(self.members.remove(place).name);
+        }
+    }
+
+    fn has_ended(&self, namespace: &str) -> bool {
+        self.ended.iter().any(|name| **name == *namespace)
+    }
+
+    /// The socket is not let in.
     pub(crate) fn remove(&mut self, id: ConnectionId) {
         self.members.retain(|member| member.id != id);
     }

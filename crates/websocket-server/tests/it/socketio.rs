@@ -164,6 +164,19 @@ impl Ws {
         self.0.expect_close()
     }
 
+    /// Answers pings until the server closes.
+    #[track_caller]
+    fn ended(&mut self) -> (u16, String) {
+        loop {
+            match self.0.next_frame() {
+                Some(frame) if frame.opcode == 8 => return frame.close_reason(),
+                Some(frame) if frame.payload == b"2" => self.send("3"),
+                Some(frame) => panic!("{frame:?}"),
+                None => return (1006, String::new()),
+            }
+        }
+    }
+
     /// The session is there: a subscription is acknowledged, and nothing comes before.
     #[track_caller]
     fn is_well(&mut self, namespace: &str) {

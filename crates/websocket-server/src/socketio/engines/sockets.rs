@@ -237,7 +237,7 @@ impl Engines {
             }
             Probe::Upgrade => {
                 let Some(probe) = entry.probe.take() else { return false };
-                if entry.outlet.borrow_mut().move_to(probe).is_err() {
+                if entry.outlet.borrow_mut().move_to(*probe).is_err() {
                     // Marked, and ended with the turn.
                     return false;
                 }
@@ -256,6 +256,7 @@ impl Engines {
     /// It is known whose a socket is.
     pub(super) fn on_verified(&mut self, key: u32, id: ConnectionId, outcome: Verified, desk: &mut Desk<'_>) {
         let Some(entry) = self.get_open(key) else { return };
+        entry.session.verified();
         let auth = entry.session.take_auth(id);
         let Some((name, endpoint)) = entry.session.verifying(id) else { return };
         let refusal = match &outcome {

@@ -86,14 +86,23 @@ fn control_packets_are_bounded_and_a_close_always_fits() {
     }
     assert_eq!(outlet.borrow_mut().control(&text_frame(b"2"), 100), Err(Full));
     let mut link = Member(Rc::clone(&outlet));
-    let frame = close_frame(4010, "Slow consumer");
+    let frame = close_frame(4008, "Rate limit exceeded");
     assert_eq!(link.write(&frame).expect("always"), frame.len());
-    assert_eq!(outlet.borrow().closed(), Some(4010));
+    assert_eq!(outlet.borrow().closed(), Some(4008));
     assert_eq!(link.write(b"what follows").expect("swallowed"), 12);
     let mut answer = wait(&outlet);
     outlet.borrow_mut().answer_poll();
     let payload = payload_of(&mut answer).expect("an answer");
     assert!(payload.ends_with("2\x1e1") && !payload.contains("what"), "{payload:?}");
+}
+
+#[test]
+fn a_poll_is_not_told_that_all_is_over_where_its_client_shall_come_back() {
+    let (outlet, _marks) = polling();
+    outlet.borrow_mut().close(&close_frame(1001, "draining; reconnect in 1000 ms"));
+    let mut answer = wait(&outlet);
+    outlet.borrow_mut().answer_poll();
+    assert_eq!(payload_of(&mut answer).as_deref(), Some("6"));
 }
 
 #[test]
@@ -131,7 +140,7 @@ fn frames_of_two_sockets_never_mix_however_little_is_taken() {
     loop {
         round = round.wrapping_add(1);
         let frames = [text_frame(&vec![round; 30_000]), text_frame(&[round; 100])].concat();
-        let link = if round % 2 == 0 { &mut one } else { &mut other };
+        let link = if round.is_multiple_of(2) { &mut one } else { &mut other };
         match link.write(&frames) {
             Ok(count) => {
                 assert!(count == frames.len() || count == 30_004, "whole frames: {count}");
@@ -168,7 +177,7 @@ fn a_poll_is_let_go_when_a_websocket_takes_over_and_what_waited_goes_that_way() 
     let mut answer = wait(&outlet);
     outlet.borrow_mut().control(&text_frame(b"2"), 100).expect("room");
     let (socket, mut client) = socket();
-    outlet.borrow_mut().move_to(socket).expect("a good socket");
+    outlet.borrow_mut().move_to(*socket).expect("a good socket");
     assert_eq!(payload_of(&mut answer).as_deref(), Some("6"));
     let mut got = [0; 3];
     client.read_exact(&mut got).expect("the ping");

@@ -140,6 +140,40 @@ fn a_client_may_leave_before_its_token_is_verified() {
 }
 
 #[test]
+fn a_second_connect_in_place_of_the_first_is_answered_and_there_are_so_many_at_once() {
+    let mut session = session(Arrival::WebSocket);
+    let Step::Verify { id: first, .. } = said(&mut session, "40/chat,{}", 0) else { panic!() };
+    let mut id = || Some(ConnectionId::from_random(99));
+    let packet = EnginePacket::parse(r#"40/chat,{"token":"y"}"#);
+    let step = session.on_packet(packet, &settings(), 0, &find, &mut id);
+    let Step::Verify { id: second, auth } = step else { panic!("{step:?}") };
+    assert_eq!((session.verifying(first), auth), (None, Some(r#"{"token":"y"}"#)));
+    assert_eq!(session.verifying(second), Some(("/chat", CHAT)));
+    for _ in 2..MOST_VERIFICATIONS {
+        assert!(matches!(said(&mut session, "40/chat,{}", 0), Step::Verify { .. }));
+    }
+    let busy = r#"44/chat,{"message":"Service unavailable"}"#;
+    assert_eq!(written(said(&mut session, "40/chat,{}", 0)), busy);
+    session.verified();
+    assert!(matches!(said(&mut session, "40/chat,{}", 0), Step::Verify { .. }));
+}
+
+#[test]
+fn what_was_sent_before_the_client_heard_of_its_sockets_end_is_no_fault() {
+    let mut session = in_chat();
+    let id = session.members()[0].id;
+    session.end(id);
+    for packet in [r#"42/chat,["x"]"#, r#"43/chat,1[]"#, "41/chat,"] {
+        assert_eq!(said(&mut session, packet, 0), Step::None, "{packet}");
+    }
+    assert_eq!(said(&mut session, r#"451-/chat,["x",{"_placeholder":true,"num":0}]"#, 0), Step::None);
+    assert_eq!(bytes(&mut session, &[1]), Step::None);
+    assert!(matches!(said(&mut session, "40/chat,{}", 0), Step::Verify { .. }));
+    assert_eq!(said(&mut session, "41/chat,", 0), Step::None);
+    assert!(matches!(said(&mut session, r#"42/chat,["x"]"#, 0), Step::Close(_)), "from here on it is one");
+}
+
+#[test]
 fn what_nobody_can_read_closes_the_session() {
     for (packet, reason) in [
         ("", "a packet is empty"),

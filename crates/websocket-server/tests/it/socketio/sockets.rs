@@ -141,7 +141,7 @@ fn each_event_with_a_number_is_acknowledged() {
         (r#"42/chat,1["nobody_knows_this",{"a":1}]"#, 1),
         (r#"42/chat,2["subscribe"]"#, 2),
         (r#"42/chat,3["subscribe",null]"#, 3),
-        (r#"42/chat,4["subscribe",{"channels":"jobs"}]"#, 4),
+        (r#"42/chat,4["subscribe",{"channels":7}]"#, 4),
         (r#"42/chat,5[5]"#, 5),
         (r#"42/chat,6["subscribe",{"channels":["*bad*"]}]"#, 6),
         (&*deep, 7),
@@ -196,7 +196,7 @@ fn a_client_that_polls_too_slowly_is_ended_and_nobody_else_waits() {
     }
     server.wait_for_connections(1);
     let answer = slow.poll();
-    assert!(answer.status == 400 || answer.text().ends_with('1'), "{} {}", answer.status, answer.text());
+    assert!(answer.status == 400 || answer.text().ends_with('6'), "{} {}", answer.status, answer.text());
     assert_over(&slow);
     friend.is_well("/chat");
 }
@@ -230,21 +230,6 @@ fn a_session_that_never_connects_a_namespace_ends() {
     for _ in 0..5 {
         assert_eq!(other.0.next_frame().expect("a ping").payload, b"2");
         other.send("3");
-    }
-}
-
-impl Ws {
-    /// Answers pings until the server closes.
-    #[track_caller]
-    fn ended(&mut self) -> (u16, String) {
-        loop {
-            match self.0.next_frame() {
-                Some(frame) if frame.opcode == 8 => return frame.close_reason(),
-                Some(frame) if frame.payload == b"2" => self.send("3"),
-                Some(frame) => panic!("{frame:?}"),
-                None => return (1006, String::new()),
-            }
-        }
     }
 }
 

@@ -232,7 +232,7 @@ export class Outbox {
     const params = { path: { user_id: String(entry.shown.peer) }, query: { limit: LOOK_BACK } };
     const list = await answer(this.#host.api.GET("/api/chat/{user_id}/messages", { params }));
     // The oldest one: what was sent first was stored first.
-    const found = list.items.findLast((message) => this.#isOf(message, entry));
+    const found = list.items.filter((message) => this.#isOf(message, entry)).at(-1);
     entry.uncertain = false;
     if (found) {
       this.#know(found.id);

@@ -1,7 +1,8 @@
 // The pages of jobs and wallet over a back end that a test plays: what it was asked, and what it answers.
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { act, cleanup, configure, render } from "@testing-library/react";
+import { configure } from "@testing-library/dom";
+import { act, cleanup, render } from "@testing-library/react";
 import { MemoryRouter, Route, Routes } from "react-router";
 import { beforeAll, onTestFinished, vi } from "vitest";
 import type { Entry, Payment } from "../../src/api/client";
