@@ -194,6 +194,40 @@ describe("chat", { timeout: 300_000 }, () => {
     );
   });
 
+  it("a message whose answer is lost on the way is stored once, and its writer sees that it is", async () => {
+    const { erin, wanda, job } = await pair();
+    const context = await browser.context();
+    let lost = 0;
+    await context.routeWebSocket("**/ws**", (socket) => {
+      const far = socket.connectToServer();
+      far.onMessage((frame) => {
+        const answers = String(frame).includes('"type":"ack"') && String(frame).includes("send_message");
+        if (!answers || lost >= 2) return socket.send(frame);
+        lost += 1;
+        far.close();
+        socket.close({ code: 1011, reason: "Internal error" });
+      });
+    });
+    const hers = await talk(erin, job, { context });
+    for (const place of [1, 2]) {
+      await hers.window.live();
+      await hers.field.fill("The same words");
+      await hers.field.press("Enter");
+      await eventually(() => assert.equal(lost, place));
+    }
+    await hers.window.live();
+    await eventually(async () => {
+      assert.deepEqual(await hers.texts(), ["You: The same words", "You: The same words"]);
+      assert.equal(await hers.panel.getByText("Sent", { exact: true }).count(), 2);
+      assert.equal(await hers.panel.getByRole("alert").count(), 0);
+    });
+    const { items } = await wanda.call("GET", `api/chat/${erin.id}/messages`);
+    assert.deepEqual(
+      items.map(({ message }) => message),
+      ["The same words", "The same words"],
+    );
+  });
+
   it("a server that is killed and comes back costs nobody a word", async () => {
     const own = await startFanfare();
     servers.push(own);

@@ -50,9 +50,10 @@ pub(crate) async fn was_read(
     write(transaction, addressed.conversation_id, message(&event.into(), &[&addressed.from]), now).await
 }
 
-/// `user_typing`, to whom one types.
+/// `user_typing`, to whom one types, if there is anybody: later it means nothing.
 pub(crate) fn typing(from: &AnyUserId, to: &AnyUserId, is_typing: bool) -> Message {
-    message(&UserTyping { user_id: from.clone(), is_typing }.into(), &[to])
+    let typing = UserTyping { user_id: from.clone(), is_typing };
+    Message { transient: true, ..message(&typing.into(), &[to]) }
 }
 
 fn message(event: &Event, users: &[&AnyUserId]) -> Message {

@@ -20,6 +20,9 @@ pub struct Message {
     /// A connection that does not get it though it is addressed: the one that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub except_connection_id: Option<String>,
+    /// Whether it is for those who are there, and kept for nobody.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub transient: bool,
     /// When it happened, `2025-11-01T12:00:00.000Z`; the hub's time without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,

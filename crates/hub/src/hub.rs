@@ -282,7 +282,10 @@ impl Hub {
             self.metrics.publications_refused.with_label_values(&[refusal.reason()]).inc();
         })?;
         order.forget_some(|name| self.registry.get(name).is_some());
-        let streams = self.streams_of(&mut order, &outgoing.target);
+        let streams = match outgoing.is_transient {
+            true => Streams::new(),
+            false => self.streams_of(&mut order, &outgoing.target),
+        };
         let disk = if self.has_journal
             && (outgoing.key.is_some()
                 || outgoing.retain.is_some()
@@ -346,7 +349,7 @@ impl Hub {
         encoded: Arc<Encoded>,
         streams: &Streams,
     ) -> Recipients {
-        let Outgoing { target, except, close_sessions, retain, key, .. } = outgoing;
+        let Outgoing { target, except, close_sessions, is_transient, retain, key, .. } = outgoing;
         order.history.append_to(&encoded, streams);
         order.released = encoded.seq();
         if encoded.group() > 0 {
@@ -363,15 +366,16 @@ impl Hub {
             Target::Everyone => {
                 let entry = Arc::clone(self.registry.everyone());
                 return match closing {
-                    None => self.to_stream(encoded, Some(entry), except, reply),
-                    Some(_) => self.to_union(encoded, vec![entry], None, except, closing, reply),
+                    None if !is_transient => self.to_stream(encoded, Some(entry), except, reply),
+                    _ => self.to_union(encoded, vec![entry], None, except, closing, reply),
                 };
             }
             Target::Named(audience) => audience,
         };
         let mut followed = self.followed(&audience.streams);
-        // Of several streams a recovering connection is told exactly those that it follows.
-        let is_one = followed.len() <= 1 && plain(&audience.streams) <= 1;
+        // Of several streams a recovering connection is told exactly those that it follows, and of what is in none that it is
+        // its own alone.
+        let is_one = followed.len() <= 1 && plain(&audience.streams) <= 1 && !is_transient;
         match (audience.connection, &closing) {
             (None | Some(ConnectionTarget::Unknown), None) if is_one => {
                 self.to_stream(encoded, followed.pop(), except, reply)

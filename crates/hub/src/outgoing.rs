@@ -26,6 +26,8 @@ pub struct Outgoing {
     /// The sessions whose connections are closed behind it, with [`protocol::Disconnect::UNAUTHORIZED`]: of the named
     /// users alone, whether or not they are among the target.
     pub close_sessions: Option<Box<CloseSessions>>,
+    /// Whether it is for those who are there, and kept for nobody: it has no place in any stream.
+    pub is_transient: bool,
     /// Under which key it is the state from now on.
     pub retain: Option<Box<Retain>>,
     /// The duty to answer those who repeat it; kept by the hub, so that a caller who goes away loses nothing.
@@ -44,6 +46,7 @@ impl Outgoing {
             accepted,
             except: None,
             close_sessions: None,
+            is_transient: false,
             retain: None,
             key: None,
             fate: None,

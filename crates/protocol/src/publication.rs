@@ -111,6 +111,8 @@ pub struct PublishRequest {
     pub idempotency_key: Option<Box<str>>,
     /// Whether the strings of `data` are to lose their markup.
     pub sanitize: Sanitize,
+    /// Whether it is for those who are there, and kept for nobody.
+    pub is_transient: bool,
 }
 
 /// Whether a publisher wants the strings of `data` stripped of markup (contract: dashboard).
@@ -181,6 +183,8 @@ struct Members<'a> {
     idempotency_key: Option<&'a RawValue>,
     #[serde(borrow, default)]
     sanitize: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    transient: Option<&'a RawValue>,
 }
 
 /// `null` is a value of `data`, and absence of everything else.
@@ -241,6 +245,7 @@ impl PublishRequest {
                 })
                 .transpose()?,
             sanitize: members.sanitize.map_or(Ok(Sanitize::No), sanitize)?,
+            is_transient: transient(&members)?,
         })
     }
 
@@ -314,6 +319,16 @@ fn sanitize(raw: &RawValue) -> Result<Sanitize, RequestError> {
         Ok(false) => Ok(Sanitize::No),
         Err(_) => Err(invalid("sanitize", "must be true or false")),
     }
+}
+
+fn transient(members: &Members<'_>) -> Result<bool, RequestError> {
+    let Some(raw) = members.transient else { return Ok(false) };
+    let is_transient =
+        serde_json::from_str(raw.get()).map_err(|_| invalid("transient", "must be true or false"))?;
+    if is_transient && members.retain.is_some() {
+        return Err(invalid("transient", "is kept for nobody, so it can't be retained"));
+    }
+    Ok(is_transient)
 }
 
 fn event_type(raw: Option<&RawValue>) -> Result<Box<str>, RequestError> {

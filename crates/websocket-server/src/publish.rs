@@ -228,6 +228,7 @@ async fn publish(
     let accepted = time_of_day();
     let (close_sessions, trace, retain) =
         (request.close_sessions.take(), request.trace, request.retain.take());
+    let is_transient = request.is_transient;
     let (publication, target, except) = request.into_publication(id, accepted);
     let only_connection = matches!(
         &target,
@@ -237,6 +238,7 @@ async fn publish(
     let outgoing = Outgoing {
         except,
         close_sessions,
+        is_transient,
         retain,
         key,
         fate: fate.cloned(),

@@ -77,6 +77,10 @@ fn an_event_of_chat_addresses_nobody_until_the_service_names_them() {
         ("message_read", r#"{"message_id":1,"user_id":7,"timestamp":"t"}"#),
     ] {
         assert_eq!(users(event_type, data), (None, vec![]), "{event_type}");
-        assert_eq!(Event::parse(event_type, data).expect("an event").data_json(), data, "ids keep their form");
+        assert_eq!(
+            Event::parse(event_type, data).expect("an event").data_json(),
+            data,
+            "ids keep their form"
+        );
     }
 }

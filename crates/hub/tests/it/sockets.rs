@@ -1,6 +1,9 @@
 //! Sockets of namespaces, step by step: what reaches them, who comes and goes, and who comes back. Whatever breaks: the
 //! simulation.
 
+mod client;
+mod simulation;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -103,9 +106,10 @@ impl Desk {
     /// Publishes as over HTTP. Returns how many got it.
     fn publish(&mut self, body: &Value) -> u32 {
         let request = PublishRequest::parse(body.to_string().as_bytes()).expect("a publication");
+        let is_transient = request.is_transient;
         let (publication, target, except) =
             request.into_publication(PublicationId::from_u128(1), self.now.wall);
-        let outgoing = Outgoing { except, ..Outgoing::new(publication, target, self.now.wall) };
+        let outgoing = Outgoing { except, is_transient, ..Outgoing::new(publication, target, self.now.wall) };
         let Accepted::Now(recipients) = self.hub.publish(outgoing).expect("room") else {
             panic!("there is no disk to wait for")
         };
@@ -296,6 +300,29 @@ fn a_recovering_socket_recovers_the_channels_that_it_joined_later() {
     assert!(new.len() == 3 && new[1..].iter().all(|event| event.starts_with(r#"42["missed","#)), "{new:?}");
     assert_eq!(desk.publish(&json!({ "type": "live", "channel": "jobs" })), 1);
     assert_eq!(back.took().len(), 1);
+}
+
+#[test]
+fn what_is_transient_reaches_who_is_there_and_is_told_to_nobody_later() {
+    let mut desk = Desk::new(1);
+    let mut socket = desk.open_on(0, "/notifications", 7, &json!({ "recover": true }));
+    let welcome = socket.welcomed();
+    let mut ws = desk.ws(7);
+    desk.say(&ws, r#"{"type":"subscribe","channels":[],"recoverable":true}"#);
+    ws.took();
+    let event = json!({ "type": "notification", "data": [], "user_id": 7, "transient": true });
+    assert_eq!(desk.publish(&event), 2);
+    assert_eq!(socket.took().len(), 1);
+    let told = ws.took();
+    assert!(told.len() == 1 && told[0].contains(r#""channel":"@connection""#), "{told:?}");
+    assert_eq!(desk.publish(&json!({ "type": "all", "transient": true })), 1);
+    assert!(ws.took()[0].contains(r#""channel":"@connection""#));
+    desk.drop(socket);
+    assert_eq!(desk.publish(&event), 1);
+    let auth = json!({ "recover": true, "pid": welcome["pid"] });
+    let mut back = desk.open_on(0, "/notifications", 7, &auth);
+    let new = back.took();
+    assert!(new.len() == 1 && new[0].contains(welcome["pid"].as_str().expect("a pid")), "{new:?}");
 }
 
 #[test]

@@ -240,6 +240,18 @@ fn a_wish_to_retain_that_is_wrong_names_the_member_and_echoes_nothing() {
     }
 }
 
+#[test]
+fn what_is_transient_is_kept_for_nobody() {
+    assert!(!parse(r#"{"type":"t","transient":null}"#).expect("valid").is_transient);
+    assert!(parse(r#"{"type":"t","transient":true,"user_id":7}"#).expect("valid").is_transient);
+    for body in [
+        r#"{"type":"t","transient":1}"#,
+        r#"{"type":"t","channel":"c","transient":true,"retain":{"key":"k"}}"#,
+    ] {
+        assert!(matches!(parse(body), Err(RequestError::Invalid { member: "transient", .. })), "{body}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_body_is_read_without_a_panic(body in any::<String>(), retain in any::<String>()) {

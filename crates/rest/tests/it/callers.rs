@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use actix_web::test::TestRequest;
 use auth::{JwtSettings, Verifier};
-use rest::Callers;
+use rest::{Caller, Callers};
 use serde_json::{Value, json};
 use service_kit::arguments::Secret;
 use test_kit::Signer;
@@ -65,5 +65,25 @@ async fn a_service_is_known_by_its_key_and_a_user_is_told_apart_from_a_stranger(
     assert_eq!(service(&format!("Bearer {}", good(&json!(1)))).await, Err(403));
     for wrong in ["", "Bearer other-key", "Bearer ", "Basic x"] {
         assert_eq!(service(wrong).await, Err(401), "{wrong}");
+    }
+}
+
+#[actix_web::test]
+async fn where_both_may_call_a_service_and_a_user_of_any_id_are_told_apart() {
+    let caller = async |authorization: String| {
+        let request = TestRequest::get().insert_header(("authorization", authorization)).to_http_request();
+        callers().caller(&request).await.map_err(|failure| failure.0.status().as_u16())
+    };
+    assert_eq!(caller(format!("Bearer {KEY}")).await, Ok(Caller::Service));
+    for (user, text, is_number) in
+        [(json!(456), "456", true), (json!("456"), "456", false), (json!("anna"), "anna", false)]
+    {
+        let Ok(Caller::User(token)) = caller(format!("Bearer {}", good(&user))).await else {
+            panic!("{user}")
+        };
+        assert_eq!((token.user_id.as_str(), token.user_id.is_number()), (text, is_number));
+    }
+    for wrong in ["", "Bearer other-key", "Basic x"] {
+        assert_eq!(caller(wrong.to_owned()).await, Err(401), "{wrong}");
     }
 }

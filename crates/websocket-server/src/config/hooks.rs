@@ -317,8 +317,8 @@ pub(super) struct HookFlags {
     ///
     /// Values: a whole number from 1 to 10000.
     ///
-    /// Source: chosen; as many as a client may send in 10 s on /ws.
-    #[arg(long, env, value_name = "COUNT", default_value = "100", value_parser = values::count(10_000))]
+    /// Source: the 300 messages in 10 s that chat takes of a user (contract: socketio), and some.
+    #[arg(long, env, value_name = "COUNT", default_value = "400", value_parser = values::count(10_000))]
     hooks_max_waiting_per_connection: NonZeroUsize,
 
     /// Calls to all services at once, in equal shares for each address; further events wait.

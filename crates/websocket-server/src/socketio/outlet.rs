@@ -249,6 +249,26 @@ impl Outlet {
         self.queued = Vec::new();
     }
 
+    /// Takes whole frames of events in one piece: straight into a WebSocket for which nothing waits. The usual case.
+    fn write_one(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let is_event = || bytes.first() == Some(&TEXT) && !Frame(bytes).payload().starts_with(b"41");
+        if let Way::Socket(socket) = &mut self.way
+            && self.queued.is_empty()
+            && self.closed.is_none()
+            && is_event()
+        {
+            match socket.write(bytes) {
+                Ok(count) if count == bytes.len() => return Ok(count),
+                Ok(count) if count > 0 => return Ok(self.queue_rest(&[IoSlice::new(bytes)], count)),
+                Ok(_) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                // Told as below.
+                Err(_) => {}
+            }
+        }
+        self.write(&[IoSlice::new(bytes)])
+    }
+
     /// Takes whole frames, as many as go.
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         let all = pieces.iter().map(|piece| piece.len()).sum();
@@ -444,7 +464,7 @@ impl Member {
 
 impl Link for Member {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(&[IoSlice::new(bytes)])
+        self.0.borrow_mut().write_one(bytes)
     }
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -112,7 +112,7 @@ pub(crate) struct Session {
     /// Mostly one, which needs no further memory.
     members: SmallVec<[Member; 1]>,
     assembly: Option<Box<Assembly>>,
-    /// Namespaces whose sockets the hub has ended.
+    /// Namespaces whose sockets the hub has ended, or not let in.
     ended: Vec<CompactString>,
     /// Tokens of it that are being verified.
     verifications: u8,
@@ -465,9 +465,12 @@ impl Session {
         let Some(namespace) = find(packet.namespace) else { return refuse("Invalid namespace") };
         let Some(id) = id() else { return refuse(UNAVAILABLE) };
         self.ended.retain(|name| **name != *packet.namespace);
-        let name = packet.namespace.into();
+        let name: CompactString = packet.namespace.into();
         match namespace {
-            Namespace::Hub(_) if self.verifications >= MOST_VERIFICATIONS => refuse(UNAVAILABLE),
+            Namespace::Hub(_) if self.verifications >= MOST_VERIFICATIONS => {
+                self.note_end(name);
+                refuse(UNAVAILABLE)
+            }
             Namespace::Hub(endpoint) => {
                 self.verifications += 1;
                 let auth = packet.data.filter(|auth| auth.len() <= MAX_AUTH);
@@ -521,21 +524,23 @@ impl Session {
         self.verifications = self.verifications.saturating_sub(1);
     }
 
-    /// The hub has ended the socket. What its client has sent before it hears so is no fault.
+    /// The socket is not let in, or the hub has ended it. What its client has sent before it hears so is no fault.
     pub(crate) fn end(&mut self, id: ConnectionId) {
         if let Some(place) = self.members.iter().position(|member| member.id == id) {
-            // At most one for each namespace that there is.
-            self.ended.push(self.members.remove(place).name);
+            let name = self.members.remove(place).name;
+            self.note_end(name);
+        }
+    }
+
+    /// At most one for each namespace that there is.
+    fn note_end(&mut self, name: CompactString) {
+        if !self.has_ended(&name) {
+            self.ended.push(name);
         }
     }
 
     fn has_ended(&self, namespace: &str) -> bool {
         self.ended.iter().any(|name| **name == *namespace)
-    }
-
-    /// The socket is not let in.
-    pub(crate) fn remove(&mut self, id: ConnectionId) {
-        self.members.retain(|member| member.id != id);
     }
 }
 

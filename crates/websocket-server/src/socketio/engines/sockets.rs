@@ -266,7 +266,7 @@ impl Engines {
         };
         if let Some(message) = refusal {
             let refusal = text_frame(&connect_error(name, message));
-            entry.session.remove(id);
+            entry.session.end(id);
             return self.control(key, &refusal, desk);
         }
         let Verified::Good(identity) = outcome else { return };

@@ -154,6 +154,7 @@ fn a_second_connect_in_place_of_the_first_is_answered_and_there_are_so_many_at_o
     }
     let busy = r#"44/chat,{"message":"Service unavailable"}"#;
     assert_eq!(written(said(&mut session, "40/chat,{}", 0)), busy);
+    assert_eq!(said(&mut session, "41/chat,", 0), Step::None, "it had not heard yet");
     session.verified();
     assert!(matches!(said(&mut session, "40/chat,{}", 0), Step::Verify { .. }));
 }
@@ -240,7 +241,7 @@ fn attachments_of_a_socket_that_the_hub_ended_meanwhile_are_for_nobody() {
     let mut session = in_chat();
     assert_eq!(said(&mut session, r#"451-/chat,["x",{"_placeholder":true,"num":0}]"#, 0), Step::None);
     let id = session.members()[0].id;
-    session.remove(id);
+    session.end(id);
     assert_eq!(bytes(&mut session, &[1]), Step::None);
 }
 

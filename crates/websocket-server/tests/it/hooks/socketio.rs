@@ -66,18 +66,18 @@ impl Session {
         answer
     }
 
-    /// All that has come up to now: what an event gets that nothing is mapped to comes behind it.
+    /// All events but those of presence up to `end`.
     #[track_caller]
-    fn so_far(&mut self, namespace: &str) -> Vec<String> {
-        self.0.send_text(&format!("42{namespace},999[\"nothing is mapped to this\"]"));
-        let end = format!("43{namespace},999[");
+    fn until_the_end(&mut self) -> Vec<String> {
         let mut packets = Vec::new();
         loop {
             let packet = self.next();
-            if packet.starts_with(&end) {
+            if packet.contains("[\"end\"") {
                 return packets;
             }
-            packets.push(packet);
+            if !packet.contains("[\"user_online\"") {
+                packets.push(packet);
+            }
         }
     }
 }
@@ -111,21 +111,22 @@ fn an_event_without_acknowledgement_is_handed_over_and_one_without_data_has_an_e
     let service = Service::answering(Act::ok(&json!({ "success": true })));
     let server = hub(&in_namespace("typing", "/chat", &service, "/hooks"));
     let (mut session, _) = Session::connected(&server, "/chat", "anna");
-    for (sent, handed) in [
+    for (count, sent, handed) in [
         ("42/chat,[\"typing\",{\"a\":1}]", json!({ "a": 1 })),
         ("42/chat,[\"typing\"]", json!({})),
         ("42/chat,[\"typing\",null,7]", json!(null)),
         ("42/chat,[\"typing\",[1,2],{}]", json!([1, 2])),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(place, (sent, handed))| (place + 1, sent, handed))
+    {
         session.0.send_text(sent);
-        let count = service.calls().len();
-        let call = service.wait_for(count.max(1)).pop().expect("a call");
-        test_kit::eventually(test_kit::wait::PATIENCE, || {
-            service.calls().last().is_some_and(|call| call.body()["data"] == handed)
-        });
-        assert_eq!(call.body()["user_id"], "anna");
+        let call = service.wait_for(count).pop().expect("a call").body();
+        assert_eq!((&call["user_id"], &call["data"]), (&json!("anna"), &handed));
     }
-    assert!(session.so_far("/chat").is_empty());
+    server.broadcast(&json!({ "type": "end", "namespace": "/chat" }));
+    assert!(session.until_the_end().is_empty());
 }
 
 #[test]
@@ -198,21 +199,20 @@ fn publish_start_is_answered_where_no_service_is_and_by_it_where_one_is() {
     let mut on_ws = client(&server, 7);
     first.emit("/sns", 3, "publish_start", &data);
     let event = format!("42/sns,{}", json!(["publish_started", data]));
-    let mut got = vec![first.next(), first.next()];
-    got.retain(|packet| !packet.contains("user_online"));
-    while got.len() < 2 {
-        got.push(first.next());
+    let answer = "43/sns,3[{\"success\":true}]".to_owned();
+    let mut of_first = Vec::new();
+    while !of_first.contains(&answer) {
+        of_first.push(first.next());
     }
-    got.sort();
-    assert_eq!(got, [event.clone(), "43/sns,3[{\"success\":true}]".to_owned()]);
-    let of = |session: &mut Session| {
-        let mut packets = session.so_far("/sns");
-        packets.retain(|packet| !packet.contains("\"user_o"));
-        packets
-    };
-    assert_eq!(of(&mut second), [event]);
-    assert!(of(&mut other).is_empty() && of(&mut first).is_empty());
-    assert_eq!(on_ws.ping_barrier(), Vec::<Value>::new());
+    server.broadcast(&json!({ "type": "end", "namespace": "/sns" }));
+    server.broadcast(&json!({ "type": "end" }));
+    assert_eq!(second.until_the_end(), [&*event]);
+    of_first.append(&mut first.until_the_end());
+    of_first.retain(|packet| !packet.contains("[\"user_online\""));
+    of_first.sort();
+    assert_eq!(of_first, [event, answer]);
+    assert!(other.until_the_end().is_empty());
+    assert_eq!(on_ws.collect_until("end").len(), 1);
     let service = Service::answering(Act::ok(&json!({ "success": true, "job": 1 })));
     let server = hub(&in_namespace("publish_start", "/sns", &service, "/"));
     let (mut session, _) = Session::connected(&server, "/sns", 7);

@@ -26,19 +26,27 @@ export function forgetFailures(): void {
 /** Makes a part of what `load` imports. */
 export function part<Props extends object>(load: () => Promise<ComponentType<Props>>): Part<Props> {
   let loading: Promise<ComponentType<Props>> | undefined;
+  /** What was loaded ahead of time is shown without a pause. */
+  let loaded: ComponentType<Props> | undefined;
   const forget = () => {
     loading = undefined;
     failures.delete(forget);
   };
   const get = () => {
-    loading ??= load().catch((cause: unknown) => {
-      failures.add(forget);
-      throw new PartMissing("a part of the app could not be loaded", { cause });
-    });
+    loading ??= load().then(
+      (component) => {
+        loaded = component;
+        return component;
+      },
+      (cause: unknown) => {
+        failures.add(forget);
+        throw new PartMissing("a part of the app could not be loaded", { cause });
+      },
+    );
     return loading;
   };
   function Loaded(props: Props) {
-    const Component = use(get());
+    const Component = loaded ?? use(get());
     return <Component {...props} />;
   }
   // Nobody was shown a failure, so whoever needs the part begins anew.

@@ -1,17 +1,17 @@
 // The pages of jobs and wallet over a back end that a test plays: what it was asked, and what it answers.
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { configure } from "@testing-library/dom";
-import { act, cleanup, render } from "@testing-library/react";
+import { act, cleanup, configure, render } from "@testing-library/react";
 import { MemoryRouter, Route, Routes } from "react-router";
 import { beforeAll, onTestFinished, vi } from "vitest";
 import type { Entry, Payment } from "../../src/api/client";
-import { JobsPage } from "../../src/jobs";
+import { JobsPage, preloadJobParts } from "../../src/jobs";
 import type { Job, Viewer } from "../../src/jobs/job";
 import { createOwn, OwnContext } from "../../src/live/own";
 import { Accounts, type Store } from "../../src/session/accounts";
 import { AccountsProvider, SessionProvider } from "../../src/session/session";
 import { windowTurns } from "../../src/session/turns";
+import { preloadDialog } from "../../src/ui";
 import { WalletPage } from "../../src/wallet/wallet-page";
 
 // A machine under load is slow.
@@ -20,6 +20,8 @@ vi.setConfig({ testTimeout: 30_000 });
 
 // What is loaded behind the first page is there: how long that takes is not what these tests are about.
 beforeAll(async () => {
+  preloadJobParts();
+  preloadDialog();
   await import("../../src/jobs/job-detail");
   await import("../../src/jobs/post-job-dialog");
   await import("../../src/ui/dialog-panel");

@@ -35,7 +35,7 @@ export interface SharedTabsOptions {
  * - A tab that was left or frozen and comes back to a connection that went on has missed what went over it: it is told a gap.
  * - `connectionId` is that of all tabs, and `except_connection_id` leaves all of them out. The server's limits (100 channels, 100
  *   frames in 10 s) are for all tabs together.
- * - Answers go to the tab that asked for a channel. A `pong`, and an `error` about no channel, go to all tabs.
+ * - Answers go to the tab that asked for a channel, and that made a request. A `pong`, and an `error` about no channel, go to all tabs.
  * - Browsers slow down the timers of hidden tabs, to one turn a minute at worst. Events are passed on at once all the same; but a leader
  *   that is hidden may notice a dead network only after two minutes, and try a reconnect up to a minute late. `connect()` in any tab
  *   makes it try at once.
