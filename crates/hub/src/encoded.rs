@@ -14,10 +14,12 @@ use compact_str::CompactString;
 use protocol::channel::split_namespace;
 use protocol::timestamp::Timestamp;
 use protocol::websocket::{compress, compressed_text_frame, text_frame};
-use protocol::{ConnectionId, Epoch, Position, Publication, channels, flat};
+use protocol::{ConnectionId, Epoch, Position, Publication, UserId, channels, flat};
+use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use crate::dialects::socketio;
+use crate::endpoint::{USER_OFFLINE, USER_ONLINE};
 use crate::metrics::Metrics;
 use crate::wire::{ENVELOPES, NamespaceIndex, WIRES, Wire};
 
@@ -101,6 +103,8 @@ pub(crate) struct Ordered {
 pub struct Encoded {
     publication: Arc<Publication>,
     except: Option<ConnectionId>,
+    /// The user who came to a namespace, or went.
+    about: Option<Box<str>>,
     ordered: Ordered,
     accepted_at: Instant,
     accepted: Timestamp,
@@ -147,6 +151,7 @@ impl Encoded {
         form: Arc<Form>,
     ) -> Self {
         Self {
+            about: except.and_then(|_| about(&publication)),
             publication,
             except,
             accepted_at: Instant::now(),
@@ -173,6 +178,12 @@ impl Encoded {
     #[must_use]
     pub fn except(&self) -> Option<ConnectionId> {
         self.except
+    }
+
+    /// The user of whom it tells the others in a namespace.
+    #[must_use]
+    pub(crate) fn about(&self) -> Option<&str> {
+        self.about.as_deref()
     }
 
     /// Its number in the hub's one order.
@@ -412,6 +423,20 @@ impl Encoded {
         }
         packed(plain, metrics)
     }
+}
+
+/// The user who came to a namespace, or went, as the hub tells it.
+fn about(publication: &Publication) -> Option<Box<str>> {
+    #[derive(serde::Deserialize)]
+    struct Data<'d> {
+        #[serde(borrow)]
+        user_id: &'d RawValue,
+    }
+    if !matches!(&*publication.event_type, USER_ONLINE | USER_OFFLINE) {
+        return None;
+    }
+    let data: Data<'_> = serde_json::from_str(&publication.data).ok()?;
+    Some(UserId::from_json(data.user_id.get()).ok()?.as_str().into())
 }
 
 /// A text frame compressed, where that makes it smaller.

@@ -200,6 +200,15 @@ impl History {
         self.insert(name, epoch, 0, rule, is_durable)
     }
 
+    /// All that was on disk is here, and had numbers up to `last`: of streams of which nothing is left that is all that is
+    /// known of what they had.
+    pub(crate) fn end_restoring(&mut self, last: u64) {
+        let gone = |stream: &Stream| stream.end > 0 && stream.ring.is_empty() && stream.dropped == 0;
+        for (_, stream) in self.streams.iter_mut().filter(|(_, stream)| gone(stream)) {
+            stream.dropped = last;
+        }
+    }
+
     /// A stream as it was on disk.
     pub(crate) fn restore(
         &mut self,
@@ -353,6 +362,10 @@ impl History {
             while self.pop(index) {}
         }
         let stream = &mut self.streams[index as usize];
+        if offset > 1 && stream.ring.is_empty() && (offset != stream.end + 1 || stream.dropped == 0) {
+            // Which numbers those before it had is not known: up to its own.
+            stream.dropped = encoded.seq() - 1;
+        }
         stream.end = offset;
         stream.assigned = stream.assigned.max(offset);
         let Some(rule) = stream.rule else {

@@ -52,7 +52,7 @@ struct There {
     user: UserId,
     /// Whether the others were told.
     is_told: bool,
-    /// The first socket, which is not told of itself.
+    /// The first socket, which is not told of itself. Nor are the user's others: the engine knows them by the user.
     first: ConnectionId,
 }
 
@@ -165,7 +165,12 @@ impl Hub {
         if there.is_told {
             return;
         }
-        there.is_told = self.tell_one(namespace, USER_ONLINE, user, Some(there.first), now.wall);
+        there.is_told = self.tell_one(namespace, USER_ONLINE, user, there.first, now.wall);
+        if !there.is_told {
+            // The hub takes nothing at the moment: later.
+            let due = now.ms + 1;
+            present.due = if present.due == 0 { due } else { present.due.min(due) };
+        }
     }
 
     /// It follows it no longer.
@@ -190,12 +195,19 @@ impl Hub {
         }
         let mut due = 0;
         present.users.retain(|(namespace, _), there| {
-            let Some(gone) = there.gone else { return true };
+            let Some(gone) = there.gone else {
+                if !there.is_told && !self.is_draining() {
+                    let (user, first) = (&there.user, there.first);
+                    there.is_told = self.tell_one(*namespace, USER_ONLINE, user, first, now.wall);
+                    due = if there.is_told { due } else { now.ms + 1 };
+                }
+                return true;
+            };
             let ends = gone + GRACE_MS;
             // Those of whom nobody heard are not missed. Where the hub takes nothing at the moment they are told of later.
             if ends <= now.ms
                 && (!there.is_told
-                    || self.tell_one(*namespace, USER_OFFLINE, &there.user, None, now.wall)
+                    || self.tell_one(*namespace, USER_OFFLINE, &there.user, there.first, now.wall)
                     || self.is_draining())
             {
                 return false;
@@ -215,7 +227,7 @@ impl Hub {
         namespace: NamespaceIndex,
         kind: &str,
         user: &UserId,
-        except: Option<ConnectionId>,
+        except: ConnectionId,
         now: Timestamp,
     ) -> bool {
         let Some((name, ..)) = self.namespaces().all.get(usize::from(namespace)) else { return true };
@@ -229,7 +241,10 @@ impl Hub {
             timestamp: now,
         };
         let target = Target::Named(Audience { streams: vec![Stream::namespace(name)], connection: None });
-        let outgoing = Outgoing { except, ..Outgoing::new(publication, target, now) };
+        let outgoing = Outgoing { except: Some(except), ..Outgoing::new(publication, target, now) };
         self.publish_routed(outgoing).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

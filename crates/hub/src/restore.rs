@@ -54,6 +54,7 @@ impl Order {
         };
         restoring.ends(stored.ends, stored.is_damaged);
         restoring.entries(stored.groups, stored.is_damaged);
+        restoring.order.history.end_restoring(restoring.order.seq);
         restoring.retire();
         restoring.states(stored.retained);
         if let Some(now) = now {

@@ -203,17 +203,17 @@ impl Resumes {
     }
 
     /// Keeps a dropped connection. Returns those that are forgotten for it.
-    pub(crate) fn park(&self, entry: ResumeEntry, now: Timestamp) -> Vec<ConnectionId> {
+    pub(crate) fn park(&self, mut entry: ResumeEntry, now: Timestamp) -> Vec<ConnectionId> {
         let mut parked = self.parked();
-        let at = entry.dropped.unwrap_or(now).as_millis();
+        let at = entry.dropped.get_or_insert(now).as_millis();
         parked.order.push_back((at, entry.connection));
         parked.remove(entry.connection);
         parked.weight += weight(&entry);
         parked.entries.insert(entry.connection, entry);
         let mut forgotten = parked.forget_old(now);
         while parked.entries.len() > self.most || parked.weight > MOST_BYTES {
-            let Some((_, oldest)) = parked.order.pop_front() else { break };
-            if parked.remove(oldest).is_some() {
+            let Some((at, oldest)) = parked.order.pop_front() else { break };
+            if parked.remove_dropped(oldest, at) {
                 forgotten.push(oldest);
             }
         }
@@ -239,6 +239,12 @@ impl Parked {
         Some(entry)
     }
 
+    /// Removes one that dropped then. One that came back and dropped again is kept for its own time.
+    fn remove_dropped(&mut self, connection: ConnectionId, at: i64) -> bool {
+        let is_it = |entry: &ResumeEntry| entry.dropped.is_some_and(|dropped| dropped.as_millis() == at);
+        self.entries.get(&connection).is_some_and(is_it) && self.remove(connection).is_some()
+    }
+
     fn forget_old(&mut self, now: Timestamp) -> Vec<ConnectionId> {
         let mut forgotten = Vec::new();
         while let Some(&(at, connection)) = self.order.front() {
@@ -246,7 +252,7 @@ impl Parked {
                 break;
             }
             self.order.pop_front();
-            if self.remove(connection).is_some() {
+            if self.remove_dropped(connection, at) {
                 forgotten.push(connection);
             }
         }
@@ -349,6 +355,19 @@ mod tests {
         assert_eq!((resumes.len(), resumes.len() + forgotten), (MOST_BYTES / each, 4_000));
         assert_eq!(resumes.expire(at(120_001)).len(), MOST_BYTES / each);
         assert_eq!(resumes.parked().weight, 0);
+    }
+
+    #[test]
+    fn one_that_came_back_and_dropped_again_is_kept_for_its_own_time() {
+        let resumes = Resumes::new(&SECRET, 1, 2, 2);
+        resumes.park(entry(1, Some("7"), 0), at(0));
+        assert!(resumes.take(id(1), 3, Some("7"), at(1_000)).is_some());
+        resumes.park(entry(1, Some("7"), 100_000), at(100_000));
+        assert!(resumes.expire(at(120_001)).is_empty(), "it is not as old as its first drop");
+        assert!(resumes.take(id(1), 3, Some("7"), at(200_000)).is_some());
+        resumes.park(entry(1, Some("7"), 210_000), at(210_000));
+        assert_eq!(resumes.expire(at(330_001)), [id(1)]);
+        assert_eq!(resumes.len(), 0);
     }
 
     #[test]

@@ -142,8 +142,9 @@ pub struct Shard<L> {
     held: HashMap<Key, Held>,
     /// Sockets that wait to be told of the one that their client had, and up to where that has had what it missed.
     entering: HashMap<Key, Option<SocketOffset>>,
-    /// Connections whose Close frame is out, and when they are cut. By id, since places are used again.
-    closing: VecDeque<(ConnectionId, u64)>,
+    /// Connections whose Close frame is out, and when they are cut. By place and id: places are used again, and a socket's
+    /// successor has its id.
+    closing: VecDeque<(Key, ConnectionId, u64)>,
     /// Ended connections whose places a gather may still name.
     graveyard: Vec<Key>,
     ended: Vec<Ended>,

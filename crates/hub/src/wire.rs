@@ -129,6 +129,16 @@ impl Wire {
         }
     }
 
+    /// The wire of what a socket that asked for recovery is given out of turn: without an offset, since it has not had all
+    /// that came before.
+    #[must_use]
+    pub(crate) const fn out_of_turn(self) -> Self {
+        match self {
+            Self::NamespaceOffset(namespace) => Self::Namespace(namespace),
+            other => other,
+        }
+    }
+
     /// The wire of the same connection once it has asked for recovery.
     #[must_use]
     pub(crate) const fn placed(self) -> Self {

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::channel::{ChannelName, Stream, is_namespace};
 use crate::id::{ConnectionId, PublicationId, UserId, check_session};
 use crate::json;
+use crate::socketio;
 use crate::timestamp::Timestamp;
 use crate::trace::TraceContext;
 
@@ -221,7 +222,7 @@ impl PublishRequest {
         })?;
         let target = target(&members)?;
         Ok(Self {
-            event_type: event_type(members.event_type)?,
+            event_type: event_type(&members)?,
             data: members.data.map_or("{}", RawValue::get).into(),
             timestamp: members.timestamp.map(timestamp).transpose()?,
             retain: members.retain.map(|raw| retain::retain(raw, &target)).transpose()?.map(Box::new),
@@ -331,11 +332,14 @@ fn transient(members: &Members<'_>) -> Result<bool, RequestError> {
     Ok(is_transient)
 }
 
-fn event_type(raw: Option<&RawValue>) -> Result<Box<str>, RequestError> {
-    let raw = raw.ok_or_else(|| invalid("type", "is required"))?;
+fn event_type(members: &Members<'_>) -> Result<Box<str>, RequestError> {
+    let raw = members.event_type.ok_or_else(|| invalid("type", "is required"))?;
     let text = string("type", raw)?;
     if text.is_empty() || text.len() > MAX_TYPE {
         return Err(invalid("type", format!("has 1 to {MAX_TYPE} bytes")));
+    }
+    if members.namespace.is_some() && socketio::is_reserved(&text) {
+        return Err(invalid("type", "is a name that Socket.IO keeps for itself"));
     }
     Ok(text.into_boxed_str())
 }

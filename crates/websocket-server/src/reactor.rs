@@ -282,7 +282,7 @@ impl Reactor {
             }
             self.take_arrivals(now);
             let asked = std::mem::take(&mut *self.handle.asked());
-            self.engines.take(asked, desk!(self, now));
+            self.engines.take(asked, &mut self.buffer, desk!(self, now));
             self.look_at_queues(now);
             self.shard.take_inbox(now);
             if let Some(patience) = self.shard.patience().filter(|_| !busy) {

@@ -52,9 +52,16 @@ impl World for SocketIo {
 /// The event whose data gets the time of the publication where it has none (contract: socketio, Server → client).
 const TIMED: &str = "notification";
 
-/// A publication as the event of a namespace; `offset` is one argument more.
+/// What a client makes nothing of (Engine.IO protocol, `noop`).
+const NOTHING: &[u8] = b"6";
+
+/// A publication as the event of a namespace; `offset` is one argument more. One whose type no event may have there, since
+/// it would end the connections of all who get it, is nothing.
 pub(crate) fn event(publication: &Publication, namespace: &str, offset: Option<&str>) -> Vec<u8> {
     let (name, data) = (&*publication.event_type, &*publication.data);
+    if socketio::is_reserved(name) {
+        return NOTHING.to_vec();
+    }
     if name != TIMED || !has_no_time(data) {
         return socketio::event(namespace, name, data, offset);
     }

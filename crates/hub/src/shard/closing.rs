@@ -111,7 +111,7 @@ impl<L: Link> Shard<L> {
         };
         let id = connection.id;
         let is_done = is_silent && connection.is_flushed();
-        self.closing.push_back((id, now.ms + LINGER_MS));
+        self.closing.push_back((key, id, now.ms + LINGER_MS));
         if sent == Sent::Broken || is_done {
             self.end(key);
         }
@@ -204,17 +204,16 @@ impl<L: Link> Shard<L> {
     /// Cuts connections that were closed long enough ago. One that is told to come back after a drain first gets
     /// what waits for it, for as long as the process lives.
     pub(super) fn cut_lingering(&mut self, now: Now) {
-        while let Some(&(id, at)) = self.closing.front().filter(|&&(_, at)| at <= now.ms) {
+        while let Some(&(key, id, at)) = self.closing.front().filter(|&&(_, _, at)| at <= now.ms) {
             self.closing.pop_front();
-            let Some(key) = self.find(id) else { continue };
-            let Some(connection) = self.get(key) else { continue };
+            let Some(connection) = self.get(key).filter(|connection| connection.id == id) else { continue };
             // A client's own Close may have the same code, and waits for nobody.
             let is_told = connection.close_code == Disconnect::DRAINING.code
                 && (connection.state == State::Closing { agreed: false }
                     || connection.wire == Wire::Events
                     || connection.wire.is_socket());
             if is_told && !connection.is_flushed() {
-                self.closing.push_back((id, at.max(now.ms) + LINGER_MS));
+                self.closing.push_back((key, id, at.max(now.ms) + LINGER_MS));
             } else if matches!(connection.state, State::Closing { .. }) {
                 self.end(key);
             }

@@ -191,20 +191,27 @@ impl<L: Link> Shard<L> {
         if let Some(recovery) = &connection.recovery {
             let mut frames: SmallVec<[Bytes; 8]> = SmallVec::new();
             let (floor, began) = (recovery.floor, recovery.began);
+            let alone = if recovery.is_entering() { began } else { 0 };
             for &(_, item) in entries {
                 let encoded = &*items[item as usize].encoded;
                 let seen = seen(connection, &self.lists, encoded);
-                // What is in none of its streams can't be given again, so it is never too early or too late.
+                // What is in none of its streams can't be given again, so it is never too early or too late; but nothing
+                // comes to a socket that was not let in yet.
                 let after = if seen.is_empty() {
-                    0
+                    alone
                 } else if encoded.is_kept_in(&seen) {
                     floor
                 } else {
                     began
                 };
-                if encoded.seq() > after {
-                    frames.push(placed_frame(connection, encoded, &seen, metrics));
+                if encoded.seq() <= after || is_about(connection, encoded) {
+                    continue;
                 }
+                // A replay has told what came after it, or will.
+                frames.push(match wire.is_socket() && encoded.seq() <= floor {
+                    true => encoded.frame(wire.out_of_turn(), metrics).clone(),
+                    false => placed_frame(connection, encoded, &seen, metrics),
+                });
             }
             if connection.is_batching {
                 return self.collect_all(key, &frames);
@@ -218,6 +225,17 @@ impl<L: Link> Shard<L> {
                 |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire.plain(), metrics).clone();
             let frames: SmallVec<[Bytes; 8]> = entries.iter().map(frame).collect();
             return self.collect_all(key, &frames);
+        }
+        let others: SmallVec<[(Key, u32); 8]>;
+        let is_told = |&&(_, item): &&(Key, u32)| !is_about(connection, &items[item as usize].encoded);
+        let entries = if wire.is_socket() && !entries.iter().all(|entry| is_told(&entry)) {
+            others = entries.iter().filter(is_told).copied().collect();
+            &others[..]
+        } else {
+            entries
+        };
+        if entries.is_empty() {
+            return Sent::Written;
         }
         let frame = |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire, metrics);
         self.counts.deliveries += entries.len() as u64;
@@ -345,6 +363,15 @@ fn send_rest<L: Link>(
         counts.deliveries += frames.len() as u64;
         return send_frames(connection, &frames, &mut Vec::new(), hub.limits(), counts);
     }
+    let floor = connection.recovery.as_ref().map_or(0, |recovery| recovery.floor);
+    let is_early = |encoded: &Arc<Encoded>| encoded.seq() <= floor;
+    if connection.wire.is_socket() && pass.behind(skip).next().is_some_and(is_early) {
+        let wire = |encoded| if is_early(encoded) { connection.wire.out_of_turn() } else { connection.wire };
+        let frames: SmallVec<[Bytes; 8]> =
+            pass.behind(skip).map(|encoded| encoded.frame(wire(encoded), hub.metrics()).clone()).collect();
+        counts.deliveries += frames.len() as u64;
+        return send_frames(connection, &frames, &mut Vec::new(), hub.limits(), counts);
+    }
     let (bytes, frames) = pass.rest(skip, connection.wire, hub.metrics());
     if frames.len() == 0 {
         return Sent::Written;
@@ -352,6 +379,12 @@ fn send_rest<L: Link>(
     counts.deliveries += frames.len() as u64;
     connection.is_unconfirmed = true;
     connection.send(bytes, frames, hub.limits(), counts)
+}
+
+/// Whether an event tells a socket of its own user's coming or going, which is for the others alone.
+pub(super) fn is_about<L>(connection: &Connection<L>, encoded: &Encoded) -> bool {
+    let user = || connection.identity.as_ref().map(|identity| identity.user.as_str());
+    encoded.about().is_some_and(|about| connection.wire.is_socket() && user() == Some(about))
 }
 
 fn is_for(delivery: &Delivery, entry: &Arc<StreamEntry>) -> bool {

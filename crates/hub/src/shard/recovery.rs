@@ -55,6 +55,17 @@ pub(super) struct Details {
 }
 
 impl Recovery {
+    /// Of a socket that waits to be let in: nothing is for it before that.
+    pub(super) const fn entering() -> Self {
+        let (floor, began) = (REPLAYING, u64::MAX);
+        Self { floor, began, since: 0, generation: 0, own: 0, replay: None, details: None }
+    }
+
+    /// Whether it is a socket that waits to be let in.
+    pub(super) const fn is_entering(&self) -> bool {
+        self.began == u64::MAX
+    }
+
     /// The number in the hub's order behind which it has had a stream's events.
     pub(super) fn since(&self, stream: &Arc<StreamKey>) -> u64 {
         let named = self.details.iter().flat_map(|details| &details.since);

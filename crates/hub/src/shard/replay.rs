@@ -124,7 +124,7 @@ impl<L: Link> Shard<L> {
             self.close(key, &Disconnect::SLOW, now);
             return;
         }
-        self.send_events(key, &start.late, now);
+        self.send_late(key, &start.late, now);
         let channels: Vec<&str> = channels.iter().map(String::as_str).collect();
         let positions = start.standings.iter().map(|standing| StreamPosition {
             stream: &standing.name,
@@ -177,7 +177,9 @@ impl<L: Link> Shard<L> {
             Answer::Resumed { former } | Answer::Restored { former, .. } => (Some(*former), &[][..]),
         };
         let is_tracked = connection.wire.timestamps().is_some();
-        let before = connection.recovery.take();
+        // Who waited to be let in had nothing.
+        let before = connection.recovery.take().filter(|_| !matches!(answer, Answer::Entered { .. }));
+        let is_entry = matches!(answer, Answer::Entered { .. });
         // What it follows unasked it was given since it came, in the same form as from now on.
         let is_first = is_tracked && before.is_none();
         let is_return = matches!(answer, Answer::Restored { .. });
@@ -220,7 +222,8 @@ impl<L: Link> Shard<L> {
                     hub.metrics().recoveries.with_label_values(&[outcome]).inc();
                     let is_of_this_life = position.epoch == Some(end.epoch) && position.offset <= end.offset;
                     let had_to = arrived.map_or(position.offset, |arrived| arrived.had_to);
-                    let had_to = if is_of_this_life { had_to } else { 0 };
+                    // Of a socket it says where it begins. What is found behind that in any stream, it has not had in another.
+                    let had_to = if is_of_this_life && !is_entry { had_to } else { 0 };
                     let next = order.history.seq_behind(stream, position.offset);
                     // What this connection was given since it said so is not given again.
                     let goes_on = reached.filter(|reached| next.is_none_or(|next| next > reached.since));
@@ -229,7 +232,7 @@ impl<L: Link> Shard<L> {
                             let offset = offset.map_or(position.offset, |offset| offset.max(position.offset));
                             (offset, had_to.max(earlier), since)
                         }
-                        (true, None) if arrived.is_some_and(|arrived| arrived.is_new) => {
+                        (true, None) if is_entry || arrived.is_some_and(|arrived| arrived.is_new) => {
                             (position.offset, had_to, next.map_or(released, |next| next - 1))
                         }
                         (true, None) => (position.offset, had_to, 0),
@@ -275,7 +278,8 @@ impl<L: Link> Shard<L> {
             .map(|(_, cursor)| &cursor.key)
             .collect();
         let mut late = Vec::new();
-        if is_tracked || before.is_some() && cursors.iter().any(|cursor| !cursor.is_read) {
+        let is_socket = connection.wire.is_socket();
+        if is_tracked || before.is_some() && (is_socket || cursors.iter().any(|cursor| !cursor.is_read)) {
             let began = before.as_ref().map_or(0, |before| before.began);
             let joined = match answer {
                 Answer::Restored { streams, .. } if is_first => streams,
@@ -293,7 +297,7 @@ impl<L: Link> Shard<L> {
                     offset.is_some_and(|at| at > cursor.offset || cursor.has_had(at, encoded.seq()))
                 });
                 // As its own alone it would have come also without the streams with which it begins.
-                let is_named = is_tracked
+                let is_named = (is_tracked || is_socket)
                     && seen.is_empty()
                     && delivery.names(id)
                     && !encoded.seen_by(follows()).is_empty();
@@ -312,7 +316,10 @@ impl<L: Link> Shard<L> {
         let state = state(order, &standings, &cursors, wants, now);
         let generation = before.as_ref().map_or(0, |recovery| recovery.generation) + 1;
         let since = before.as_ref().map_or_else(
-            || if standings.iter().any(|standing| standing.recovered == Some(true)) { 0 } else { released },
+            || {
+                let is_back = standings.iter().any(|standing| standing.recovered == Some(true));
+                if is_back && !is_entry { 0 } else { released }
+            },
             |recovery| recovery.since,
         );
         let details = Details {
@@ -376,10 +383,19 @@ impl<L: Link> Shard<L> {
         Some(Start { standings, late, state, token, is_lost })
     }
 
-    /// Gives a connection events with their places.
-    fn send_events(&mut self, key: Key, events: &[Arc<Encoded>], now: Now) {
+    /// Gives a connection events with their places, before those of a replay.
+    fn send_late(&mut self, key: Key, events: &[Arc<Encoded>], now: Now) {
         let hub = Arc::clone(&self.hub);
-        self.send_placed(key, events, hub.limits(), now);
+        let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
+        if events.is_empty() || !connection.wire.is_socket() {
+            self.send_placed(key, events, hub.limits(), now);
+            return;
+        }
+        let wire = connection.wire.out_of_turn();
+        let frames = events.iter().map(|event| event.frame(wire, hub.metrics()).clone()).collect();
+        self.counts.deliveries += events.len() as u64;
+        let sent = send_frames(connection, &frames, &mut self.scratch, hub.limits(), &mut self.counts);
+        self.settle(key, sent, now);
     }
 
     fn send_placed(&mut self, key: Key, events: &[Arc<Encoded>], limits: &Limits, now: Now) {
@@ -399,7 +415,14 @@ impl<L: Link> Shard<L> {
     /// Gives a connection the state of its streams, with its places.
     fn send_state(&mut self, key: Key, events: &[Arc<Encoded>], now: Now) {
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
-        let frames = placed_frames(connection, &self.lists, events, self.hub.metrics());
+        let metrics = self.hub.metrics();
+        // State is of any age, so it says nothing about what a socket has had.
+        let frames = if connection.wire.is_socket() {
+            let wire = connection.wire.out_of_turn();
+            events.iter().map(|event| event.frame(wire, metrics).clone()).collect()
+        } else {
+            placed_frames(connection, &self.lists, events, metrics)
+        };
         self.counts.deliveries += frames.len() as u64;
         connection.is_unconfirmed |= !frames.is_empty();
         let frames = if connection.is_batching { self.as_batch(key, frames, now) } else { frames };
@@ -463,6 +486,8 @@ impl<L: Link> Shard<L> {
         let hub = Arc::clone(&self.hub);
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let (id, has_room) = (connection.id, connection.outbox.is_none());
+        let user = connection.identity.as_ref().map(|identity| identity.user.as_str());
+        let user = user.filter(|_| connection.wire.is_socket());
         let Some(recovery) = &mut connection.recovery else { return };
         let Some(replay) = &mut recovery.replay else { return };
         replay.is_due = false;
@@ -473,6 +498,7 @@ impl<L: Link> Shard<L> {
         let wants = |event: &Encoded| {
             let is_formers = |except| former.is_some_and(|(id, to)| id == except && event.seq() <= to);
             event.except().is_none_or(|except| except != id && !is_formers(except))
+                && !(user.is_some() && event.about() == user)
         };
         let mut events = Vec::new();
         let chunk = CHUNK.min(hub.limits().outbox_bytes / 4);

@@ -102,7 +102,12 @@ impl<L: Link> Shard<L> {
 
     /// Keeps what a connection had that ends, if it asked for recovery.
     pub(super) fn park_connection(&mut self, key: Key, now: Now) {
+        let is_entering = self.entering.contains_key(&key);
         let Some(connection) = self.connections.get_mut(key as usize) else { return };
+        if is_entering {
+            // It had nothing yet.
+            connection.recovery = None;
+        }
         let mut kept = entry(connection, &self.lists, Some(now.wall));
         if let Some(kept) = kept.as_mut() {
             if connection.wire.is_socket() {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::connection::{Behind, Connection};
 use super::lists::{Key, Lists};
+use super::recovery::Recovery;
 use super::replay::Answer;
 use super::returning::Held;
 use super::{Now, Shard, hash};
@@ -21,7 +22,7 @@ use crate::encoded::SocketOffset;
 use crate::history::History;
 use crate::hooks::{Answered, ClientEvent, Origin, Reply};
 use crate::inbox::{Ask, Given};
-use crate::journal::ResumeEntry;
+use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
 
 /// What a client wants to be let in with, as far as the engine looks at it.
@@ -35,9 +36,6 @@ struct Wish {
     offset: serde_json::Value,
 }
 
-/// The bit of a socket's generation that says that it was another one before: its streams' beginnings are no longer known.
-const CAME_BACK: u32 = 1 << 31;
-
 /// The lives of a socket's streams, and where it began in each.
 pub(super) fn lives<L>(
     connection: &Connection<L>,
@@ -49,7 +47,8 @@ pub(super) fn lives<L>(
     let life = |name: &str| {
         let stream = history.find(name)?;
         let (key, _) = history.end(stream);
-        let began = history.offset_at(stream, recovery.since(&key)).unwrap_or(0);
+        // Where that can't be told any more it is a position that is no longer kept.
+        let began = history.reached_at(stream, recovery.since(&key)).unwrap_or(0);
         Some((name.into(), Position { epoch: key.epoch, offset: began }))
     };
     names.filter_map(life).collect()
@@ -93,6 +92,9 @@ impl<L: Link> Shard<L> {
                 let ask = Ask { former, user, shard: self.index, to, left, is_of_socket: true };
                 self.held.insert(key, Held::new());
                 self.entering.insert(key, offset);
+                if let Some(connection) = self.get_mut(key) {
+                    connection.recovery = Some(Box::new(Recovery::entering()));
+                }
                 self.on_ask(Box::new(ask), now);
             }
         }
@@ -133,6 +135,7 @@ impl<L: Link> Shard<L> {
         }
         let Some(given) = self.stood(key, &entry, offset, now) else {
             hub.metrics().resumes.with_label_values(&["not_found"]).inc();
+            hub.note_resume([ResumeChange::Forget(entry.connection)]);
             self.enter_anew(key, now);
             return;
         };
@@ -148,10 +151,6 @@ impl<L: Link> Shard<L> {
         let text = socketio::connect(namespace, &entry.connection.to_string(), Some(&pid));
         let answer = Answer::Entered { text, former: Some(entry.connection) };
         self.recover(key, &[], &given, &answer, now);
-        if let Some(recovery) = self.get_mut(key).and_then(|connection| connection.recovery.as_mut()) {
-            recovery.generation |= CAME_BACK;
-        }
-        self.note_tracked(key);
     }
 
     /// Where a client stands in all streams of its socket; none where that can't be told, or something is no longer kept.
@@ -161,8 +160,7 @@ impl<L: Link> Shard<L> {
         let seq = match offset {
             Some(offset) if offset.life == hub.event_form().life => Some(offset.seq),
             Some(offset) => Some(offset.durable),
-            // It has had nothing. Where it began is known only of its first life.
-            None if entry.generation & CAME_BACK != 0 => return None,
+            // It has had nothing.
             None => None,
         };
         let mut order = hub.order();
@@ -192,7 +190,12 @@ impl<L: Link> Shard<L> {
         if let Ok(entry) = self.by_id.find_entry(hash(earlier), |&other| other == key) {
             entry.remove();
         }
+        // An earlier one with this id may not have ended yet.
         let connections = &self.connections;
+        let has_it = |other: &Key| connections.get(*other as usize).is_some_and(|other| other.id == id);
+        while let Ok(entry) = self.by_id.find_entry(hash(id), |&other| other != key && has_it(&other)) {
+            entry.remove();
+        }
         self.by_id.insert_unique(hash(id), key, |&key| hash(connections[key as usize].id));
     }
 

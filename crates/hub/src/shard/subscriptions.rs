@@ -146,32 +146,32 @@ impl<L: Link> Shard<L> {
         } else {
             let endpoint = connection.endpoint;
             let follow = connection.follows.swap_remove(place);
-            let may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(name));
+            let mut may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(name));
             self.leave(endpoint, follow);
+            if let Some(name) = self.get(key).and_then(|connection| self.namespaced(connection, name)) {
+                may_lose |= self.leave_in_namespace(key, &name);
+            }
             self.note_tracked(key);
             if may_lose {
                 // It comes back with its positions, and hears of what is gone.
                 self.close(key, &Disconnect::SLOW, now);
             }
         }
-        if let Some(name) = self.get(key).and_then(|connection| self.namespaced(connection, name)) {
-            self.leave_in_namespace(key, &name);
-        }
     }
 
-    fn leave_in_namespace(&mut self, key: Key, name: &str) {
-        let Some(connection) = self.connections.get_mut(key as usize) else { return };
+    /// Returns whether something may be lost by that.
+    fn leave_in_namespace(&mut self, key: Key, name: &str) -> bool {
+        let Some(connection) = self.connections.get_mut(key as usize) else { return false };
         let lists = &self.lists;
         let is_it = |follow: &Follow| {
             !follow.membership().is_implied() && lists.get(follow.list()).entry.name() == name
         };
-        let Some(place) = connection.follows.iter().position(is_it) else { return };
+        let Some(place) = connection.follows.iter().position(is_it) else { return false };
         let endpoint = connection.endpoint;
         let follow = connection.follows.swap_remove(place);
-        if let Some(recovery) = connection.recovery.as_mut() {
-            recovery.leave(name);
-        }
+        let may_lose = connection.recovery.as_mut().is_some_and(|recovery| recovery.leave(name));
         self.leave(endpoint, follow);
+        may_lose
     }
 
     pub(super) fn leave(&mut self, endpoint: EndpointIndex, follow: Follow) {

@@ -264,6 +264,9 @@ fn who_asks_for_recovery_gets_what_it_missed_and_has_the_same_ids() {
         assert!(new[0].contains(welcome["pid"].as_str().expect("a pid")));
         assert!(new[0].contains(welcome["sid"].as_str().expect("a sid")));
         assert!(new[3].starts_with(r#"42/notifications,["notification",{"timestamp":4},"#), "{new:?}");
+        let mut thief = desk.open_on(0, "/notifications", 8, &auth);
+        assert_ne!(thief.welcomed()["pid"], welcome["pid"], "also while it is open");
+        assert!(back.nothing());
         // The old one is still open, on another shard.
         let mut again = desk.open_on(0, "/notifications", 7, &auth);
         assert_eq!(again.took().len(), 4);
@@ -272,6 +275,72 @@ fn who_asks_for_recovery_gets_what_it_missed_and_has_the_same_ids() {
         assert_eq!(desk.publish(&json!({ "type": "notification", "user_id": 7 })), 1);
         assert_eq!(again.took().len(), 1);
     }
+}
+
+#[test]
+fn who_comes_back_is_not_told_of_its_own_absence() {
+    let mut desk = Desk::new(1);
+    let mut watcher = desk.open("/chat", 1);
+    let mut socket = desk.open_on(0, "/chat", 7, &json!({ "recover": true }));
+    let welcome = socket.welcomed();
+    desk.drop(socket);
+    desk.after(10_000);
+    let auth = json!({ "recover": true, "pid": welcome["pid"] });
+    let mut back = desk.open_on(0, "/chat", 7, &auth);
+    let new = back.took();
+    assert!(new.len() == 1 && new[0].contains(welcome["pid"].as_str().expect("a pid")), "{new:?}");
+    let told: Vec<bool> = watcher.took()[1..].iter().map(|event| event.contains("user_online")).collect();
+    assert_eq!(told, [true, false, true]);
+}
+
+#[test]
+fn nothing_comes_before_a_socket_is_let_in() {
+    let mut desk = Desk::new(2);
+    desk.opened = 1;
+    let mut first = desk.open_on(1, "/", 7, &json!({ "recover": true }));
+    let welcome = first.welcomed();
+    let id = ConnectionId::from_random(77);
+    let endpoint = desk.hub.namespace("/").expect("a namespace");
+    let (link, pipe) = pipe();
+    let opening = Opening {
+        endpoint,
+        wire: desk.hub.endpoint(endpoint).wire(Packing::Plain),
+        first: Some(json!({ "recover": true, "pid": welcome["pid"] }).to_string().into()),
+        ..desk.opening(id, Some(user(7)))
+    };
+    let key = desk.shards[0].open(link, opening, desk.now);
+    let mut back = Socket { shard: 0, key, pipe, read: 0 };
+    for body in [json!({ "type": "e", "namespace": "/" }), json!({ "type": "t", "namespace": "/" })] {
+        let request = PublishRequest::parse(body.to_string().as_bytes()).expect("a publication");
+        let (publication, target, _) = request.into_publication(PublicationId::from_u128(1), desk.now.wall);
+        let is_transient = &*publication.event_type == "t";
+        let outgoing = Outgoing { is_transient, ..Outgoing::new(publication, target, desk.now.wall) };
+        desk.hub.publish(outgoing).expect("room");
+    }
+    desk.shards[0].take_inbox(desk.now);
+    while desk.shards[0].step(7, desk.now) {}
+    assert!(back.nothing(), "the other shard was not asked yet");
+    desk.deliver();
+    let new = back.took();
+    assert!(new.len() == 2 && new[0].starts_with("40{") && new[1].starts_with(r#"42["e","#), "{new:?}");
+}
+
+#[test]
+fn state_does_not_move_a_socket_back() {
+    let mut desk = Desk::new(1);
+    let retained = json!({ "type": "state", "channel": "jobs", "retain": { "key": "k" } });
+    let request = PublishRequest::parse(retained.to_string().as_bytes()).expect("a publication");
+    let retain = request.retain.clone();
+    let (publication, target, _) = request.into_publication(PublicationId::from_u128(1), desk.now.wall);
+    let outgoing = Outgoing { retain, ..Outgoing::new(publication, target, desk.now.wall) };
+    desk.hub.publish(outgoing).expect("room");
+    let mut socket = desk.open_on(0, "/", 7, &json!({ "recover": true }));
+    socket.took();
+    desk.publish(&json!({ "type": "e", "namespace": "/" }));
+    assert_eq!(socket.took().len(), 1);
+    desk.say(&socket, r#"20["subscribe",{"channels":"jobs"}]"#);
+    let new = socket.took();
+    assert_eq!(new.last().map(String::as_str), Some(r#"42["state",{}]"#), "without an offset: {new:?}");
 }
 
 #[test]

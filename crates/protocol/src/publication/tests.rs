@@ -81,6 +81,7 @@ fn a_wrong_shape_names_the_member() {
         (r#"{"type":"t","connection_id":1}"#, "connection_id"),
         (r#"{"type":"t","except_connection_id":1}"#, "except_connection_id"),
         (r#"{"type":"t","namespace":"chat"}"#, "namespace"),
+        (r#"{"type":"disconnect","namespace":"/chat"}"#, "type"),
         (r#"{"type":"t","timestamp":"soon"}"#, "timestamp"),
         (r#"{"type":"t","idempotency_key":""}"#, "idempotency_key"),
     ] {

@@ -15,7 +15,7 @@ mod packet;
 mod write;
 
 pub use engine::{EnginePacket, MAX_PAYLOAD, SEPARATOR, VERSION, open, payload, push_binary, push_text};
-pub use packet::{Event, Kind, MAX_ATTACHMENTS, MAX_NAMESPACE, Packet, PacketError};
+pub use packet::{Event, Kind, MAX_ATTACHMENTS, MAX_NAMESPACE, Packet, PacketError, is_reserved};
 pub use write::{ack, binary_ack, binary_event, connect, connect_error, disconnect, event};
 
 #[cfg(test)]

@@ -22,6 +22,12 @@ pub const MAX_ATTACHMENTS: u8 = 16;
 const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
+/// Whether no event may have that name: a client that gets one takes it for a broken packet, and ends its connection.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// What a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -180,7 +186,7 @@ impl<'a> Packet<'a> {
             Some(b'0'..=b'9' | b'-') => Cow::Borrowed(parts.name.get()),
             _ => return Err(PacketError::Payload),
         };
-        if RESERVED.contains(&&*name) {
+        if is_reserved(&name) {
             return Err(PacketError::ReservedName);
         }
         // The name is a part of the text, so it is found where it lies.

@@ -132,11 +132,11 @@ impl Engines {
     }
 
     /// Takes what was asked.
-    pub(crate) fn take(&mut self, asked: Vec<Asked>, desk: &mut Desk<'_>) {
+    pub(crate) fn take(&mut self, asked: Vec<Asked>, buffer: &mut [u8], desk: &mut Desk<'_>) {
         for asked in asked {
             match asked {
                 Asked::Open { caller, admission, answer } => self.open(caller, admission, answer, desk),
-                Asked::Poll { sid, caller, answer } => self.poll(sid, &caller, answer, desk),
+                Asked::Poll { sid, caller, answer } => self.poll(sid, &caller, answer, buffer, desk),
                 Asked::Post { sid, caller, body, answer } => self.post(sid, &caller, body, answer, desk),
                 Asked::Fault { sid, caller, answer } => self.fault(sid, &caller, answer, desk),
                 Asked::Reserve { sid, caller, answer } => self.reserve(sid, &caller, answer, desk),
@@ -311,8 +311,13 @@ impl Engines {
             // What waited for the socket was not taken in time, so its client does not know that it is gone.
             self.close(key, &Disconnect::SLOW, desk);
         }
-        outlet.borrow_mut().answer_poll();
         let Some(entry) = self.sessions.get(key as usize) else { return };
+        if entry.session.is_probed() {
+            // The client is to leave polling.
+            outlet.borrow_mut().let_poll_go();
+        } else {
+            outlet.borrow_mut().answer_poll();
+        }
         let is_told = entry.cut_at.is_some() && !entry.session.is_websocket() && outlet.borrow().is_empty();
         if is_told {
             let code = closed.unwrap_or(1005);

@@ -107,7 +107,8 @@ impl Outlet {
         self.is_marked = false;
     }
 
-    fn mark(&mut self) {
+    /// Has the session looked at at the end of the turn.
+    pub(crate) fn mark(&mut self) {
         if !std::mem::replace(&mut self.is_marked, true) {
             self.marks.0.borrow_mut().push(self.key);
         }
@@ -156,13 +157,22 @@ impl Outlet {
         }
     }
 
-    /// Goes on over this WebSocket. A poll that waits is let go.
+    /// Lets a poll go that waits, with what there is for it.
+    pub(crate) fn let_poll_go(&mut self) {
+        self.answer_poll();
+        self.answer_alone(b"6");
+    }
+
+    /// Goes on over this WebSocket. A client has no poll waiting when it says the word; one that does hears that polling is
+    /// over.
     ///
     /// # Errors
     /// The WebSocket is broken.
     pub(crate) fn move_to(&mut self, socket: Socket) -> io::Result<()> {
-        self.answer_alone(b"6");
-        self.way = Way::Socket(socket);
+        if let Way::Polling(Some(poll)) = std::mem::replace(&mut self.way, Way::Socket(socket)) {
+            // A client that is gone does not hear so.
+            let _ = poll.send(Answer::Refused(Refused::BadRequest));
+        }
         self.flush().map(drop)
     }
 

@@ -28,6 +28,10 @@ const LATE_MS: u64 = 1_000;
 /// Bytes that a client may give to be let into a namespace: as much as a token may have, and some.
 const MAX_AUTH: usize = 16 << 10;
 
+/// How long after its CONNECT is answered a socket of the protocol test is told what it came with: those who test listen
+/// for one frame, and then for the next.
+const GREETING_MS: u64 = 20;
+
 /// How often sessions are looked at, at the least.
 const LONGEST_TICK: Duration = Duration::from_millis(500);
 
@@ -76,10 +80,10 @@ impl Settings {
         }
     }
 
-    /// How often sessions are looked at: a few hundredths of the heartbeat.
+    /// How often sessions are looked at: a hundredth of the heartbeat.
     #[must_use]
     pub(crate) fn tick(&self) -> Duration {
-        (self.ping_interval / 30).min(self.ping_timeout / 20).min(LONGEST_TICK)
+        (self.ping_interval / 100).min(self.ping_timeout / 50).min(LONGEST_TICK)
     }
 }
 
@@ -122,7 +126,7 @@ pub(crate) struct Session {
 
 /// Frames that wait a moment.
 #[derive(Debug, Default)]
-struct Greetings(VecDeque<Bytes>);
+struct Greetings(VecDeque<(u64, Bytes)>);
 
 /// The server's pings.
 #[derive(Debug, Clone, Copy)]
@@ -334,7 +338,9 @@ impl Session {
             self.transport = Transport::Polling;
             return Due::DropProbe;
         }
-        if let Some(greeting) = self.greetings.as_mut().and_then(|greetings| greetings.0.pop_front()) {
+        if let Some(greetings) = &mut self.greetings
+            && let Some((_, greeting)) = greetings.0.pop_front_if(|(due, _)| *due <= now)
+        {
             return Due::Write(greeting);
         }
         if self.heartbeat.deadline.is_none() && self.heartbeat.due <= now {
@@ -406,11 +412,11 @@ impl Session {
         }
         let member = self.members.iter().position(|member| *member.name == *packet.namespace);
         match (packet.kind, member) {
-            (Kind::Connect, None) => self.connect(&packet, find, id),
+            (Kind::Connect, None) => self.connect(&packet, now, find, id),
             // A client that changed its mind twice waits for the last answer alone.
             (Kind::Connect, Some(place)) if matches!(self.members[place].stage, Stage::Verifying(_)) => {
                 self.members.remove(place);
-                self.connect(&packet, find, id)
+                self.connect(&packet, now, find, id)
             }
             (Kind::Disconnect, Some(place)) => match self.members.remove(place).stage {
                 Stage::Open(place) => Step::Leave(place),
@@ -458,6 +464,7 @@ impl Session {
     fn connect<'t>(
         &mut self,
         packet: &Packet<'t>,
+        now: u64,
         find: &dyn Fn(&str) -> Option<Namespace>,
         id: &mut dyn FnMut() -> Option<ConnectionId>,
     ) -> Step<'t> {
@@ -482,7 +489,7 @@ impl Session {
                 self.members.push(Member { name, id, stage: Stage::Echo, auth: None });
                 self.connect_by = None;
                 let greeting = echo::greeting(packet.namespace, packet.data);
-                self.greetings.get_or_insert_default().0.push_back(greeting);
+                self.greetings.get_or_insert_default().0.push_back((now + GREETING_MS, greeting));
                 Step::Write(text_frame(&connect(packet.namespace, &id.to_string(), None)))
             }
         }

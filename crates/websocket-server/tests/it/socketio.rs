@@ -81,7 +81,17 @@ impl<'s> Polling<'s> {
         assert_eq!((answer.status, &*answer.text()), (200, "ok"));
     }
 
-    /// Polls until a packet begins so; the packets up to it.
+    /// Polls until a packet begins so; all packets of the payloads up to it.
+    #[track_caller]
+    fn poll_through(&self, beginning: &str) -> Vec<String> {
+        let mut packets: Vec<String> = Vec::new();
+        while !packets.iter().any(|packet| packet.starts_with(beginning)) {
+            packets.extend(self.poll_text().split('\u{1e}').map(str::to_owned));
+        }
+        packets
+    }
+
+    /// Polls until a packet begins so; the packets up to it. What stands behind it is dropped.
     #[track_caller]
     fn poll_until(&self, beginning: &str) -> Vec<String> {
         let mut packets = Vec::new();

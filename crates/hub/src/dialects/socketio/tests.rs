@@ -169,6 +169,14 @@ fn data_is_the_argument_unchanged_and_only_a_notification_gets_a_time() {
     assert_eq!(written("x", "1", Some("a.b")), "42/notifications,[\"x\",1,\"a.b\"]");
 }
 
+#[test]
+fn a_type_that_would_end_the_connections_of_clients_is_nothing_to_them() {
+    for kind in ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"] {
+        assert_eq!(event(&publication(kind, "{}"), "/orders", Some("a.b")), b"6", "{kind}");
+    }
+    assert!(event(&publication("disconnected", "{}"), "/orders", None).starts_with(b"42/orders"));
+}
+
 proptest! {
     #[test]
     fn any_packet_is_answered_without_a_panic(packet in any::<String>(), arguments in any::<String>()) {

@@ -1,7 +1,8 @@
 //! A client of the simulation: it comes back as Socket.IO's own does, and judges every packet that it reads.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::rc::Rc;
 
 use protocol::ConnectionId;
@@ -94,8 +95,8 @@ impl Client {
         [channel.to_owned(), format!("@{}:{channel}", self.namespace)]
     }
 
-    /// Reads up to `most` bytes; `released` is the number before which all is released.
-    pub(super) fn read(&mut self, most: usize, events: &[Event], released: usize, is_calm: bool) {
+    /// Reads up to `most` bytes.
+    pub(super) fn read(&mut self, most: usize, events: &[Event], is_calm: bool) {
         let Some(mut link) = self.link.take() else { return };
         let pipe = Rc::clone(&link.pipe);
         let pipe = pipe.borrow();
@@ -121,7 +122,7 @@ impl Client {
                     assert!(link.is_in, "client {}: nothing comes before its CONNECT: {text}", self.number);
                     self.event(rest, events, is_calm);
                 }
-                "43" => self.answered(rest, events.len(), released),
+                "43" => self.answered(rest, events.len()),
                 _ => panic!("client {} got {text}", self.number),
             }
         }
@@ -149,11 +150,11 @@ impl Client {
     pub(super) fn lost(&mut self) {
         self.link = None;
         self.session.direct.clear();
-        for (_, (_, channel, _)) in std::mem::take(&mut self.asked) {
+        for (_, (_, channel, from)) in std::mem::take(&mut self.asked) {
             for stream in self.of_channel(channel) {
-                if let Some(follow) = self.session.follows.get_mut(&stream) {
-                    (follow.sure, follow.until) = (None, usize::MAX);
-                }
+                let follow = Follow { from, sure: None, until: usize::MAX };
+                let known = self.session.follows.entry(stream).or_insert(follow);
+                (known.sure, known.until) = (None, usize::MAX);
             }
         }
     }
@@ -177,7 +178,7 @@ impl Client {
         self.session = Session { sid, pid, follows, ..Session::default() };
     }
 
-    fn answered(&mut self, rest: &str, now: usize, released: usize) {
+    fn answered(&mut self, rest: &str, now: usize) {
         let at = rest.find('[').expect("arguments");
         let id: u64 = rest[..at].parse().expect("a number");
         let answer: Value = serde_json::from_str(&rest[at..]).expect("JSON");
@@ -186,22 +187,17 @@ impl Client {
         // Only the last word counts.
         let is_last = !self.asked.values().any(|(_, other, _)| *other == channel);
         for stream in self.of_channel(channel) {
-            let known = self.session.follows.entry(stream);
-            match known {
-                _ if !is_last => {}
-                std::collections::btree_map::Entry::Vacant(place) if is_join => {
-                    place.insert(Follow { from, sure: Some(now), until: usize::MAX });
-                }
-                std::collections::btree_map::Entry::Vacant(_) => {}
-                std::collections::btree_map::Entry::Occupied(mut place) => {
-                    let follow = place.get_mut();
-                    if !is_join {
-                        (follow.sure, follow.until) = (None, now);
-                    } else if follow.sure.is_none() || follow.until != usize::MAX {
-                        (follow.sure, follow.until) = (Some(now), usize::MAX);
-                        let _ = released;
-                    }
-                }
+            let vague = Follow { from, sure: None, until: usize::MAX };
+            let follow = match self.session.follows.entry(stream) {
+                Entry::Vacant(_) if !is_join => continue,
+                Entry::Vacant(place) => place.insert(vague),
+                Entry::Occupied(place) => place.into_mut(),
+            };
+            match (is_join, is_last) {
+                (true, true) if follow.sure.is_some() && follow.until == usize::MAX => {}
+                (true, _) => (follow.sure, follow.until) = (is_last.then_some(now), usize::MAX),
+                (false, true) => (follow.sure, follow.until) = (None, now),
+                (false, false) => follow.sure = None,
             }
         }
     }
@@ -231,7 +227,9 @@ impl Client {
         assert!(event.is_released, "{who}: {number} was not released");
         let session = &mut self.session;
         let is_for = |(name, follow): (&String, &Follow)| {
-            event.streams.contains(name) && number >= follow.from && number < follow.until
+            event.streams.contains(name)
+                && (event.is_transient || number >= follow.from)
+                && number < follow.until
         };
         let is_named = event.connection.is_some() && event.connection == session.sid;
         assert!(
@@ -240,10 +238,12 @@ impl Client {
             session.follows
         );
         assert!(event.except.is_none() || event.except != session.sid, "{who}: {number} leaves it out");
-        assert!(session.had.insert(number), "{who}: {number} comes twice");
+        // What is sent to a socket as such may still be on its way where its successor is.
+        let is_own = is_named || event.is_transient;
+        assert!(session.had.insert(number) || is_own, "{who}: {number} comes twice");
         session.direct.remove(&number);
         // What can't be read again comes at once, also while other things are still read.
-        if !is_named && !event.is_unkept {
+        if !is_own && !event.is_unkept {
             assert!(
                 session.last.is_none_or(|last| last < number),
                 "{who}: {number} behind {:?}",
@@ -258,7 +258,9 @@ impl Client {
         let Some(link) = &self.link else { return };
         assert!(link.is_in, "client {} was let in", self.number);
         assert!(self.asked.is_empty(), "client {} was answered {:?}", self.number, self.asked);
-        for (number, event) in events.iter().enumerate().filter(|(_, event)| event.is_released) {
+        for (number, event) in
+            events.iter().enumerate().filter(|(_, event)| event.is_released && !event.is_transient)
+        {
             let has_to = |(name, follow): (&String, &Follow)| {
                 event.streams.contains(name) && follow.sure.is_some_and(|sure| number >= sure)
             };

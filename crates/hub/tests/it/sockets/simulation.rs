@@ -29,7 +29,7 @@ use crate::recovery::store::{FakeStore, Luck};
 use crate::world::Awake;
 
 /// How many seeds run by default.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 250;
 
 /// The namespaces, and the types that reach them.
 const NAMESPACES: [(&str, &[&str]); 3] =
@@ -56,6 +56,8 @@ pub(super) struct Event {
     /// Whether one of its streams keeps nothing.
     pub(super) is_unkept: bool,
     pub(super) is_released: bool,
+    /// Whether it is kept for nobody.
+    pub(super) is_transient: bool,
 }
 
 /// What a world is like.
@@ -84,6 +86,8 @@ struct World {
     now: Now,
     opened: u128,
     lives: u8,
+    /// Publications up to the last rest.
+    settled: usize,
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -192,6 +196,7 @@ impl World {
             now,
             opened: 0,
             lives: 1,
+            settled: 0,
         }
     }
 
@@ -226,7 +231,7 @@ impl World {
             940..970 => self.pass_time(400),
             970..976 => self.pass_time(3_500),
             976..980 => self.pass_time(90_000),
-            980..986 if self.manner.has_disk && !self.manner.is_calm => self.crash(),
+            980..990 if self.manner.has_disk && !self.manner.is_calm => self.crash(),
             _ => {}
         }
     }
@@ -296,7 +301,9 @@ impl World {
         event.streams = streams;
         let request = PublishRequest::parse(body.to_string().as_bytes()).expect("a publication");
         let (publication, target, except) = request.into_publication(publication_id(number), self.now.wall);
-        let outgoing = Outgoing { except, ..Outgoing::new(publication, target, self.now.wall) };
+        event.is_transient = self.random.percent(6);
+        let is_transient = event.is_transient;
+        let outgoing = Outgoing { except, is_transient, ..Outgoing::new(publication, target, self.now.wall) };
         match self.hub.publish(outgoing).expect("room") {
             Accepted::Now(_) => event.is_released = true,
             Accepted::Waiting(waiting) => drop(self.pending.insert(number, waiting)),
@@ -329,7 +336,8 @@ impl World {
         self.opened += 1;
         let id = ConnectionId::from_random(self.opened << 64 | self.opened.wrapping_mul(0x9E37_79B9));
         let shard = self.random.below(self.shards.len());
-        let from = self.released();
+        // What is on its way to others also reaches who comes now, where it is given nothing to come back with.
+        let from = if self.clients[index].recovers { self.released() } else { self.settled };
         let client = &mut self.clients[index];
         let endpoint = self.hub.namespace(client.namespace).expect("a namespace");
         let (link, pipe) = pipe();
@@ -357,9 +365,8 @@ impl World {
     }
 
     fn read_up_to(&mut self, index: usize, most: usize) {
-        let released = self.released();
         let was_there = self.clients[index].link.is_some();
-        self.clients[index].read(most, &self.events, released, self.manner.is_calm);
+        self.clients[index].read(most, &self.events, self.manner.is_calm);
         if was_there && self.clients[index].link.is_none() {
             // When the hub closed it is not known here.
             self.clients[index].is_uncertain = true;
@@ -411,7 +418,8 @@ impl World {
             if self.manner.is_calm && self.random.percent(90) { &CHANNELS[..2] } else { &CHANNELS };
         let channel = self.random.pick(channels).0;
         let is_join = self.random.percent(65);
-        let from = self.released();
+        // Streams that are joined while others are read begin where those stand.
+        let from = if self.clients[index].recovers { 0 } else { self.settled };
         let client = &mut self.clients[index];
         let Some(link) = client.link.as_ref().filter(|link| link.is_in && !link.pipe.borrow().is_shut) else {
             return;
@@ -499,6 +507,7 @@ impl World {
 
     /// Lets everything happen that can, and looks whether all has come.
     fn settle(&mut self) {
+        let mut quiet = 0;
         for round in 0.. {
             assert!(round < 500, "it comes to rest");
             let before: usize = self.clients.iter().map(Client::heard).sum();
@@ -515,12 +524,19 @@ impl World {
                 self.read_up_to(index, unread);
             }
             let heard: usize = self.clients.iter().map(Client::heard).sum();
-            if !is_busy && before == heard && self.hub.unwritten() == 0 {
+            // A question goes round the shards before it is answered.
+            quiet = if !is_busy && before == heard && self.hub.unwritten() == 0 { quiet + 1 } else { 0 };
+            if quiet > self.shards.len() {
                 break;
             }
         }
         assert_eq!(self.hub.queued(), 0, "nothing waits");
-        for client in &self.clients {
+        self.settled = self.events.len();
+        for client in &mut self.clients {
+            if client.link.as_ref().is_some_and(|link| link.pipe.borrow().is_shut) {
+                client.is_uncertain = true;
+                client.lost();
+            }
             client.settled(&self.events);
         }
     }

@@ -4,10 +4,9 @@ use bytes::Bytes;
 use hub::Admission;
 use protocol::Disconnect;
 use protocol::socketio::{EnginePacket, SEPARATOR, open};
-use protocol::websocket::text_frame;
 use tokio::sync::oneshot;
 
-use super::{Admits, Desk, Engines, Entry, SLICE};
+use super::{Admits, AtEnd, Desk, Engines, Entry, SLICE};
 use crate::socket::Socket;
 use crate::socketio::asked::{Answer, Caller, Refused, Reserved};
 use crate::socketio::outlet::Outlet;
@@ -109,6 +108,7 @@ impl Engines {
         sid: Sid,
         caller: &Caller,
         answer: oneshot::Sender<Answer>,
+        buffer: &mut [u8],
         desk: &mut Desk<'_>,
     ) {
         let refuse = |answer: oneshot::Sender<Answer>, refused| {
@@ -119,6 +119,10 @@ impl Engines {
             Ok(key) => key,
             Err(refused) => return refuse(answer, refused),
         };
+        if self.get(key).is_some_and(|entry| entry.session.is_reserved()) {
+            // A client that has said over its WebSocket that it leaves polling has said so before it asks here.
+            self.read(key, AtEnd::Maybe, buffer, desk);
+        }
         let Some(entry) = self.get(key) else { return refuse(answer, Refused::UnknownSession) };
         if entry.session.is_websocket() {
             return refuse(answer, Refused::BadRequest);
@@ -134,11 +138,6 @@ impl Engines {
         }
         for place in entry.session.places().collect::<Vec<_>>() {
             desk.shard.on_writable(place);
-        }
-        let Some(entry) = self.get(key) else { return };
-        if entry.session.is_probed() && entry.outlet.borrow().is_empty() {
-            // The client is to leave polling.
-            self.control(key, &text_frame(b"6"), desk);
         }
     }
 

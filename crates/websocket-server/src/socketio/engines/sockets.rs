@@ -230,9 +230,7 @@ impl Engines {
                     entry.drop_probe();
                     return false;
                 }
-                if entry.outlet.borrow().has_poll() {
-                    self.control(key, &text_frame(b"6"), desk);
-                }
+                entry.outlet.borrow_mut().mark();
                 true
             }
             Probe::Upgrade => {

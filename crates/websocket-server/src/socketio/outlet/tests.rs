@@ -172,13 +172,16 @@ fn frames_of_two_sockets_never_mix_however_little_is_taken() {
 }
 
 #[test]
-fn a_poll_is_let_go_when_a_websocket_takes_over_and_what_waited_goes_that_way() {
+fn what_waits_when_a_websocket_takes_over_goes_that_way_and_polling_is_over() {
     let (outlet, _marks) = polling();
+    let mut first = wait(&outlet);
+    outlet.borrow_mut().let_poll_go();
+    assert_eq!(payload_of(&mut first).as_deref(), Some("6"));
     let mut answer = wait(&outlet);
     outlet.borrow_mut().control(&text_frame(b"2"), 100).expect("room");
     let (socket, mut client) = socket();
     outlet.borrow_mut().move_to(*socket).expect("a good socket");
-    assert_eq!(payload_of(&mut answer).as_deref(), Some("6"));
+    assert!(matches!(answer.try_recv(), Ok(Answer::Refused(Refused::BadRequest))));
     let mut got = [0; 3];
     client.read_exact(&mut got).expect("the ping");
     assert_eq!(got, [0x81, 1, b'2']);

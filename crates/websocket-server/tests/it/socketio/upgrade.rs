@@ -202,7 +202,7 @@ fn events_come_once_and_in_order_while_a_session_moves() {
     };
     let packets = thread::scope(|scope| {
         let publisher = scope.spawn(|| publish(0..300));
-        let mut packets = polling.poll_until("42/orders,[\"x\",20]");
+        let mut packets = polling.poll_through("42/orders,[\"x\",20]");
         let mut ws = Ws::of(&polling);
         ws.send("2probe");
         assert_eq!(ws.text(), "3probe");
