@@ -37,6 +37,8 @@ pub struct Limits {
     pub retained_bytes: usize,
     /// How long a user whose last connection ended is still present: a reload must not show.
     pub presence_grace: Duration,
+    /// How long after the end of a user's last socket the others in its namespace are told (contract: 3 s).
+    pub offline_grace: Duration,
     /// How long idempotency keys are kept on disk (contract: 10 min).
     pub idempotency: Duration,
     /// Dropped connections that can be resumed; beyond, the one dropped first goes.
@@ -61,6 +63,7 @@ impl Default for Limits {
             history: HistoryLimits::default(),
             retained_bytes: 16 << 20,
             presence_grace: Duration::from_secs(5),
+            offline_grace: Duration::from_secs(3),
             idempotency: Duration::from_secs(600),
             resumable: 100_000,
         }

@@ -4,7 +4,7 @@
 //! that names no namespace is put into those of each namespace whose type list names its type, beside the streams that it
 //! is for; so what a socket missed, and how many get it, is told as everywhere.
 //!
-//! **Presence.** A user is there from the first socket in a namespace until [`GRACE_MS`] after the last one ended, so that
+//! **Presence.** A user is there from the first socket in a namespace until [`Limits::offline_grace`](crate::Limits) after the last one ended, so that
 //! a reload is no absence. Bounds: one entry for each user with a socket in such a namespace, and those in their grace.
 
 use std::collections::HashMap;
@@ -21,9 +21,6 @@ use crate::hub::Hub;
 use crate::outgoing::Outgoing;
 use crate::shard::Now;
 use crate::wire::NamespaceIndex;
-
-/// How long after the end of a user's last socket in a namespace the others are told (contract: socketio).
-pub(crate) const GRACE_MS: u64 = 3_000;
 
 /// The namespaces of a hub.
 #[derive(Debug, Default)]
@@ -181,9 +178,13 @@ impl Hub {
         there.sockets = there.sockets.saturating_sub(1);
         if there.sockets == 0 {
             there.gone = Some(now.ms);
-            let due = now.ms + GRACE_MS;
+            let due = now.ms + self.offline_grace_ms();
             present.due = if present.due == 0 { due } else { present.due.min(due) };
         }
+    }
+
+    fn offline_grace_ms(&self) -> u64 {
+        u64::try_from(self.limits().offline_grace.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Tells of those whose grace is over. To be called a few times a second.
@@ -193,7 +194,7 @@ impl Hub {
         if present.due == 0 || present.due > now.ms {
             return;
         }
-        let mut due = 0;
+        let (mut due, grace) = (0, self.offline_grace_ms());
         present.users.retain(|(namespace, _), there| {
             let Some(gone) = there.gone else {
                 if !there.is_told && !self.is_draining() {
@@ -203,7 +204,7 @@ impl Hub {
                 }
                 return true;
             };
-            let ends = gone + GRACE_MS;
+            let ends = gone + grace;
             // Those of whom nobody heard are not missed. Where the hub takes nothing at the moment they are told of later.
             if ends <= now.ms
                 && (!there.is_told

@@ -22,7 +22,7 @@ use service_kit::shutdown::Token;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::config::{ADDRESS_NAMES, Config, Hook, ProtocolTest};
+use crate::config::{ADDRESS_NAMES, Config, Hook, ProtocolTest, SocketIo};
 use crate::front::{Listeners, Pages, front};
 use crate::hooks::ClientHooks;
 use crate::identify::Sessions;
@@ -148,7 +148,10 @@ impl Server {
         let (wish, wishes) = mpsc::channel(verify::WISHES);
         let socketio = match config.protocol_test {
             ProtocolTest::On => Settings::protocol_test(),
-            ProtocolTest::Off => Settings::new(config.socketio.ping_interval, config.socketio.ping_timeout),
+            ProtocolTest::Off => {
+                let SocketIo { ping_interval, ping_timeout, max_payload, .. } = config.socketio;
+                Settings::new(ping_interval, ping_timeout, max_payload)
+            }
         };
         let is_test = config.protocol_test == ProtocolTest::On;
         let reactors = prepared

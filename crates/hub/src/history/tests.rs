@@ -207,3 +207,20 @@ fn a_stream_whose_offsets_were_forgotten_begins_a_new_epoch_and_one_that_is_foll
     let index = world.history.open("jobs", || (rule(10), false));
     assert_ne!(Some(world.history.end(index).0.epoch), jobs.epoch);
 }
+
+#[test]
+fn after_a_restart_nobody_is_told_to_have_had_what_went_before_it() {
+    let durable = || Some(HistoryRule { size: 10, age: Duration::from_secs(600), durable: true });
+    let mut world = World::new(HistoryLimits::default());
+    let epoch = Epoch::from_bits(7);
+    for name in ["empty", "rest", "new"] {
+        world.history.restore(name, epoch, if name == "new" { 0 } else { 7 }, durable);
+    }
+    world.seq = 60;
+    world.publish(&["rest"], 10, 5, 0);
+    world.history.end_restoring(90);
+    let reached = |name: &str, seq| world.history.reached_at(world.history.find(name).expect("known"), seq);
+    assert_eq!((reached("empty", 50), reached("empty", 90)), (None, Some(7)));
+    assert_eq!((reached("rest", 50), reached("rest", 60), reached("rest", 61)), (None, Some(7), Some(8)));
+    assert_eq!(reached("new", 1), Some(0), "it has had nothing");
+}

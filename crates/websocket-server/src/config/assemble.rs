@@ -62,6 +62,7 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
     let socketio = SocketIo {
         ping_interval: limits.socketio_ping_interval,
         ping_timeout: limits.socketio_ping_timeout,
+        max_payload: limits.socketio_max_payload,
         namespaces,
     };
     let idempotency = Idempotency { ttl: limits.idempotency_ttl, keys: limits.idempotency_keys };
@@ -233,6 +234,7 @@ fn bounds(flags: &LimitFlags, warnings: &mut Vec<Warning>) -> Result<Limits, Set
         outbox_frames: flags.outbox_max_frames,
         ping_interval: flags.ping_interval,
         ping_timeout: flags.ping_timeout,
+        offline_grace: flags.socketio_offline_grace,
         handshake: flags.handshake_timeout,
         request: flags.request_timeout,
         deflate_from: flags.deflate_min_size.on(),

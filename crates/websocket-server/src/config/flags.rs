@@ -368,6 +368,22 @@ pub(super) struct LimitFlags {
           value_parser = values::duration(Duration::from_millis(100), DAY))]
     pub(super) socketio_ping_timeout: Duration,
 
+    /// Bytes of a message or a payload of Socket.IO; a larger one is refused with 413, or ends the session.
+    ///
+    /// Values: a size from 1KiB to 64MiB.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "BYTES", default_value = "1000000", value_parser = values::size(1 << 10, 64 << 20))]
+    pub(super) socketio_max_payload: usize,
+
+    /// How long after the end of a user's last socket the others in a namespace are told.
+    ///
+    /// Values: a duration from 0s to 10m.
+    ///
+    /// Source: protocol.
+    #[arg(long, env, value_name = "DURATION", default_value = "3s", value_parser = values::duration(Duration::ZERO, 600 * SECOND))]
+    pub(super) socketio_offline_grace: Duration,
+
     /// Time for a request's head and a TLS handshake; a slower one is dropped.
     ///
     /// Values: a duration from 100ms to 1h.

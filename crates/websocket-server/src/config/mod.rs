@@ -340,6 +340,8 @@ pub struct Jwt {
 pub struct Limits {
     /// Frames of a client in any 10 s.
     pub rate: Option<NonZeroU32>,
+    /// How long after the end of a user's last socket the others in its namespace are told.
+    pub offline_grace: Duration,
     /// Bytes of a client's message.
     pub message: usize,
     /// Bytes of a request's body.
@@ -414,6 +416,7 @@ impl Limits {
             },
             retained_bytes: storage.retained_bytes,
             presence_grace: storage.presence_grace,
+            offline_grace: self.offline_grace,
             idempotency: idempotency.ttl,
             ..hub::Limits::default()
         }
@@ -427,6 +430,8 @@ pub struct SocketIo {
     pub ping_interval: Duration,
     /// How long its client may take to answer.
     pub ping_timeout: Duration,
+    /// Bytes of a message, and of a payload.
+    pub max_payload: usize,
     /// The namespaces.
     pub namespaces: Vec<Namespace>,
 }

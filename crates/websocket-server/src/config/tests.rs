@@ -94,7 +94,7 @@ fn defaults_are_those_of_the_protocol() {
 }
 
 /// A value that each variable refuses, for all that refuse any, and a word of the line that must come.
-const WRONG: [(&str, &str, &str); 53] = [
+const WRONG: [(&str, &str, &str); 55] = [
     ("HOST", "example.com", "IP address"),
     ("PORT", "65536", "0 to 65535"),
     ("DASHBOARD_PORT", "on", "or off"),
@@ -137,6 +137,8 @@ const WRONG: [(&str, &str, &str); 53] = [
     ("PRESENCE_GRACE", "1h", "above 10m"),
     ("SOCKETIO_PING_INTERVAL", "1ms", "below 100ms"),
     ("SOCKETIO_PING_TIMEOUT", "2d", "100ms to 1d"),
+    ("SOCKETIO_MAX_PAYLOAD", "1", "below 1KiB"),
+    ("SOCKETIO_OFFLINE_GRACE", "1h", "above 10m"),
     ("HOOKS_ANSWER_WITHIN", "2m", "100ms to 1m"),
     ("HOOKS_MAX_WAITING", "0", "below 1"),
     ("HOOKS_MAX_BYTES", "1B", "below 1KiB"),

@@ -5,6 +5,7 @@
 //! shard, and at the end of each turn looks at the sessions that somebody wrote to ([`Engines::settle`]). Not here: what a
 //! packet asks for (`session`), and how bytes leave (`outlet`).
 
+mod fresh;
 mod requests;
 mod sockets;
 
@@ -23,6 +24,7 @@ use protocol::{ConnectionId, Disconnect};
 use slab::Slab;
 use tokio::sync::mpsc;
 
+use self::fresh::Fresh;
 use self::requests::Post;
 pub(crate) use self::sockets::AtEnd;
 use super::asked::{Asked, Verified};
@@ -39,6 +41,10 @@ const SESSION: usize = 1 << 40;
 
 /// How long a close waits for the client's answer, or for the poll that brings it.
 const LINGER_MS: u64 = 1_000;
+
+/// How long a client may be between two polls while the hub shuts down: one that is gone must not hold that up with what
+/// waits for it.
+const AWAY_MS: u64 = 3_000;
 
 /// Bytes of a request's payload that are handled before others have their turn.
 const SLICE: usize = 64 * 1024;
@@ -74,11 +80,14 @@ pub(crate) struct Engines {
     reactor: usize,
     is_protocol_test: bool,
     sessions: Slab<Entry>,
+    fresh: Fresh,
     marks: Rc<Marks>,
     /// Sessions that had more to read, or a payload of which more is to be handled.
     unread: Vec<u32>,
     verify: mpsc::Sender<Wish>,
     next_tick: Instant,
+    /// Since when the hub shuts down.
+    draining_since: Option<u64>,
 }
 
 /// A session with its surroundings.
@@ -94,6 +103,8 @@ struct Entry {
     post: Option<Box<Post>>,
     /// When it is cut, once it was closed.
     cut_at: Option<u64>,
+    /// When the last poll came.
+    polled_at: u64,
     /// Gives the place among the node's connections back.
     _admission: hub::Admission,
 }
@@ -112,10 +123,12 @@ impl Engines {
             reactor,
             is_protocol_test,
             sessions: Slab::new(),
+            fresh: Fresh::default(),
             marks: Rc::default(),
             unread: Vec::new(),
             verify,
             next_tick: Instant::now() + settings.tick(),
+            draining_since: None,
         }
     }
 
@@ -332,9 +345,14 @@ impl Engines {
         }
         self.next_tick = Instant::now() + self.settings.tick();
         let is_draining = desk.hub.is_draining();
+        let draining_since = is_draining.then(|| *self.draining_since.get_or_insert(desk.now.ms));
         let keys: Vec<u32> = self.sessions.iter().filter_map(|(key, _)| u32::try_from(key).ok()).collect();
         for key in keys {
             self.on_time(key, desk);
+            let is_away = |since| self.get(key).is_some_and(|entry| entry.is_away(since, desk.now.ms));
+            if draining_since.is_some_and(is_away) {
+                self.remove(key, Disconnect::DRAINING.code, last(Disconnect::DRAINING.code), desk);
+            }
             let is_lonely = |entry: &&mut Entry| entry.session.places().next().is_none();
             if is_draining && self.get_open(key).as_ref().is_some_and(is_lonely) {
                 // Those with sockets are told by the shard.
@@ -366,6 +384,12 @@ impl Engines {
 }
 
 impl Entry {
+    /// Whether its client polls, and has not for too long since then.
+    fn is_away(&self, since: u64, now: u64) -> bool {
+        let is_polling = !self.session.is_websocket() && !self.outlet.borrow().has_poll();
+        is_polling && now.saturating_sub(self.polled_at.max(since)) >= AWAY_MS
+    }
+
     /// Ends the WebSocket that wanted to take over.
     fn drop_probe(&mut self) {
         self.session.unreserve();

@@ -58,13 +58,13 @@ pub(crate) struct Settings {
 impl Settings {
     /// The contract's numbers beside those that are configured.
     #[must_use]
-    pub(crate) fn new(ping_interval: Duration, ping_timeout: Duration) -> Self {
+    pub(crate) fn new(ping_interval: Duration, ping_timeout: Duration, max_payload: usize) -> Self {
         Self {
             ping_interval,
             ping_timeout,
             connect_timeout: Duration::from_secs(45),
             attachment_timeout: Duration::from_secs(10),
-            max_payload: MAX_PAYLOAD,
+            max_payload,
             max_control: 16 << 10,
         }
     }
@@ -76,7 +76,7 @@ impl Settings {
             connect_timeout: Duration::from_secs(1),
             attachment_timeout: Duration::from_secs(1),
             max_control: 4 << 20,
-            ..Self::new(Duration::from_millis(300), Duration::from_millis(200))
+            ..Self::new(Duration::from_millis(300), Duration::from_millis(200), MAX_PAYLOAD)
         }
     }
 
@@ -247,6 +247,12 @@ impl Session {
             verifications: 0,
             greetings: None,
         }
+    }
+
+    /// Whether it has not had a socket yet, and so has told nobody whose it is.
+    #[must_use]
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.connect_by.is_some()
     }
 
     /// What speaks over it.

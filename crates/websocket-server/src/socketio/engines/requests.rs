@@ -64,6 +64,7 @@ impl Engines {
             probe: None,
             post: None,
             cut_at: None,
+            polled_at: now,
             _admission: admission,
         });
         Some((key, packet.into()))
@@ -82,8 +83,9 @@ impl Engines {
         };
         if answer.send(Answer::Payload(packet)).is_err() {
             // Its client is gone, and nobody else knows the id.
-            self.remove(key, 1006, b"1", desk);
+            return self.remove(key, 1006, b"1", desk);
         }
+        self.note_fresh(key, desk);
     }
 
     /// The session of that id, for a request; or why it is none.
@@ -123,6 +125,7 @@ impl Engines {
             // A client that has said over its WebSocket that it leaves polling has said so before it asks here.
             self.read(key, AtEnd::Maybe, buffer, desk);
         }
+        let now = desk.now.ms;
         let Some(entry) = self.get(key) else { return refuse(answer, Refused::UnknownSession) };
         if entry.session.is_websocket() {
             return refuse(answer, Refused::BadRequest);
@@ -132,6 +135,7 @@ impl Engines {
             refuse(answer, Refused::BadRequest);
             return self.close(key, &Disconnect::fault(1002, "two polls at once".into()), desk);
         }
+        entry.polled_at = now;
         entry.outlet.borrow_mut().wait(answer);
         if entry.cut_at.is_some() {
             return;

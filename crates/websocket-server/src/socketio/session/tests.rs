@@ -12,7 +12,7 @@ fn find(name: &str) -> Option<Namespace> {
 }
 
 fn settings() -> Settings {
-    Settings::new(Duration::from_secs(25), Duration::from_secs(60))
+    Settings::new(Duration::from_secs(25), Duration::from_secs(60), 1_000_000)
 }
 
 fn session(arrival: Arrival) -> Session {

@@ -11,7 +11,8 @@ use super::*;
 fn a_connection_with_too_much_waiting_is_told_and_others_are_not() {
     let gate = Gate::default();
     let service = Service::answering(Act::Wait(gate.clone()));
-    let server = hub(&hook("note", &service, ""));
+    let server =
+        start(&hook("note", &service, ""), |launch| launch.env("HOOKS_MAX_WAITING_PER_CONNECTION", "100"));
     let (mut flood, mut other) = (client(&server, 1), client(&server, 2));
     send(&mut flood, "note", 0, &json!({}));
     service.wait_for(1);

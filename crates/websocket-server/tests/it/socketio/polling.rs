@@ -260,3 +260,13 @@ fn a_drain_tells_sessions_that_poll_and_lets_no_new_ones_in() {
     assert_eq!(last, "6", "not the server's last word, behind which some clients stay away");
     assert_eq!(server.wait_within(PATIENCE), Some(0));
 }
+
+#[test]
+fn a_client_that_polls_no_more_does_not_hold_up_a_drain_with_what_waits_for_it() {
+    let mut server = launch().env("JWT_SECRET", SECRET).env("DRAIN_TIMEOUT", "10m").start();
+    let gone = Polling::connected(&server, &["/chat"]);
+    server.broadcast(&json!({ "type": "x", "namespace": "/chat", "data": 1 }));
+    drop(gone);
+    server.terminate();
+    assert_eq!(server.wait_within(PATIENCE), Some(0));
+}

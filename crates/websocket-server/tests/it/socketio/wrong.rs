@@ -196,3 +196,23 @@ fn what_is_no_websocket_at_all_ends_alone() {
     scene.friend_is_well();
     scene.server.wait_for_connections(1);
 }
+
+#[test]
+fn sessions_that_only_begin_take_the_places_of_nobody_else() {
+    let server = launch().env("JWT_SECRET", SECRET).env("MAX_CONNECTIONS", "40").env("SHARDS", "1").start();
+    let good = Polling::open(&server, "/socket.io/");
+    good.post_ok(&format!("40/chat,{}", auth(7)));
+    good.poll_until("40/chat");
+    let begun: Vec<Polling<'_>> = (0..100).map(|_| Polling::open(&server, "/socket.io/")).collect();
+    let (mut ws, _) = Ws::connected(&server, &["/chat"]);
+    ws.is_well("/chat");
+    // The last ones may still go on, and so may who was in a namespace; the first ones are gone.
+    for polling in begun.iter().rev().take(20) {
+        polling.post_ok(&format!("40/chat,{}", auth(8)));
+    }
+    assert_eq!(begun[0].poll().status, 400);
+    good.post_ok(r#"42/chat,1["x"]"#);
+    good.poll_until("43/chat,1");
+    let ended = server.metric("fanfare_evictions_total", &["no_namespace"]);
+    assert_eq!(ended, Some(80.0));
+}
