@@ -19,7 +19,7 @@ use crate::endpoint::{Endpoint, EndpointIndex};
 use crate::hooks::{Answered, Hooks};
 use crate::identity::Identity;
 use crate::inbox::{
-    Caller, Closing, Delivery, DrainPlan, Inbox, Message, Reply, Roll, Tally, To, Union, Wake,
+    Caller, Closing, Delivery, DrainPlan, Inbox, Message, Named, Reply, Roll, Tally, To, Union, Wake,
 };
 use crate::journal::Stored;
 use crate::limits::Limits;
@@ -349,7 +349,7 @@ impl Hub {
         encoded: Arc<Encoded>,
         streams: &Streams,
     ) -> Recipients {
-        let Outgoing { target, except, close_sessions, is_transient, retain, key, .. } = outgoing;
+        let Outgoing { target, except, close_sessions, is_transient, namespace, retain, key, .. } = outgoing;
         order.history.append_to(&encoded, streams);
         order.released = encoded.seq();
         if encoded.group() > 0 {
@@ -381,9 +381,12 @@ impl Hub {
                 self.to_stream(encoded, followed.pop(), except, reply)
             }
             (connection, _) => {
-                let connection = connection.and_then(|target| match target {
-                    ConnectionTarget::Id(id) => Some(id),
-                    ConnectionTarget::Unknown => None,
+                let connection = connection.and_then(|target| match (target, &namespace) {
+                    (ConnectionTarget::Id(id), None) => Some(Named { id, within: None }),
+                    (ConnectionTarget::Id(id), Some(namespace)) => {
+                        Some(Named { id, within: Some(self.namespaces.index(namespace)?) })
+                    }
+                    (ConnectionTarget::Unknown, _) => None,
                 });
                 self.to_union(encoded, followed, connection, except, closing, reply)
             }
@@ -441,7 +444,7 @@ impl Hub {
         &self,
         encoded: Arc<Encoded>,
         streams: Vec<Arc<StreamEntry>>,
-        connection: Option<ConnectionId>,
+        connection: Option<Named>,
         except: Option<ConnectionId>,
         closing: Option<Closing>,
         reply: Reply,

@@ -20,6 +20,7 @@ use crate::journal::ResumeEntry;
 use crate::limits::Limits;
 use crate::registry::StreamEntry;
 use crate::resume::Claims;
+use crate::wire::{NamespaceIndex, Wire};
 
 /// Wakes the loop that owns the shard.
 pub trait Wake: Send + Sync {
@@ -45,8 +46,9 @@ impl Delivery {
     }
 
     /// Whether it goes to a connection as such.
-    pub(crate) fn names(&self, id: ConnectionId) -> bool {
-        matches!(&self.to, To::Union(union) if union.connection == Some(id))
+    pub(crate) fn names(&self, id: ConnectionId, wire: Wire) -> bool {
+        let To::Union(union) = &self.to else { return false };
+        union.connection.is_some_and(|named| named.id == id && named.allows(wire))
     }
 }
 
@@ -69,13 +71,28 @@ impl To {
     }
 }
 
+/// A connection that is named as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub id: ConnectionId,
+    /// The namespace that it has to be in.
+    pub within: Option<NamespaceIndex>,
+}
+
+impl Named {
+    /// Whether a connection with this wire may be meant.
+    pub(crate) fn allows(self, wire: Wire) -> bool {
+        self.within.is_none() || self.within == wire.namespace()
+    }
+}
+
 /// A union of streams and connections.
 #[derive(Debug)]
 pub(crate) struct Union {
     /// The streams that anybody follows.
     pub streams: Vec<Arc<StreamEntry>>,
     /// One connection more.
-    pub connection: Option<ConnectionId>,
+    pub connection: Option<Named>,
     /// Whose connections are closed behind the publication.
     pub closing: Option<Closing>,
     /// Where shards put their counts.

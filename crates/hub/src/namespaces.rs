@@ -83,7 +83,7 @@ impl Namespaces {
         self.all.iter().find(|(known, ..)| **known == *name).map(|(_, endpoint, _)| *endpoint)
     }
 
-    fn index(&self, name: &str) -> Option<NamespaceIndex> {
+    pub(crate) fn index(&self, name: &str) -> Option<NamespaceIndex> {
         let place = self.all.iter().position(|(known, ..)| **known == *name)?;
         NamespaceIndex::try_from(place).ok()
     }

@@ -28,6 +28,8 @@ pub struct Outgoing {
     pub close_sessions: Option<Box<CloseSessions>>,
     /// Whether it is for those who are there, and kept for nobody: it has no place in any stream.
     pub is_transient: bool,
+    /// The Socket.IO namespace that a connection of the target has to be in.
+    pub namespace: Option<Box<str>>,
     /// Under which key it is the state from now on.
     pub retain: Option<Box<Retain>>,
     /// The duty to answer those who repeat it; kept by the hub, so that a caller who goes away loses nothing.
@@ -47,6 +49,7 @@ impl Outgoing {
             except: None,
             close_sessions: None,
             is_transient: false,
+            namespace: None,
             retain: None,
             key: None,
             fate: None,

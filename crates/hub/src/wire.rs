@@ -109,6 +109,15 @@ impl Wire {
         )
     }
 
+    /// The namespace of a Socket.IO socket.
+    #[must_use]
+    pub(crate) const fn namespace(self) -> Option<NamespaceIndex> {
+        match self {
+            Self::Namespace(namespace) | Self::NamespaceOffset(namespace) => Some(namespace),
+            _ => None,
+        }
+    }
+
     /// Whether the connection is a Socket.IO socket: one of several that share a session, whose pings and silence are the
     /// session's.
     #[must_use]

@@ -114,6 +114,8 @@ pub struct PublishRequest {
     pub sanitize: Sanitize,
     /// Whether it is for those who are there, and kept for nobody.
     pub is_transient: bool,
+    /// The namespace that a named connection has to be in. The streams of the target tell theirs.
+    pub namespace: Option<Box<str>>,
 }
 
 /// Whether a publisher wants the strings of `data` stripped of markup (contract: dashboard).
@@ -247,6 +249,7 @@ impl PublishRequest {
                 .transpose()?,
             sanitize: members.sanitize.map_or(Ok(Sanitize::No), sanitize)?,
             is_transient: transient(&members)?,
+            namespace: members.namespace.and_then(|raw| serde_json::from_str(raw.get()).ok()),
         })
     }
 

@@ -228,7 +228,7 @@ async fn publish(
     let accepted = time_of_day();
     let (close_sessions, trace, retain) =
         (request.close_sessions.take(), request.trace, request.retain.take());
-    let is_transient = request.is_transient;
+    let (is_transient, namespace) = (request.is_transient, request.namespace.take());
     let (publication, target, except) = request.into_publication(id, accepted);
     let only_connection = matches!(
         &target,
@@ -239,6 +239,7 @@ async fn publish(
         except,
         close_sessions,
         is_transient,
+        namespace,
         retain,
         key,
         fate: fate.cloned(),

@@ -17,12 +17,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use protocol::ConnectionId;
 use smallvec::SmallVec;
 
 use super::lists::{Key, Lists};
 use crate::encoded::Encoded;
-use crate::inbox::{Delivery, To};
+use crate::inbox::{Delivery, Named, To};
 use crate::metrics::Metrics;
 use crate::registry::{ListIndex, StreamEntry};
 use crate::wire::Wire;
@@ -236,7 +235,7 @@ impl Gather {
         queue: &mut VecDeque<Delivery>,
         lists: &Lists,
         shard: usize,
-        find: impl Fn(ConnectionId) -> Option<Key>,
+        find: impl Fn(Named) -> Option<Key>,
     ) {
         let (mut sorted, mut unions) = (true, false);
         let mut weight = 0;
@@ -261,7 +260,7 @@ impl Gather {
                 }
             }
             let is_last = delivery.closing().is_some();
-            if let Some(except) = delivery.except.and_then(&find) {
+            if let Some(except) = delivery.except.map(|id| Named { id, within: None }).and_then(&find) {
                 let kept = self
                     .entries
                     .iter()

@@ -71,8 +71,11 @@ impl<L: Link> Shard<L> {
         } else {
             let mut gather = std::mem::take(&mut self.spare);
             let (by_id, connections) = (&self.by_id, &self.connections);
-            gather.fill(&mut self.queue, &self.lists, self.index, |id| {
-                find(by_id, connections, id).filter(|&key| connections[key as usize].is_open())
+            gather.fill(&mut self.queue, &self.lists, self.index, |named| {
+                find(by_id, connections, named.id).filter(|&key| {
+                    let connection = &connections[key as usize];
+                    connection.is_open() && named.allows(connection.wire)
+                })
             });
             if let Some(last) = gather.items.last() {
                 self.begun = self.begun.max(last.encoded.seq());

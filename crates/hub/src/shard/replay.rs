@@ -299,7 +299,7 @@ impl<L: Link> Shard<L> {
                 // As its own alone it would have come also without the streams with which it begins.
                 let is_named = (is_tracked || is_socket)
                     && seen.is_empty()
-                    && delivery.names(id)
+                    && delivery.names(id, connection.wire)
                     && !encoded.seen_by(follows()).is_empty();
                 let is_late = is_new && (encoded.is_unkept_in(&seen) || is_first && !seen.is_empty());
                 if (is_late || is_named) && !is_told && delivery.except != Some(id) {

@@ -106,10 +106,11 @@ impl Desk {
     /// Publishes as over HTTP. Returns how many got it.
     fn publish(&mut self, body: &Value) -> u32 {
         let request = PublishRequest::parse(body.to_string().as_bytes()).expect("a publication");
-        let is_transient = request.is_transient;
+        let (is_transient, namespace) = (request.is_transient, request.namespace.clone());
         let (publication, target, except) =
             request.into_publication(PublicationId::from_u128(1), self.now.wall);
-        let outgoing = Outgoing { except, is_transient, ..Outgoing::new(publication, target, self.now.wall) };
+        let outgoing =
+            Outgoing { except, is_transient, namespace, ..Outgoing::new(publication, target, self.now.wall) };
         let Accepted::Now(recipients) = self.hub.publish(outgoing).expect("room") else {
             panic!("there is no disk to wait for")
         };
@@ -392,6 +393,20 @@ fn what_is_transient_reaches_who_is_there_and_is_told_to_nobody_later() {
     let mut back = desk.open_on(0, "/notifications", 7, &auth);
     let new = back.took();
     assert!(new.len() == 1 && new[0].contains(welcome["pid"].as_str().expect("a pid")), "{new:?}");
+}
+
+#[test]
+fn a_connection_that_is_named_with_a_namespace_has_to_be_in_it() {
+    let mut desk = Desk::new(2);
+    let mut chat = desk.open_on(1, "/chat", 7, &json!({}));
+    let mut ws = desk.ws(7);
+    let sid = chat.welcomed()["sid"].clone();
+    let event = |namespace: &str| json!({ "type": "x", "namespace": namespace, "connection_id": sid });
+    assert_eq!(desk.publish(&event("/chat")), 1);
+    assert_eq!(chat.took(), [r#"42/chat,["x",{}]"#]);
+    assert_eq!(desk.publish(&event("/notifications")) + desk.publish(&event("/nowhere")), 0);
+    assert!(chat.nothing() && ws.nothing());
+    assert_eq!(desk.publish(&json!({ "type": "x", "connection_id": sid })), 1, "of any world");
 }
 
 #[test]
