@@ -56,9 +56,9 @@ export type BatchAnswer = PublishAnswer | RefusedAnswer;
 /** What a publisher is made with. Times in milliseconds. */
 export interface FanfareOptions {
   /** The hub's address. Default: `WS_SERVICE_URL`, else `http://127.0.0.1:8080`. */
-  url?: string | URL;
+  url?: string | URL | undefined;
   /** A key of the hub's `FANFARE_API_KEYS`. Default: `FANFARE_API_KEY`; without one the hub takes only local publishers. */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** From the call to its last attempt's end, the time in line included. Default: 30,000. */
   deadline?: number;
   /** The longest that one attempt may take. Default: 10,000. */
