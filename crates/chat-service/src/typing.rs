@@ -5,8 +5,8 @@
 //! a time, for all pairs whose state is news. What changes faster than the hub takes it is told as its last beginning and
 //! end, so nothing queues up and the last word is always told.
 //!
-//! Overload: at most [`MOST_PAIRS`] pairs; the typing of one more is acknowledged and not told
-//! (`fanfare_chat_typing_total{outcome="full"}`).
+//! Overload: at most [`MOST_PAIRS`] pairs, of which one user has [`MOST_OF_USER`]; the typing of one more is acknowledged
+//! and not told (`fanfare_chat_typing_total{outcome="full"}`).
 //!
 //! Not here: whether the one to whom somebody types wants to see it ([`crate::blocking`]).
 
@@ -28,6 +28,9 @@ mod tests;
 
 /// Pairs of users of which one types to the other at once; chosen: some megabytes.
 pub(crate) const MOST_PAIRS: usize = 10_000;
+
+/// Users to whom one user types at once; chosen: far more than fingers, and one user alone can't silence the others.
+pub(crate) const MOST_OF_USER: u8 = 32;
 
 /// How often a client that goes on typing is told again at most. Less than any client's patience, more than its keys.
 const REPEAT: Duration = Duration::from_secs(1);
@@ -58,6 +61,8 @@ struct Table {
     /// How long somebody counts as typing.
     timeout: Duration,
     pairs: HashMap<Pair, Entry>,
+    /// How many of them are of a user who types.
+    of_users: HashMap<Box<str>, u8>,
     /// Pairs whose state is to be told, each once, in the order in which it became news.
     news: VecDeque<Pair>,
 }
@@ -113,7 +118,7 @@ impl Typing {
 
 impl Table {
     fn new(timeout: Duration) -> Self {
-        Self { timeout, pairs: HashMap::new(), news: VecDeque::new() }
+        Self { timeout, pairs: HashMap::new(), of_users: HashMap::new(), news: VecDeque::new() }
     }
 
     fn set(&mut self, from: &AnyUserId, to: &AnyUserId, is_typing: bool, now: Instant) -> Room {
@@ -121,9 +126,10 @@ impl Table {
         let until = now + self.timeout;
         let room = self.pairs.len() < MOST_PAIRS;
         let Some(entry) = self.pairs.get_mut(&pair) else {
-            if !room {
+            if !room || self.of_users.get(&pair.0).is_some_and(|&count| count >= MOST_OF_USER) {
                 return Room::Full;
             }
+            *self.of_users.entry(pair.0.clone()).or_default() += 1;
             // Also where somebody types no more who never did here: another instance may have told that they do.
             let entry = Entry {
                 from: from.clone(),
@@ -207,7 +213,19 @@ impl Table {
         let Some(entry) = self.pairs.get_mut(pair) else { return };
         entry.told = Some(now);
         if !entry.is_typing && !entry.is_news {
-            self.pairs.remove(pair);
+            self.forget(pair);
+        }
+    }
+
+    fn forget(&mut self, pair: &Pair) {
+        if self.pairs.remove(pair).is_none() {
+            return;
+        }
+        if let Some(count) = self.of_users.get_mut(&pair.0) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_users.remove(&pair.0);
+            }
         }
     }
 
@@ -219,7 +237,7 @@ impl Table {
             return true;
         }
         if !entry.is_typing && now.duration_since(entry.since) >= STALE {
-            self.pairs.remove(pair);
+            self.forget(pair);
             return false;
         }
         entry.is_news = true;
@@ -230,7 +248,7 @@ impl Table {
     /// The hub does not take a pair's state: it will not be told.
     fn refused(&mut self, pair: &Pair) {
         if self.pairs.get(pair).is_some_and(|entry| !entry.is_news) {
-            self.pairs.remove(pair);
+            self.forget(pair);
         }
     }
 }

@@ -231,8 +231,8 @@ pub(crate) struct Ask {
     pub to: ConnectionId,
     /// Shards that are still to be asked.
     pub left: usize,
-    /// Whether it is a socket, which ends where it is found.
-    pub is_of_socket: bool,
+    /// Where it is a socket, which ends where it is found: the stream of its namespace.
+    pub namespace: Option<Box<str>>,
 }
 
 /// The answer to it.

@@ -119,6 +119,23 @@ fn the_table_is_bounded_and_those_in_it_go_on() {
 }
 
 #[test]
+fn one_user_alone_does_not_fill_the_table() {
+    let (now, mut table) = (Instant::now(), Table::new(TIMEOUT));
+    for to in 0..i64::from(MOST_OF_USER) {
+        assert_eq!(table.set(&user(1), &user(100 + to), true, now), Room::Enough);
+    }
+    assert_eq!(table.set(&user(1), &user(99), true, now), Room::Full);
+    assert_eq!(table.set(&user(2), &user(99), true, now), Room::Enough, "another user");
+    tell(&mut table, now);
+    assert_eq!(table.set(&user(1), &user(100), false, now), Room::Enough);
+    tell(&mut table, now);
+    assert_eq!(table.set(&user(1), &user(99), true, now), Room::Enough, "there is room again");
+    table.end(now);
+    tell(&mut table, now);
+    assert!(table.pairs.is_empty() && table.of_users.is_empty());
+}
+
+#[test]
 fn at_a_stop_nobody_types_any_more() {
     let (now, mut table) = (Instant::now(), Table::new(TIMEOUT));
     table.set(&user(1), &user(2), true, now);

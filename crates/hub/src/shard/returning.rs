@@ -315,7 +315,7 @@ impl<L: Link> Shard<L> {
             Some(entry) => self.restore(key, &entry, now),
             None => {
                 let left = self.hub.shards() - 1;
-                let ask = Ask { former, user, shard: self.index, to, left, is_of_socket: false };
+                let ask = Ask { former, user, shard: self.index, to, left, namespace: None };
                 self.held.insert(key, Held::new());
                 self.on_ask(Box::new(ask), now);
             }
@@ -341,16 +341,18 @@ impl<L: Link> Shard<L> {
             let connection = self.get(key)?;
             let mut entry = entry(connection, &self.lists, Some(now.wall))?;
             let history = &self.hub.order().history;
-            entry.arrived = match ask.is_of_socket {
+            entry.arrived = match ask.namespace.is_some() {
                 true if !connection.wire.is_socket() => None,
                 true => Some(lives(connection, &self.lists, history)),
                 false => arrived(connection, &self.lists, history),
             };
-            (entry.arrived.is_some() && entry.user == ask.user).then_some((key, entry))
+            let follows = |stream: &str| entry.arrived.iter().flatten().any(|(name, _)| **name == *stream);
+            let is_there = ask.namespace.as_deref().is_none_or(follows);
+            (entry.arrived.is_some() && entry.user == ask.user && is_there).then_some((key, entry))
         });
         let (shard, to) = (ask.shard, ask.to);
         let entry = match held {
-            Some((key, entry)) if ask.is_of_socket => {
+            Some((key, entry)) if ask.namespace.is_some() => {
                 self.hand_over(key, now);
                 Some(entry)
             }
@@ -365,7 +367,7 @@ impl<L: Link> Shard<L> {
                 return;
             }
             // It may have dropped while it was looked for.
-            None if ask.is_of_socket => {
+            None if ask.namespace.is_some() => {
                 self.hub.resumes().take_socket(ask.former, ask.user.as_deref(), now.wall)
             }
             None => self.hub.resumes().look_up(ask.former, ask.user.as_deref(), now.wall),

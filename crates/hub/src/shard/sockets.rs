@@ -83,13 +83,15 @@ impl<L: Link> Shard<L> {
         };
         let Some(connection) = self.get(key) else { return };
         let to = connection.id;
+        let namespace = self.hub.endpoint(connection.endpoint).namespace_name();
+        let namespace = Some(Stream::namespace(namespace).into_boxed_str());
         let user: Option<Box<str>> =
             connection.identity.as_ref().map(|identity| identity.user.as_str().into());
         match self.hub.resumes().take_socket(former, user.as_deref(), now.wall) {
             Some(entry) => self.enter_again(key, entry, offset, now),
             None => {
                 let left = self.hub.shards() - 1;
-                let ask = Ask { former, user, shard: self.index, to, left, is_of_socket: true };
+                let ask = Ask { former, user, shard: self.index, to, left, namespace };
                 self.held.insert(key, Held::new());
                 self.entering.insert(key, offset);
                 if let Some(connection) = self.get_mut(key) {

@@ -410,6 +410,19 @@ fn a_connection_that_is_named_with_a_namespace_has_to_be_in_it() {
 }
 
 #[test]
+fn the_pid_of_another_namespace_takes_nothing_over() {
+    let mut desk = Desk::new(2);
+    let mut chat = desk.open_on(0, "/chat", 7, &json!({ "recover": true }));
+    let pid = chat.welcomed()["pid"].clone();
+    for shard in [0, 1] {
+        let mut other = desk.open_on(shard, "/notifications", 7, &json!({ "recover": true, "pid": pid }));
+        assert_ne!(other.welcomed()["pid"], pid);
+    }
+    assert!(chat.nothing(), "it goes on");
+    assert_eq!(desk.publish(&json!({ "type": "message_received", "user_id": 7 })), 1);
+}
+
+#[test]
 fn a_user_with_too_many_sockets_is_turned_away_with_a_reason() {
     let limits = Limits { connections_per_user: Some(1), ..Limits::default() };
     let mut desk = Desk::new(1);
