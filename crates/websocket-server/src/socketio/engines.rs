@@ -10,6 +10,7 @@ mod requests;
 mod sockets;
 
 use std::cell::RefCell;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -102,7 +103,7 @@ struct Entry {
     /// A payload that is being handled.
     post: Option<Box<Post>>,
     /// When it is cut, once it was closed.
-    cut_at: Option<u64>,
+    cut_at: Option<NonZeroU64>,
     /// When the last poll came.
     polled_at: u64,
     /// Gives the place among the node's connections back.
@@ -246,7 +247,7 @@ impl Engines {
             // Nobody is there to be told; its next request is that of an unknown session, which it begins anew.
             return self.remove(key, disconnect.code, last(disconnect.code), desk);
         }
-        entry.cut_at = Some(now.ms + LINGER_MS);
+        entry.cut_at = NonZeroU64::new(now.ms + LINGER_MS);
         entry.probe = None;
         entry.outlet.borrow_mut().close(&close_frame(disconnect.code, &disconnect.reason));
         for place in entry.session.places().collect::<Vec<_>>() {
@@ -314,7 +315,7 @@ impl Engines {
             && entry.cut_at.is_none()
         {
             // The shard closed it, through one of the sockets.
-            entry.cut_at = Some(desk.now.ms + LINGER_MS);
+            entry.cut_at = NonZeroU64::new(desk.now.ms + LINGER_MS);
             entry.probe = None;
             let close = Incoming::Close(Some((code, "")));
             for place in entry.session.places().collect::<Vec<_>>() {
@@ -367,7 +368,7 @@ impl Engines {
         loop {
             let Some(entry) = self.get(key) else { return };
             if let Some(at) = entry.cut_at {
-                if at <= now {
+                if at.get() <= now {
                     let code = entry.outlet.borrow().closed().unwrap_or(1006);
                     self.remove(key, code, last(code), desk);
                 }

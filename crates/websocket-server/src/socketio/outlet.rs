@@ -42,7 +42,7 @@ pub(crate) struct Outlet {
     /// Frames that wait; the first may be the rest of one.
     queued: Vec<u8>,
     /// Bytes of control packets among them.
-    control: usize,
+    control: u32,
     /// The code of the Close frame that was written, if one was: nothing follows it.
     closed: Option<u16>,
     /// Namespaces whose sockets were told that they end.
@@ -184,10 +184,11 @@ impl Outlet {
         if self.closed.is_some() {
             return Ok(());
         }
-        if self.control + frames.len() > most {
+        let control = self.control as usize + frames.len();
+        if control > most {
             return Err(Full);
         }
-        self.control += frames.len();
+        self.control = u32::try_from(control).unwrap_or(u32::MAX);
         self.queued.extend_from_slice(frames);
         // Whoever looks at the mark finds what is broken.
         let _ = self.flush();

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -112,7 +113,7 @@ pub(crate) struct Session {
     heartbeat: Heartbeat,
     transport: Transport,
     /// When it ends unless it has had a socket by then.
-    connect_by: Option<u64>,
+    connect_by: Option<NonZeroU64>,
     /// Mostly one, which needs no further memory.
     members: SmallVec<[Member; 1]>,
     assembly: Option<Box<Assembly>>,
@@ -133,7 +134,7 @@ struct Greetings(VecDeque<(u64, Bytes)>);
 struct Heartbeat {
     due: u64,
     /// When the answer has to be there.
-    deadline: Option<u64>,
+    deadline: Option<NonZeroU64>,
 }
 
 /// How the client is reached.
@@ -240,7 +241,8 @@ impl Session {
                 Arrival::Polling => Transport::Polling,
                 Arrival::WebSocket => Transport::WebSocket,
             },
-            connect_by: (speech == Speech::SocketIo).then(|| now + ms(settings.connect_timeout)),
+            connect_by: NonZeroU64::new(now + ms(settings.connect_timeout))
+                .filter(|_| speech == Speech::SocketIo),
             members: SmallVec::new(),
             assembly: None,
             ended: Vec::new(),
@@ -331,10 +333,10 @@ impl Session {
 
     /// What the time asks for. To be called until it says that there is nothing.
     pub(crate) fn on_time(&mut self, settings: &Settings, now: u64) -> Due {
-        if self.heartbeat.deadline.is_some_and(|at| at <= now) {
+        if self.heartbeat.deadline.is_some_and(|at| at.get() <= now) {
             return Due::Close(Disconnect::PING_TIMEOUT);
         }
-        if self.connect_by.is_some_and(|at| at <= now) {
+        if self.connect_by.is_some_and(|at| at.get() <= now) {
             return Due::Close(fault("no namespace was connected in time"));
         }
         if self.assembly.as_ref().is_some_and(|assembly| assembly.is_late(now)) {
@@ -351,7 +353,7 @@ impl Session {
         }
         if self.heartbeat.deadline.is_none() && self.heartbeat.due <= now {
             let from = if now - self.heartbeat.due < LATE_MS { self.heartbeat.due } else { now };
-            self.heartbeat.deadline = Some(from + ms(settings.ping_timeout));
+            self.heartbeat.deadline = NonZeroU64::new(from + ms(settings.ping_timeout));
             return Due::Write(text_frame(b"2"));
         }
         Due::None
