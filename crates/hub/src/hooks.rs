@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use protocol::channel;
 use protocol::publication::{Audience, ConnectionTarget};
 use protocol::{ConnectionId, Stream, Target, UserId};
 
@@ -91,10 +90,4 @@ pub trait Hooks: Send + Sync + std::fmt::Debug {
 
     /// A connection has ended: nobody waits for its answers any more. Called by a shard, as [`Hooks::take`].
     fn ended(&self, _connection: ConnectionId) {}
-}
-
-/// The name of a stream as rules know it: that of what it stands for in a namespace.
-#[must_use]
-pub fn ruled_as(stream: &str) -> &str {
-    channel::outside_namespaces(stream)
 }

@@ -4,8 +4,9 @@
 //! that names no namespace is put into those of each namespace whose type list names its type, beside the streams that it
 //! is for; so what a socket missed, and how many get it, is told as everywhere.
 //!
-//! **Presence.** A user is there from the first socket in a namespace until [`Limits::offline_grace`](crate::Limits) after the last one ended, so that
-//! a reload is no absence. Bounds: one entry for each user with a socket in such a namespace, and those in their grace.
+//! **Presence.** A user is there from the first socket in a namespace until [`Limits::offline_grace`](crate::Limits) after
+//! the last one ended, so that a reload is no absence. Bounds: one entry for each user with a socket in such a namespace,
+//! and those in their grace.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,6 @@ use protocol::channel::ChannelName;
 use protocol::json;
 use protocol::socketio::{self, Kind, Packet};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::{Defaults, Step, View, World};
 use crate::hooks::{Origin, Reply};
@@ -72,15 +71,24 @@ pub(crate) fn event(publication: &Publication, namespace: &str, offset: Option<&
     socketio::event(namespace, name, &data, offset)
 }
 
-/// Whether data is an object without a time.
+/// Whether data is an object without the member `timestamp`; one that is `null` stays what its publisher said.
 fn has_no_time(data: &str) -> bool {
     #[derive(serde::Deserialize)]
-    struct Timed<'d> {
-        #[serde(borrow, default)]
-        timestamp: Option<&'d RawValue>,
+    struct Timed {
+        #[serde(default)]
+        timestamp: There,
     }
-    json::is_object(data)
-        && serde_json::from_str::<Timed<'_>>(data).is_ok_and(|timed| timed.timestamp.is_none())
+    json::is_object(data) && serde_json::from_str::<Timed>(data).is_ok_and(|timed| !timed.timestamp.0)
+}
+
+/// Whether a member is there, whatever it is.
+#[derive(Default)]
+struct There(bool);
+
+impl<'de> serde::Deserialize<'de> for There {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
 }
 
 /// Answers an event.

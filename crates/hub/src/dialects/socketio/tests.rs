@@ -160,7 +160,7 @@ fn data_is_the_argument_unchanged_and_only_a_notification_gets_a_time() {
     assert_eq!(written("notification", "{}", None), timed(""));
     assert_eq!(written("notification", " { } ", None), timed(" "));
     assert_eq!(written("notification", "{\"a\":[1]}", None), timed("\"a\":[1],"));
-    for data in ["{\"timestamp\":\"mine\"}", "[]", "7", "null", "\"text\""] {
+    for data in ["{\"timestamp\":\"mine\"}", "{\"timestamp\":null}", "[]", "7", "null", "\"text\""] {
         assert_eq!(
             written("notification", data, None),
             format!("42/notifications,[\"notification\",{data}]")
