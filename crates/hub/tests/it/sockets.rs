@@ -396,6 +396,22 @@ fn what_is_transient_reaches_who_is_there_and_is_told_to_nobody_later() {
 }
 
 #[test]
+fn a_publication_is_encoded_once_for_all_sockets_of_a_namespace() {
+    let mut desk = Desk::new(2);
+    let recovers = json!({ "recover": true });
+    let mut plain: Vec<Socket> =
+        (0..100).map(|who| desk.open_on(who % 2, "/notifications", who, &json!({}))).collect();
+    let mut recovering: Vec<Socket> =
+        (0..10).map(|who| desk.open_on(who % 2, "/notifications", who, &recovers)).collect();
+    let before = desk.hub.metrics().encodings.get();
+    assert_eq!(desk.publish(&json!({ "type": "x", "namespace": "/notifications" })), 110);
+    assert_eq!(desk.hub.metrics().encodings.get() - before, 2, "without and with an offset");
+    for socket in plain.iter_mut().chain(&mut recovering) {
+        assert!(socket.took().last().is_some_and(|event| event.starts_with(r#"42/notifications,["x",{}"#)));
+    }
+}
+
+#[test]
 fn a_connection_that_is_named_with_a_namespace_has_to_be_in_it() {
     let mut desk = Desk::new(2);
     let mut chat = desk.open_on(1, "/chat", 7, &json!({}));
