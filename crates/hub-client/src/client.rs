@@ -47,6 +47,7 @@ impl fmt::Debug for HubSettings {
 #[derive(Debug, Clone)]
 pub struct HubClient {
     http: Client,
+    base: Url,
     broadcast: Url,
     batch: Url,
     health: Url,
@@ -108,12 +109,6 @@ impl HubClient {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(wrong("the hub's address begins with neither http:// nor https://".to_owned()));
         }
-        let at = |path: &str| {
-            let mut url = base.clone();
-            url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
-            url.set_query(None);
-            url
-        };
         let authorization = match settings.key.as_deref().filter(|key| !key.is_empty()) {
             None => None,
             Some(key) => {
@@ -133,8 +128,19 @@ impl HubClient {
             .no_proxy()
             .build()
             .map_err(|error| wrong(format!("the HTTP client: {error}")))?;
-        let (broadcast, batch, health) = (at("broadcast"), at("broadcast/batch"), at("health"));
-        Ok(Self { http, broadcast, batch, health, authorization, attempts: settings.attempts.max(1) })
+        let (broadcast, batch) = (below(&base, "broadcast"), below(&base, "broadcast/batch"));
+        let (health, attempts) = (below(&base, "health"), settings.attempts.max(1));
+        Ok(Self { http, base, broadcast, batch, health, authorization, attempts })
+    }
+
+    /// A path of the hub.
+    pub(crate) fn at(&self, path: &str) -> Url {
+        below(&self.base, path)
+    }
+
+    /// A call that reads.
+    pub(crate) fn get(&self, url: Url) -> reqwest::RequestBuilder {
+        self.http.get(url)
     }
 
     /// Publishes a message, and tries again while the hub is away or busy. Each try has the same idempotency key, so
@@ -196,7 +202,7 @@ impl HubClient {
         answer.is_ok_and(|response| response.status().is_success())
     }
 
-    async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Response, PublishError> {
+    pub(crate) async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Response, PublishError> {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
@@ -210,6 +216,14 @@ impl HubClient {
         let problem = response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok());
         Err(failure(status.as_u16(), problem.unwrap_or_default(), seconds.map(Duration::from_secs)))
     }
+}
+
+/// A path below the hub's address.
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url.set_query(None);
+    url
 }
 
 /// The longest wait that a hub's `Retry-After` brings about.

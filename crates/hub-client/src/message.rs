@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// A message to the hub (contract: channels, HTTP). Without any target it goes to everyone.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -29,6 +30,9 @@ pub struct Message {
     /// The trace that it is part of (W3C Trace Context).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// The event's id, a UUID of version 7 that nothing else has; the hub makes one without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publication_id: Option<Uuid>,
     /// Sessions of the addressed users whose connections the hub closes behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close_sessions: Option<Vec<String>>,

@@ -17,6 +17,7 @@ use protocol::{Publication, PublicationId};
 
 use crate::compact::{Moved, entry, stored_weight};
 use crate::encoded::{Encoded, Ordered};
+use crate::feeds::is_feed;
 use crate::hub::Hub;
 use crate::journal::{Group, JournalError, KeyEntry, ResumeChange, RetainedChange};
 use crate::order::{Disk, Order, Pending};
@@ -180,7 +181,8 @@ impl Hub {
             let entry = Arc::new(entry(encoded));
             if let Some(retain) = &pending.outgoing.retain {
                 let expires = expiry(encoded.accepted(), retain.keep);
-                group.retained.extend(encoded.places().iter().map(|place| RetainedChange::Set {
+                let places = encoded.places().iter().filter(|place| !is_feed(&place.stream.name));
+                group.retained.extend(places.map(|place| RetainedChange::Set {
                     stream: place.stream.name.as_str().into(),
                     key: retain.key.clone(),
                     expires,

@@ -77,6 +77,7 @@ pub(crate) fn entry(event: &Encoded) -> Entry {
                 offset: place.offset,
             })
             .collect(),
+        addressed: event.addressed().map(Into::into).collect(),
     }
 }
 

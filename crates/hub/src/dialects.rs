@@ -5,7 +5,7 @@
 //! here: how events look on the wire (`encoded`, and the protocol's `channels` and `flat`).
 
 use protocol::timestamp::{Timestamp, TimestampFormat};
-use protocol::{ChannelName, ConnectionId, Disconnect, UserId};
+use protocol::{ChannelName, ConnectionId, Disconnect, PublicationId, UserId};
 
 use crate::endpoint::{Endpoint, Naming};
 use crate::hooks::{Hooks, Origin, Reply};
@@ -248,8 +248,8 @@ pub(crate) enum Step {
         /// How the client finds the answer.
         reply: Reply,
     },
-    /// So many events were shown.
-    Acked(usize),
+    /// These events were shown.
+    Acked(Vec<PublicationId>),
 }
 
 /// Reading a client's frame, for the flat worlds.

@@ -5,7 +5,7 @@
 //! those who recover) gets its bytes through [`Encoded::placed`]; the usual combinations are kept there too.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 
 use crate::dialects::socketio;
 use crate::endpoint::{USER_OFFLINE, USER_ONLINE};
+use crate::feeds::is_feed;
 use crate::metrics::Metrics;
 use crate::wire::{ENVELOPES, NamespaceIndex, WIRES, Wire};
 
@@ -106,9 +107,13 @@ pub struct Encoded {
     /// The user who came to a namespace, or went.
     about: Option<Box<str>>,
     ordered: Ordered,
+    /// Of one in a feed that comes from the disk: the channels and users that it was for. Some of their streams may be gone.
+    addressed: Option<Box<[Box<str>]>>,
     accepted_at: Instant,
     accepted: Timestamp,
     form: Arc<Form>,
+    /// The delivery hook that it is told to: 0 is not looked up, 1 is none, and above 2 more than its number.
+    hook: AtomicU16,
     /// How many streams keep it.
     keepers: AtomicU32,
     group: AtomicU64,
@@ -157,10 +162,12 @@ impl Encoded {
             accepted_at: Instant::now(),
             accepted,
             form,
+            hook: AtomicU16::new(0),
             keepers: AtomicU32::new(0),
             durable: AtomicU64::new(0),
             group: AtomicU64::new(ordered.group),
             ordered,
+            addressed: None,
             frames: [const { OnceLock::new() }; ENVELOPES],
             flat: OnceLock::new(),
             sockets: OnceLock::new(),
@@ -180,10 +187,40 @@ impl Encoded {
         self.except
     }
 
+    /// The delivery hook that it is told to, found by `find` the first time.
+    #[must_use]
+    pub(crate) fn hook(&self, find: impl FnOnce(&str) -> Option<u8>) -> Option<u8> {
+        let known = match self.hook.load(Ordering::Relaxed) {
+            0 => {
+                let found = find(&self.publication.event_type).map_or(1, |hook| u16::from(hook) + 2);
+                self.hook.store(found, Ordering::Relaxed);
+                found
+            }
+            known => known,
+        };
+        u8::try_from(known.checked_sub(2)?).ok()
+    }
+
     /// The user of whom it tells the others in a namespace.
     #[must_use]
     pub(crate) fn about(&self) -> Option<&str> {
         self.about.as_deref()
+    }
+
+    /// It comes from the disk, with those whom it was for.
+    pub(crate) fn restore_addressed(&mut self, addressed: &[Box<str>]) {
+        if !addressed.is_empty() {
+            self.addressed = Some(addressed.into());
+        }
+    }
+
+    /// Of one in a feed the names of the channels and users that it was for.
+    pub(crate) fn addressed(&self) -> impl Iterator<Item = &str> {
+        let restored = self.addressed.iter().flatten().map(|name| &**name);
+        let places = if self.addressed.is_none() { self.places() } else { &[] };
+        let is_fed = places.iter().any(|place| is_feed(&place.stream.name));
+        let names = places.iter().filter(move |_| is_fed).map(|place| &*place.stream.name);
+        restored.chain(names.filter(|name| !name.starts_with('@')))
     }
 
     /// Its number in the hub's one order.

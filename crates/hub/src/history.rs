@@ -23,7 +23,7 @@ use crate::rules::HistoryRule;
 
 mod read;
 
-pub(crate) use read::{Cursor, Located, Read};
+pub(crate) use read::{Ahead, Cursor, Located, Read};
 
 /// The bounds of what is kept in memory.
 #[derive(Debug, Clone, Copy)]

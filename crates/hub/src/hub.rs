@@ -7,28 +7,26 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use protocol::channel::split_namespace;
-use protocol::publication::{CloseSessions, ConnectionTarget};
 use protocol::timestamp::Timestamp;
 use protocol::{ConnectionId, Position, Stream, Target};
 use tokio::sync::oneshot;
 
+use crate::deliveries::{Deliveries, DeliveryHooks};
 use crate::dialects::Dialect;
 use crate::encoded::{Encoded, Form, StreamKey};
 use crate::endpoint::{Endpoint, EndpointIndex};
+use crate::feeds::{Feed, Feeds};
 use crate::hooks::{Answered, Hooks};
 use crate::identity::Identity;
-use crate::inbox::{
-    Caller, Closing, Delivery, DrainPlan, Inbox, Message, Named, Reply, Roll, Tally, To, Union, Wake,
-};
+use crate::inbox::{Caller, DrainPlan, Inbox, Message, Roll, Wake};
 use crate::journal::Stored;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
 use crate::order::{Disk, Order, Pending, Streams};
-use crate::outgoing::{Accepted, Outgoing, PublishError, Recipients};
+use crate::outgoing::{Accepted, Outgoing, PublishError};
 use crate::presence::Presence;
-use crate::registry::{Registry, StreamEntry};
+use crate::registry::Registry;
 use crate::resume::Resumes;
 use crate::rules::{ChannelRules, HistoryRule};
 
@@ -50,6 +48,9 @@ pub struct Hub {
     open: AtomicUsize,
     endpoints: Vec<Endpoint>,
     namespaces: Namespaces,
+    feeds: Feeds,
+    /// Whom it is told how far events come.
+    deliveries: Deliveries,
     /// Where clients' events go.
     hooks: OnceLock<Arc<dyn Hooks>>,
     form: Arc<Form>,
@@ -80,6 +81,8 @@ pub struct Beginning {
     pub random: [u8; 32],
     /// Where clients come in; none is that of `/ws` alone.
     pub endpoints: Vec<Endpoint>,
+    /// What services read.
+    pub feeds: Vec<Feed>,
 }
 
 impl Hub {
@@ -98,7 +101,7 @@ impl Hub {
         wakes: Vec<Box<dyn Wake>>,
         beginning: Beginning,
     ) -> Self {
-        let Beginning { stored, now, random, mut endpoints } = beginning;
+        let Beginning { stored, now, random, mut endpoints, feeds } = beginning;
         if endpoints.is_empty() {
             endpoints.push(Endpoint::new(Dialect::CHANNELS, &limits));
         }
@@ -127,6 +130,8 @@ impl Hub {
             open: AtomicUsize::new(0),
             endpoints,
             namespaces,
+            feeds: Feeds::of(feeds),
+            deliveries: Deliveries::default(),
             hooks: OnceLock::new(),
             form,
             draining: AtomicBool::new(false),
@@ -216,6 +221,23 @@ impl Hub {
         &self.namespaces
     }
 
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.feeds
+    }
+
+    pub(crate) fn inboxes(&self) -> &[Inbox] {
+        &self.inboxes
+    }
+
+    pub(crate) fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    /// Tells these how far events of their types come; the first call counts.
+    pub fn set_delivery_hooks(&self, hooks: Arc<dyn DeliveryHooks>) {
+        self.deliveries.set(hooks);
+    }
+
     /// What is the same for all events.
     pub(crate) fn event_form(&self) -> &Arc<Form> {
         &self.form
@@ -270,7 +292,11 @@ impl Hub {
     /// # Errors
     /// The hub drains, or a queue is full; then nothing was queued.
     pub fn publish(&self, mut outgoing: Outgoing) -> Result<Accepted, PublishError> {
-        outgoing.target = self.namespaces.route(outgoing.target, &outgoing.publication.event_type);
+        let kind = &outgoing.publication.event_type;
+        outgoing.target = self.namespaces.route(outgoing.target, kind);
+        if !outgoing.is_transient {
+            outgoing.target = self.feeds.route(outgoing.target, kind);
+        }
         self.publish_routed(outgoing)
     }
 
@@ -339,134 +365,6 @@ impl Hub {
         let publication = Arc::clone(&outgoing.publication);
         let form = Arc::clone(&self.form);
         Arc::new(Encoded::new(publication, outgoing.except, ordered, outgoing.accepted, form))
-    }
-
-    /// Puts a publication that has its place into history and into the inboxes. From here on clients see it.
-    pub(crate) fn release(
-        &self,
-        order: &mut Order,
-        outgoing: Outgoing,
-        encoded: Arc<Encoded>,
-        streams: &Streams,
-    ) -> Recipients {
-        let Outgoing { target, except, close_sessions, is_transient, namespace, retain, key, .. } = outgoing;
-        order.history.append_to(&encoded, streams);
-        order.released = encoded.seq();
-        if encoded.group() > 0 {
-            order.durable = encoded.seq();
-        }
-        encoded.set_durable(order.durable);
-        if let Some(retain) = retain {
-            order.retain(&retain, &encoded);
-        }
-        self.metrics.publications.inc();
-        let reply = Reply { key, id: encoded.publication().id, is_for_one: is_for_one(&target) };
-        let closing = close_sessions.map(|sessions| self.closing(*sessions));
-        let audience = match target {
-            Target::Everyone => {
-                let entry = Arc::clone(self.registry.everyone());
-                return match closing {
-                    None if !is_transient => self.to_stream(encoded, Some(entry), except, reply),
-                    _ => self.to_union(encoded, vec![entry], None, except, closing, reply),
-                };
-            }
-            Target::Named(audience) => audience,
-        };
-        let mut followed = self.followed(&audience.streams);
-        // Of several streams a recovering connection is told exactly those that it follows, and of what is in none that it is
-        // its own alone.
-        let is_one = followed.len() <= 1 && plain(&audience.streams) <= 1 && !is_transient;
-        match (audience.connection, &closing) {
-            (None | Some(ConnectionTarget::Unknown), None) if is_one => {
-                self.to_stream(encoded, followed.pop(), except, reply)
-            }
-            (connection, _) => {
-                let connection = connection.and_then(|target| match (target, &namespace) {
-                    (ConnectionTarget::Id(id), None) => Some(Named { id, within: None }),
-                    (ConnectionTarget::Id(id), Some(namespace)) => {
-                        Some(Named { id, within: Some(self.namespaces.index(namespace)?) })
-                    }
-                    (ConnectionTarget::Unknown, _) => None,
-                });
-                self.to_union(encoded, followed, connection, except, closing, reply)
-            }
-        }
-    }
-
-    /// The entries of those streams that anybody follows.
-    fn followed(&self, streams: &[Stream]) -> Vec<Arc<StreamEntry>> {
-        let found = streams.iter().filter_map(|stream| self.registry.get(stream.as_str()));
-        found.filter(|entry| entry.followers() > 0).collect()
-    }
-
-    /// A user's connections follow the user's stream, so its entry knows their shards.
-    fn closing(&self, sessions: CloseSessions) -> Closing {
-        let users: Vec<Stream> =
-            sessions.users.iter().flat_map(|user| self.namespaces.of_user(user)).collect();
-        Closing { users: self.followed(&users), sessions }
-    }
-
-    fn to_stream(
-        &self,
-        encoded: Arc<Encoded>,
-        entry: Option<Arc<StreamEntry>>,
-        except: Option<ConnectionId>,
-        reply: Reply,
-    ) -> Recipients {
-        if let (Some(entry), Some(_)) = (&entry, except) {
-            // Whether the one that is left out is among the followers only the shards know.
-            return self.to_union(encoded, vec![Arc::clone(entry)], None, except, None, reply);
-        }
-        let count = entry.as_ref().map_or(0, |entry| entry.followers());
-        if let Some(entry) = entry {
-            self.deliver(&entry, &encoded, except);
-        }
-        reply.answer(count);
-        Recipients::Counted(count)
-    }
-
-    /// Queues something to the shards that have followers of a stream. The caller holds the order's lock.
-    pub(crate) fn deliver(
-        &self,
-        entry: &Arc<StreamEntry>,
-        encoded: &Arc<Encoded>,
-        except: Option<ConnectionId>,
-    ) {
-        for (shard, inbox) in self.inboxes.iter().enumerate() {
-            if entry.is_on(shard) {
-                let to = To::Stream(Arc::clone(entry));
-                inbox.push([Message::Deliver(Delivery { encoded: Arc::clone(encoded), to, except })]);
-            }
-        }
-    }
-
-    fn to_union(
-        &self,
-        encoded: Arc<Encoded>,
-        streams: Vec<Arc<StreamEntry>>,
-        connection: Option<Named>,
-        except: Option<ConnectionId>,
-        closing: Option<Closing>,
-        reply: Reply,
-    ) -> Recipients {
-        let closes = |shard| closing.iter().flat_map(|closing| &closing.users).any(|user| user.is_on(shard));
-        let visited: Vec<bool> = (0..self.inboxes.len())
-            .map(|shard| {
-                connection.is_some() || streams.iter().any(|entry| entry.is_on(shard)) || closes(shard)
-            })
-            .collect();
-        let reports = visited.iter().filter(|&&visit| visit).count();
-        if reports == 0 {
-            reply.answer(0);
-            return Recipients::Counted(0);
-        }
-        let (tally, counting) = Tally::new(reports, reply);
-        let union = Arc::new(Union { streams, connection, closing, tally });
-        for (inbox, _) in self.inboxes.iter().zip(&visited).filter(|&(_, &visit)| visit) {
-            let to = To::Union(Arc::clone(&union));
-            inbox.push([Message::Deliver(Delivery { encoded: Arc::clone(&encoded), to, except })]);
-        }
-        Recipients::Counting(counting)
     }
 
     /// Refuses a publication for which there is no room: in a shard that it may go to, or before the disk.
@@ -587,13 +485,3 @@ impl Hub {
 
 /// The earliest return after a drain: a process needs about so long to be replaced.
 const FIRST_RETURN: Duration = Duration::from_secs(1);
-
-/// How many of the streams are no namespace's.
-fn plain(streams: &[Stream]) -> usize {
-    streams.iter().filter(|stream| split_namespace(stream.as_str()).is_none()).count()
-}
-
-/// Whether only a connection is named, which may be unknown.
-fn is_for_one(target: &Target) -> bool {
-    matches!(target, Target::Named(audience) if audience.streams.is_empty() && audience.connection.is_some())
-}

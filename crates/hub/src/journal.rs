@@ -30,6 +30,8 @@ pub struct Entry {
     pub except: Option<ConnectionId>,
     /// Where it stands in the durable streams that it is for. Empty where only its key or its retained state is durable.
     pub places: Vec<DurablePlace>,
+    /// Of an event in a feed the channels and users that it was for, whether or not their streams are on disk; else empty.
+    pub addressed: Vec<Box<str>>,
 }
 
 /// An event's place in a durable stream.

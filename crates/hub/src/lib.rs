@@ -6,9 +6,11 @@
 
 mod commit;
 mod compact;
+pub mod deliveries;
 mod dialects;
 pub mod encoded;
 mod endpoint;
+pub mod feeds;
 mod history;
 pub mod hooks;
 mod hub;
@@ -27,6 +29,7 @@ mod outgoing;
 pub mod presence;
 mod rate;
 pub mod registry;
+mod release;
 mod restore;
 mod resume;
 mod retained;
@@ -43,7 +46,7 @@ pub use hub::{Admission, Beginning, Hub};
 pub use identity::Identity;
 pub use inbox::{ConnectionInfo, Inbox, Wake};
 pub use limits::Limits;
-pub use link::Link;
+pub use link::{Asked, Link};
 pub use metrics::Metrics;
 pub use operator::{HistoryInfo, StreamInfo};
 pub use outgoing::{Accepted, Outgoing, PublishError, Recipients};

@@ -22,6 +22,20 @@ pub trait Link {
         true
     }
 
+    /// Has the other side asked for a sign of life, where this link has a way of its own to do so.
+    fn ask(&mut self) -> Asked {
+        Asked::WithPing
+    }
+
     /// Says to the other side that nothing follows; reading goes on.
     fn shutdown(&mut self);
+}
+
+/// How the other side of a link is asked for a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The link has seen to it, or the other side comes by itself, as one does that polls.
+    ByItself,
+    /// With a ping of WebSocket, which is the caller's.
+    WithPing,
 }

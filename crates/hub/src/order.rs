@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::commit::expiry;
 use crate::compact::{LiveGroup, stored_weight};
 use crate::encoded::{Encoded, Ordered, StreamKey};
+use crate::feeds::is_feed;
 use crate::history::{History, StreamIndex};
 use crate::inbox::DrainPlan;
 use crate::journal::{Group, ResumeChange, RetainedChange};
@@ -132,10 +133,10 @@ impl Order {
         }
     }
 
-    /// Keeps an event as the state under a key of each of its streams.
+    /// Keeps an event as the state under a key of each of its streams but feeds, which nobody joins.
     pub(crate) fn retain(&mut self, retain: &Retain, encoded: &Arc<Encoded>) {
         let expires = expiry(encoded.accepted(), retain.keep);
-        for place in encoded.places() {
+        for place in encoded.places().iter().filter(|place| !is_feed(&place.stream.name)) {
             self.set_state(&place.stream.name.as_str().into(), &retain.key, encoded, expires);
         }
     }

@@ -217,7 +217,8 @@ fn encoded(entry: &Entry, ordered: Ordered, form: &Arc<Form>) -> Encoded {
         timestamp: entry.timestamp,
     });
     let durable = ordered.seq;
-    let encoded = Encoded::new(publication, entry.except, ordered, entry.accepted, Arc::clone(form));
+    let mut encoded = Encoded::new(publication, entry.except, ordered, entry.accepted, Arc::clone(form));
+    encoded.restore_addressed(&entry.addressed);
     encoded.set_durable(durable);
     encoded
 }

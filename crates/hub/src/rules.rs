@@ -8,6 +8,7 @@ use std::time::Duration;
 use protocol::ChannelPattern;
 use protocol::channel::outside_namespaces;
 
+use crate::feeds::{FEED_HISTORY, is_feed};
 use crate::identity::Identity;
 
 /// A rule of the configuration; a question that it leaves open is left to later rules.
@@ -162,9 +163,14 @@ impl ChannelRules {
         self.rules.iter().all(|rule| matches!(rule.publish, None | Some(PublishRule::Anyone)))
     }
 
-    /// What is kept of `stream`; of the part of one that is in a namespace, as much as of the whole.
+    /// What is kept of `stream`; of the part of one that is in a namespace, as much as of the whole; of a feed what a rule for
+    /// `@feed:` says, whatever other patterns match.
     #[must_use]
     pub fn history(&self, stream: &str) -> Option<HistoryRule> {
+        if is_feed(stream) {
+            let own = self.matching(stream).filter(|rule| is_feed(rule.pattern.as_str()));
+            return own.into_iter().find_map(|rule| rule.history).or(Some(FEED_HISTORY));
+        }
         self.matching(outside_namespaces(stream)).find_map(|rule| rule.history)
     }
 }

@@ -6,6 +6,7 @@
 mod batching;
 mod closing;
 mod connection;
+mod deliveries;
 mod delivery;
 mod fanout;
 mod lists;
@@ -35,6 +36,7 @@ use smallvec::SmallVec;
 use self::batching::Batches;
 use self::closing::Farewell;
 use self::connection::{Connection, Counts, Sent, State};
+use self::deliveries::Following;
 use self::delivery::{Gather, Run};
 use self::lists::{Follow, Key, Lists};
 use self::replay::Answer;
@@ -159,6 +161,8 @@ pub struct Shard<L> {
     begun: u64,
     /// Connections whose replay goes on; each is here once.
     replays: VecDeque<Key>,
+    /// How far events come that are told to hooks.
+    following: Following,
     /// The time of the last call that told it.
     clock: Now,
 }
@@ -190,6 +194,7 @@ impl<L: Link> Shard<L> {
             scratch: Vec::new(),
             begun: 0,
             replays: VecDeque::new(),
+            following: Following::default(),
             clock: Now { ms: 0, wall: Timestamp::from_millis(0) },
         }
     }
@@ -321,6 +326,7 @@ impl<L: Link> Shard<L> {
         if let Some(connection) = self.get_mut(key) {
             connection.heard_at = wrap(now.ms);
         }
+        self.note_sign(key, now);
     }
 
     /// A whole message or control frame came from the client.
@@ -402,7 +408,10 @@ impl<L: Link> Shard<L> {
                 Step::Hook { event, origin, data, reply } => {
                     self.ask_service(key, event, origin, data, reply)
                 }
-                Step::Acked(count) => self.hub.metrics().acks.inc_by(count as u64),
+                Step::Acked(ids) => {
+                    self.hub.metrics().acks.inc_by(ids.len() as u64);
+                    self.note_shown(key, &ids, now);
+                }
             }
         }
         verify
@@ -529,7 +538,9 @@ impl<L: Link> Shard<L> {
         if left > 0 {
             self.say_farewell(left, now);
         }
+        self.ask_for_signs(now);
         self.bury();
+        self.tell_deliveries();
         self.tell_metrics();
         self.run.is_some()
             || !self.queue.is_empty()

@@ -122,6 +122,7 @@ fn entry(names: &[Arc<str>], number: usize) -> Entry {
         accepted: at(number),
         except: None,
         places: vec![place],
+        addressed: vec![],
     }
 }
 

@@ -5,8 +5,9 @@
 //! blob   = version (1 byte), kind (1 byte), checksum (CRC-32 of the rest, 4 bytes, least significant first), body
 //! number = LEB128, at most 10 bytes        text = number of bytes, the bytes        id = 16 bytes, as it is written
 //! time   = milliseconds, as a number with the sign in its lowest bit
-//! entry  = seq less that of the entry before (in a group at first: less the group's), id, time, accepted, except (0, or 1 and an id), type, data,
-//!          number of places, places
+//! entry  = seq less that of the entry before (in a group at first: less the group's), id, time, accepted, flags (1 byte),
+//!          with flag 1 the connection that is left out, with flag 2 a number of texts and they: whom it was for,
+//!          type, data, number of places, places
 //! place  = number of the stream in this blob, offset; a stream's first place has its name and epoch in between
 //! ```
 //!
@@ -50,6 +51,10 @@ pub(crate) struct Identity {
     /// How often streams were forgotten.
     pub(crate) resets: u64,
 }
+
+/// An entry's flags.
+const EXCEPT: u8 = 1;
+const ADDRESSED: u8 = 2;
 
 /// Names that were read, each kept once, however often it comes.
 #[derive(Debug, Default)]
@@ -106,12 +111,14 @@ fn write_entry<'e>(blob: &mut Blob<'_>, entry: &'e Entry, before: u64, streams: 
     blob.id(entry.id.as_u128());
     blob.time(entry.timestamp);
     blob.time(entry.accepted);
-    match entry.except {
-        None => blob.byte(0),
-        Some(connection) => {
-            blob.byte(1);
-            blob.id(connection.as_u128());
-        }
+    let flags = u8::from(entry.except.is_some()) * EXCEPT + u8::from(!entry.addressed.is_empty()) * ADDRESSED;
+    blob.byte(flags);
+    if let Some(connection) = entry.except {
+        blob.id(connection.as_u128());
+    }
+    if !entry.addressed.is_empty() {
+        blob.number(entry.addressed.len() as u64);
+        entry.addressed.iter().for_each(|name| blob.text(name));
     }
     blob.text(&entry.event_type);
     blob.text(&entry.data);
@@ -138,11 +145,17 @@ fn read_entry(
     let id = PublicationId::from_u128(reader.id()?);
     let timestamp = reader.time()?;
     let accepted = reader.time()?;
-    let except = match reader.byte()? {
-        0 => None,
-        1 => Some(connection(reader)?),
-        _ => return Err(DecodeError::Content("except is there or not")),
-    };
+    let flags = reader.byte()?;
+    if flags & !(EXCEPT | ADDRESSED) != 0 {
+        return Err(DecodeError::Content("a flag that nobody knows"));
+    }
+    let except = if flags & EXCEPT == 0 { None } else { Some(connection(reader)?) };
+    let mut addressed = Vec::new();
+    if flags & ADDRESSED != 0 {
+        for _ in 0..reader.count(1)? {
+            addressed.push(reader.text()?.into());
+        }
+    }
     let event_type = reader.text()?.into();
     let data = reader.text()?.into();
     let count = reader.count(2)?;
@@ -157,7 +170,7 @@ fn read_entry(
         let (stream, epoch) = known.ok_or(DecodeError::Content("a stream without a name"))?;
         places.push(DurablePlace { stream: Arc::clone(stream), epoch: *epoch, offset: reader.number()? });
     }
-    Ok(Entry { seq, id, event_type, data, timestamp, accepted, except, places })
+    Ok(Entry { seq, id, event_type, data, timestamp, accepted, except, places, addressed })
 }
 
 fn connection(reader: &mut Reader<'_>) -> Result<ConnectionId, DecodeError> {

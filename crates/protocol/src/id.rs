@@ -3,7 +3,7 @@
 use std::fmt;
 
 use compact_str::CompactString;
-use uuid::Uuid;
+use uuid::{Uuid, Variant, Version};
 
 /// A connection's id: a UUID v4 from the system's generator. It is a secret of that connection's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +56,12 @@ impl PublicationId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(Self)
+    }
+
+    /// Whether it is one that a hub could have made: a UUID of version 7 (RFC 9562 §5.7).
+    #[must_use]
+    pub fn is_of_version_7(self) -> bool {
+        self.0.get_version() == Some(Version::SortRand) && self.0.get_variant() == Variant::RFC4122
     }
 
     /// Its 128 bits.

@@ -116,6 +116,8 @@ pub struct PublishRequest {
     pub is_transient: bool,
     /// The namespace that a named connection has to be in. The streams of the target tell theirs.
     pub namespace: Option<Box<str>>,
+    /// The id that it is to have, where the publisher made one.
+    pub id: Option<PublicationId>,
 }
 
 /// Whether a publisher wants the strings of `data` stripped of markup (contract: dashboard).
@@ -188,6 +190,8 @@ struct Members<'a> {
     sanitize: Option<&'a RawValue>,
     #[serde(borrow, default)]
     transient: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    publication_id: Option<&'a RawValue>,
 }
 
 /// `null` is a value of `data`, and absence of everything else.
@@ -250,6 +254,7 @@ impl PublishRequest {
             sanitize: members.sanitize.map_or(Ok(Sanitize::No), sanitize)?,
             is_transient: transient(&members)?,
             namespace: members.namespace.and_then(|raw| serde_json::from_str(raw.get()).ok()),
+            id: members.publication_id.map(publication_id).transpose()?,
         })
     }
 
@@ -345,6 +350,13 @@ fn event_type(members: &Members<'_>) -> Result<Box<str>, RequestError> {
         return Err(invalid("type", "is a name that Socket.IO keeps for itself"));
     }
     Ok(text.into_boxed_str())
+}
+
+fn publication_id(raw: &RawValue) -> Result<PublicationId, RequestError> {
+    const MEMBER: &str = "publication_id";
+    PublicationId::parse(&string(MEMBER, raw)?)
+        .filter(|id| id.is_of_version_7())
+        .ok_or_else(|| invalid(MEMBER, "is a UUID of version 7, such as 019a3f5e-7b00-7c31-9d0f-2f6f3a1c4e55"))
 }
 
 fn timestamp(raw: &RawValue) -> Result<Timestamp, RequestError> {

@@ -18,3 +18,19 @@ pub async fn counter(transaction: &mut Transaction, name: &'static str) -> sqlx:
     .fetch_one(&mut **transaction)
     .await
 }
+
+/// Takes the next `count` numbers of the counter `name` at once, and returns the last of them; the others are those
+/// right below it. What holds of [`counter`] holds of each.
+///
+/// # Errors
+/// What the database says.
+pub async fn counters(transaction: &mut Transaction, name: &'static str, count: i64) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "INSERT INTO counters (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = counters.value + $2 RETURNING value",
+    )
+    .bind(name)
+    .bind(count)
+    .fetch_one(&mut **transaction)
+    .await
+}

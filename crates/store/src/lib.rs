@@ -20,7 +20,7 @@ mod migration;
 mod now;
 mod open;
 
-pub use counter::counter;
+pub use counter::{counter, counters};
 pub use error::{OpenError, Trouble};
 pub use location::{Location, LocationError};
 pub use migration::Migration;

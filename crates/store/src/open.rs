@@ -110,6 +110,19 @@ impl Store {
         }
     }
 
+    /// Begins a transaction that only reads, and in which all statements see the same state.
+    ///
+    /// # Errors
+    /// The database is away or busy.
+    pub async fn snapshot(&self) -> sqlx::Result<Transaction> {
+        match self.engine {
+            Engine::Sqlite => self.reader.begin().await,
+            Engine::Postgres => {
+                self.reader.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+            }
+        }
+    }
+
     /// For statements that only read, each on its own.
     #[must_use]
     pub fn reader(&self) -> &Pool {

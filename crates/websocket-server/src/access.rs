@@ -18,6 +18,8 @@ pub const INTERNAL_KEY: &str = "internal";
 pub struct Access {
     /// Who may publish.
     pub publishers: PublisherPolicy,
+    /// The key by which the services know each other, where there is one.
+    pub services: ApiKeys,
     /// Which pages may connect.
     pub origins: OriginPolicy,
     /// How tokens are checked.
@@ -54,6 +56,7 @@ impl Access {
                 allowed_hosts: HostList::parse(&hosts.join(","))?,
                 origins: origins.clone(),
             },
+            services: ApiKeys::new(config.service_key.iter().map(service_key).collect::<Result<Vec<_>, _>>()?)?,
             origins,
             verifier,
         })
@@ -82,6 +85,12 @@ fn api_key(key: &config::ApiKey) -> anyhow::Result<ApiKey> {
 
 fn internal_key(secret: &Secret) -> anyhow::Result<ApiKey> {
     Ok(ApiKey::from_secret(INTERNAL_KEY, secret.expose(), ChannelScope::All, Rights::Admin)?)
+}
+
+/// It reads feeds, and does nothing else.
+fn service_key(secret: &Secret) -> anyhow::Result<ApiKey> {
+    let nowhere = ChannelScope::Matching(Vec::new());
+    Ok(ApiKey::from_secret("services", secret.expose(), nowhere, Rights::Publish)?)
 }
 
 fn jwt(config: &Config) -> JwtSettings {

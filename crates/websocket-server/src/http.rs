@@ -11,7 +11,7 @@ use service_kit::problem::Problem;
 
 use crate::server::FrontPage;
 use crate::state::State;
-use crate::{events, operator, playground, publish, scripts, socketio};
+use crate::{events, feeds, operator, playground, publish, scripts, socketio};
 
 /// Where Socket.IO is spoken.
 pub(crate) const SOCKET_IO: [&str; 2] = ["/socket.io", "/socket.io/"];
@@ -59,6 +59,9 @@ pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgra
             web::resource("/channels/{name:.*}")
                 .route(web::get().to(operator::channel))
                 .default_service(only("GET")),
+        )
+        .service(
+            web::resource("/feeds/{name:.*}").route(web::get().to(feeds::read)).default_service(only("GET")),
         )
         .service(
             web::resource("/users/{id}/connections")
@@ -183,5 +186,6 @@ async fn stats(state: Data<State>) -> HttpResponse {
 
 async fn metrics(state: Data<State>) -> HttpResponse {
     state.hub.metrics().shard_queue.set(i64::try_from(state.hub.queued()).unwrap_or(i64::MAX));
+    state.deliveries.measure();
     service_kit::metrics::response(&state.registry)
 }

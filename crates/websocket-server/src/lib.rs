@@ -5,10 +5,13 @@
 //! by [`config::launch_with`]. The path of a message begins in `publish` (①) and ends in `socket` (⑥).
 
 pub mod access;
+mod calls;
 mod clock;
 pub mod config;
+mod deliveries;
 mod echo;
 mod events;
+mod feeds;
 pub mod files;
 mod front;
 mod hooks;

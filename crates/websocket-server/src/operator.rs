@@ -178,7 +178,10 @@ pub(crate) async fn disconnect(request: HttpRequest, state: Data<State>) -> Resu
 }
 
 /// The name of the operator's key; empty without one.
-fn permit(request: &HttpRequest, state: &State) -> Result<String, Problem> {
+///
+/// # Errors
+/// The problem that the caller is answered.
+pub(crate) fn permit(request: &HttpRequest, state: &State) -> Result<String, Problem> {
     let publisher = authorize(request, state)?;
     publisher.may_operate().map_err(|refusal| problem_of_refusal(&refusal))?;
     Ok(publisher.key_name().unwrap_or_default().to_owned())
@@ -222,7 +225,7 @@ fn user(request: &HttpRequest, behind: &str) -> Result<UserId, Problem> {
 }
 
 /// A part of a path without its escapes (RFC 3986 §2.1); none where they are no escapes, or no text.
-fn decoded(part: &str) -> Option<String> {
+pub(crate) fn decoded(part: &str) -> Option<String> {
     let mut out = Vec::with_capacity(part.len());
     let mut bytes = part.bytes();
     while let Some(byte) = bytes.next() {

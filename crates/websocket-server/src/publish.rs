@@ -224,7 +224,7 @@ async fn publish(
     if request.sanitize == Sanitize::Yes {
         request.data = sanitize::data(&request.data).into();
     }
-    let id = PublicationId::now();
+    let id = request.id.unwrap_or_else(PublicationId::now);
     let accepted = time_of_day();
     let (close_sessions, trace, retain) =
         (request.close_sessions.take(), request.trace, request.retain.take());

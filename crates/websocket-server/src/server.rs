@@ -19,10 +19,11 @@ use hub::idempotency::IdempotencyKeys;
 use hub::{Hub, Metrics, Verify, Wake};
 use service_kit::arguments::Secret;
 use service_kit::shutdown::Token;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::clock::Clock;
-use crate::config::{ADDRESS_NAMES, Config, Hook, ProtocolTest, SocketIo};
+use crate::config::{ADDRESS_NAMES, Config, DeliveryHook, Hook, ProtocolTest, SocketIo};
+use crate::deliveries::Deliveries;
 use crate::front::{Listeners, Pages, front};
 use crate::hooks::ClientHooks;
 use crate::identify::Sessions;
@@ -40,6 +41,10 @@ const VERIFICATIONS: usize = 1024;
 
 /// How often the end of a drain is looked for.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// The most of a drain that delivery records may take once the clients are gone: a service that is away does not hold it
+/// up for longer.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 
 /// Adds routes to the hub's; called once by each HTTP worker.
 pub type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
@@ -74,6 +79,9 @@ pub struct Extension {
     /// Which events of clients go to the services of this process, unless the configuration file has others for them in
     /// the same place. Each has its own key.
     pub hooks: Vec<Hook>,
+    /// Which services of this process are told what became of events, unless the configuration file has others for them.
+    /// Each has its own key.
+    pub delivery_hooks: Vec<DeliveryHook>,
     /// Awaited in a drain once the clients are gone, before the HTTP workers end: for what still runs on their threads
     /// though nobody waits for its answer.
     pub last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -108,7 +116,7 @@ impl Server {
     /// # Errors
     /// As there; and when the extension's key cannot be one, or has the name or the text of a configured one.
     pub fn start_with(config: &Config, open_files: u64, extension: Extension) -> anyhow::Result<Self> {
-        let Extension { listener, internal, routes, front_page, key, hooks, last_work } = extension;
+        let Extension { listener, internal, routes, front_page, key, hooks, delivery_hooks, last_work } = extension;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let (connections, warning) = config.limits.connections(open_files);
         if let Some(warning) = warning {
@@ -130,10 +138,16 @@ impl Server {
         let endpoints = config.endpoints.iter().map(|endpoint| endpoint.engine(&limits));
         let namespaces = config.socketio.namespaces.iter().map(|namespace| namespace.engine(&limits));
         beginning.endpoints = endpoints.chain(namespaces).collect();
+        beginning.feeds = config.feeds.feeds.clone();
         let hub = Arc::new(Hub::begin(config.rules.clone(), limits, metrics, bells, beginning));
         let hooks = ClientHooks::new(&hub, &config.hooks, hooks, &registry).context("client-event hooks")?;
         let hooks = Arc::new(hooks);
         hub.set_hooks(Arc::clone(&hooks) as Arc<dyn hub::hooks::Hooks>);
+        let deliveries = Deliveries::new(&config.deliveries, delivery_hooks, &registry).context("delivery hooks")?;
+        let deliveries = Arc::new(deliveries);
+        if !deliveries.is_empty() {
+            hub.set_delivery_hooks(Arc::clone(&deliveries) as Arc<dyn hub::deliveries::DeliveryHooks>);
+        }
         let main = match listener {
             Some(listener) => listener,
             None => service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?,
@@ -170,6 +184,7 @@ impl Server {
             reactors: handles.clone(),
             next_shard: AtomicUsize::new(0),
             publishers: access.publishers,
+            services: access.services,
             origins: access.origins,
             verifier: access.verifier,
             sessions: if config.endpoints.iter().any(|endpoint| endpoint.session_check.is_some()) {
@@ -187,11 +202,15 @@ impl Server {
             metrics: FrontMetrics::new(&registry)?,
             registry,
             address,
+            deliveries: Arc::clone(&deliveries),
+            feed_readers: Semaphore::new(config.feeds.waiting.get()),
+            draining: watch::Sender::new(false),
             last_answers: watch::Sender::new(false),
         });
         actix_rt::spawn(memory::give_back(Arc::clone(&state.hub)));
         actix_rt::spawn(storage::keep_house(Arc::clone(&state.hub), clock));
         actix_rt::spawn(Arc::clone(&hooks).run());
+        deliveries.spawn().context("the client for delivery hooks")?;
         actix_rt::spawn(verify_tokens(Arc::clone(&state), verifications));
         actix_rt::spawn(verify::verify(Arc::clone(&state), wishes));
         if let Some(jwks) = state.verifier.jwks() {
@@ -289,6 +308,7 @@ async fn drain_all(
     let deadline = Instant::now() + timeout;
     tracing::info!(connections = state.hub.connections(), "draining");
     state.hub.drain(spread);
+    state.draining.send_replace(true);
     let is_busy = || state.hub.connections() > 0 || state.hub.queued() > 0 || state.hub.unwritten() > 0;
     while is_busy() && Instant::now() < deadline {
         tokio::time::sleep(DRAIN_POLL).await;
@@ -297,6 +317,9 @@ async fn drain_all(
     if left > 0 {
         tracing::warn!(connections = left, "drain timeout: cutting the connections that are left");
     }
+    // What was told in the last turns of the shards is with the queues by now.
+    tokio::time::sleep(DRAIN_POLL).await;
+    state.deliveries.settle(deadline.saturating_duration_since(Instant::now()).min(LAST_RECORDS)).await;
     if let Some(last_work) = last_work {
         let rest = deadline.saturating_duration_since(Instant::now());
         if tokio::time::timeout(rest, last_work).await.is_err() {

@@ -243,6 +243,13 @@ impl hub::Link for Socket {
         }
     }
 
+    fn ask(&mut self) -> hub::Asked {
+        match &mut self.stream {
+            Stream::Member(member) => member.ask(),
+            _ => hub::Asked::WithPing,
+        }
+    }
+
     fn shutdown(&mut self) {
         // The connection ends either way; a peer that is already gone is no news.
         match &mut self.stream {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use auth::{OriginPolicy, PublisherPolicy, Verifier};
+use auth::{ApiKeys, OriginPolicy, PublisherPolicy, Verifier};
 use hub::Hub;
 use hub::idempotency::IdempotencyKeys;
 use prometheus::Registry;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Endpoint, ProtocolTest};
+use crate::deliveries::Deliveries;
 use crate::identify::Sessions;
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Arrival, Handle};
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub next_shard: AtomicUsize,
     /// Who may publish.
     pub publishers: PublisherPolicy,
+    /// The key of the services, where there is one.
+    pub services: ApiKeys,
     /// Which pages may connect.
     pub origins: OriginPolicy,
     /// How tokens are checked.
@@ -57,6 +60,12 @@ pub(crate) struct State {
     pub registry: Registry,
     /// Where the server listens.
     pub address: SocketAddr,
+    /// Services that are told what became of events.
+    pub deliveries: Arc<Deliveries>,
+    /// Places for readers of feeds that wait.
+    pub feed_readers: Semaphore,
+    /// Becomes true when the hub drains.
+    pub draining: watch::Sender<bool>,
     /// Becomes true when HTTP connections are to end with the answer that they are giving.
     pub last_answers: watch::Sender<bool>,
 }

@@ -27,6 +27,17 @@ fn a_message_reaches_the_channels_and_users_that_it_names() {
 }
 
 #[test]
+fn a_message_may_have_an_id_of_its_own() {
+    run(async {
+        let hub = hub().start();
+        let id = uuid::Uuid::now_v7();
+        let message = Message { publication_id: Some(id), ..Message::new("one", json!({})) };
+        let published = client(hub.address(), None).publish(&message, None).await.expect("published");
+        assert_eq!(published.id, id.to_string());
+    });
+}
+
+#[test]
 fn a_repeated_key_is_the_first_publication_again() {
     run(async {
         let hub = hub().start();

@@ -88,7 +88,7 @@ fn on_message(message: &[u8], view: &View<'_>) -> Vec<Step> {
             Err(refusal) => vec![refusal],
         },
         Ok(ClientFrame::Presence { channel, watch }) => presence(&channel, watch, view),
-        Ok(ClientFrame::Ack { ids }) => vec![Step::Acked(ids.len())],
+        Ok(ClientFrame::Ack { ids }) => vec![Step::Acked(ids)],
         Err(fault) => match fault.code {
             ErrorCode::UnknownType => for_service(message, view),
             _ => None,

@@ -78,6 +78,18 @@ pub(crate) struct Page {
     pub(crate) has_more: bool,
 }
 
+/// A piece of a stream behind a position.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) key: Arc<StreamKey>,
+    /// The offset of the stream's last event.
+    pub(crate) end: u64,
+    /// Whether it goes on right behind the position, where one was given.
+    pub(crate) recovered: bool,
+    /// Events with their offsets, oldest first.
+    pub(crate) events: Vec<(u64, Arc<Encoded>)>,
+}
+
 impl History {
     /// A stream's key and end.
     pub(crate) fn end(&self, index: StreamIndex) -> (Arc<StreamKey>, Position) {
@@ -211,6 +223,34 @@ impl History {
             events.push((Arc::clone(event), offset));
         }
         Some(Page { key: Arc::clone(&stream.key), events, has_more })
+    }
+
+    /// The first `most` events of a stream behind a position, of `bytes` at most but for the first of them. Where it can't go
+    /// on there, and where there is no position, it begins with the oldest that is kept.
+    pub(crate) fn after(
+        &mut self,
+        index: StreamIndex,
+        after: Option<Position>,
+        most: usize,
+        bytes: usize,
+        now: Timestamp,
+    ) -> Ahead {
+        self.trim(index, now);
+        let stream = self.stream(index);
+        let is_here = |at: &Position| {
+            at.epoch == stream.key.epoch && (stream.floor()..=stream.end).contains(&at.offset)
+        };
+        let from = after.filter(is_here).map_or(stream.floor(), |at| at.offset);
+        let skipped = usize::try_from(from - stream.floor()).unwrap_or(usize::MAX);
+        let mut weight = 0;
+        let is_in = |&(n, event): &(usize, &Arc<Encoded>)| {
+            weight += event.weight();
+            n == 0 || weight <= bytes
+        };
+        let events = stream.ring.range(skipped..).take(most).enumerate().take_while(is_in);
+        let events = events.map(|(n, event)| (from + 1 + n as u64, Arc::clone(event))).collect();
+        let recovered = after.is_none_or(|at| is_here(&at));
+        Ahead { key: Arc::clone(&stream.key), end: stream.end, recovered, events }
     }
 
     /// Calls `visit` with the name of each stream that had an event.

@@ -103,6 +103,11 @@ impl Batches {
         self.open.remove(&key);
     }
 
+    /// Whether something is collected for a connection.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.open.get(&key).is_some_and(|batch| !batch.messages.is_empty())
+    }
+
     /// When the next window ends.
     pub(super) fn next(&self) -> Option<u64> {
         self.due.first().map(|(due, _)| *due)

@@ -228,6 +228,7 @@ impl<L: Link> Shard<L> {
         for key in std::mem::take(&mut self.graveyard) {
             let Some(connection) = self.connections.try_remove(key as usize) else { continue };
             self.batches.end(key);
+            self.forget_signs(key);
             self.held.remove(&key);
             self.entering.remove(&key);
             if let Ok(entry) = self.by_id.find_entry(hash(connection.id), |&other| other == key) {

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::batching::{Batches, collect};
 use super::connection::{Connection, Counts, Sent};
+use super::deliveries::{Told, told_of};
 use super::delivery::{Gather, PASS_MIN, Pass, Run};
 use super::lists::{Follower, Key};
 use super::recovery::{placed_frame, seen, send_frames};
@@ -97,6 +98,7 @@ impl<L: Link> Shard<L> {
             }
         }
         let mut unsettled: SmallVec<[(Key, Sent); 8]> = SmallVec::new();
+        let mut told: Vec<(Key, Told, Sent)> = Vec::new();
         let mut left = budget;
         let mut visits = 0;
         while left > 0 {
@@ -125,6 +127,7 @@ impl<L: Link> Shard<L> {
             }
             left = left.saturating_sub(1);
             let Some(connection) = self.connections.get_mut(follower.key as usize) else { continue };
+            let ahead = pass.told_to(connection, follower, &self.hub);
             let sent = if connection.is_batching {
                 let batches = &mut self.batches;
                 collect_rest(
@@ -140,9 +143,15 @@ impl<L: Link> Shard<L> {
             } else {
                 send_rest(connection, follower, list.head, &mut pass, &self.hub, &mut self.counts)
             };
+            if !ahead.is_empty() {
+                told.push((follower.key, ahead, sent));
+            }
             if matches!(sent, Sent::Full | Sent::Broken) {
                 unsettled.push((follower.key, sent));
             }
+        }
+        for (key, ahead, sent) in told {
+            self.note_sent(key, ahead, sent, now);
         }
         let (is_on, list) = (pass.is_on(), pass.list);
         if is_on {
@@ -163,7 +172,7 @@ impl<L: Link> Shard<L> {
         while left > 0 {
             let Some((key, range)) = gather.next_group() else { break };
             left -= 1;
-            let sent = self.send_group(key, &gather.items, &gather.entries[range]);
+            let sent = self.send_group(key, &gather.items, &gather.entries[range], now);
             self.settle(key, sent, now);
         }
         if !gather.is_done() {
@@ -185,12 +194,21 @@ impl<L: Link> Shard<L> {
     }
 
     /// Writes those of `items` to a connection that `entries` name.
-    fn send_group(&mut self, key: Key, items: &[Delivery], entries: &[(Key, u32)]) -> Sent {
+    fn send_group(&mut self, key: Key, items: &[Delivery], entries: &[(Key, u32)], now: Now) -> Sent {
+        let mut told = Told::new();
+        let sent = self.write_group(key, items, entries, &mut told);
+        self.note_sent(key, told, sent, now);
+        sent
+    }
+
+    /// The same, without a note of it; `told` gets those that are told to hooks.
+    fn write_group(&mut self, key: Key, items: &[Delivery], entries: &[(Key, u32)], told: &mut Told) -> Sent {
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else {
             return Sent::Written;
         };
         let (limits, metrics) = (self.hub.limits(), self.hub.metrics());
         let wire = connection.wire;
+        let event = |&(_, item): &(Key, u32)| &*items[item as usize].encoded;
         if let Some(recovery) = &connection.recovery {
             let mut frames: SmallVec<[Bytes; 8]> = SmallVec::new();
             let (floor, began) = (recovery.floor, recovery.began);
@@ -210,6 +228,7 @@ impl<L: Link> Shard<L> {
                 if encoded.seq() <= after || is_about(connection, encoded) {
                     continue;
                 }
+                told.extend(told_of(&self.hub, [encoded]));
                 // A replay has told what came after it, or will.
                 frames.push(match wire.is_socket() && encoded.seq() <= floor {
                     true => encoded.frame(wire.out_of_turn(), metrics).clone(),
@@ -227,6 +246,7 @@ impl<L: Link> Shard<L> {
             let frame =
                 |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire.plain(), metrics).clone();
             let frames: SmallVec<[Bytes; 8]> = entries.iter().map(frame).collect();
+            *told = told_of(&self.hub, entries.iter().map(event));
             return self.collect_all(key, &frames);
         }
         let others: SmallVec<[(Key, u32); 8]>;
@@ -241,6 +261,7 @@ impl<L: Link> Shard<L> {
             return Sent::Written;
         }
         let frame = |&(_, item): &(Key, u32)| items[item as usize].encoded.frame(wire, metrics);
+        *told = told_of(&self.hub, entries.iter().map(event));
         self.counts.deliveries += entries.len() as u64;
         if let [entry] = entries {
             return connection.send_one(frame(entry), limits, &mut self.counts);
@@ -258,12 +279,12 @@ impl<L: Link> Shard<L> {
             None => return,
             Some(Run::Gather(mut gather)) => {
                 let entries = gather.take_group(key);
-                let sent = self.send_group(key, &gather.items, &entries);
+                let sent = self.send_group(key, &gather.items, &entries, now);
                 self.run = Some(Run::Gather(gather));
                 sent
             }
             Some(Run::Pass(mut pass)) => {
-                let sent = self.send_pass(key, &mut pass);
+                let sent = self.send_pass(key, &mut pass, now);
                 self.run = Some(Run::Pass(pass));
                 sent
             }
@@ -271,7 +292,7 @@ impl<L: Link> Shard<L> {
         self.settle(key, sent, now);
     }
 
-    fn send_pass(&mut self, key: Key, pass: &mut Pass) -> Sent {
+    fn send_pass(&mut self, key: Key, pass: &mut Pass, now: Now) -> Sent {
         let list = self.lists.get_mut(pass.list);
         let Some(connection) = self.connections.get_mut(key as usize) else { return Sent::Written };
         let Some(follow) = connection.follows.iter().find(|follow| follow.list() == pass.list) else {
@@ -281,20 +302,16 @@ impl<L: Link> Shard<L> {
         if follower.seen == list.head {
             return Sent::Written;
         }
-        if connection.is_batching {
-            let (now, batches) = (self.clock, &mut self.batches);
-            return collect_rest(
-                connection,
-                follower,
-                list.head,
-                pass,
-                &self.hub,
-                batches,
-                &mut self.counts,
-                now,
-            );
-        }
-        send_rest(connection, follower, list.head, pass, &self.hub, &mut self.counts)
+        let told = pass.told_to(connection, follower, &self.hub);
+        let sent = if connection.is_batching {
+            let (clock, batches) = (self.clock, &mut self.batches);
+            let counts = &mut self.counts;
+            collect_rest(connection, follower, list.head, pass, &self.hub, batches, counts, clock)
+        } else {
+            send_rest(connection, follower, list.head, pass, &self.hub, &mut self.counts)
+        };
+        self.note_sent(key, told, sent, now);
+        sent
     }
 
     /// Collects events for a connection.
@@ -311,9 +328,23 @@ impl<L: Link> Shard<L> {
     }
 }
 
+impl Pass {
+    /// What a follower gets of it that is told to hooks.
+    fn told_to<L>(&self, connection: &Connection<L>, follower: &Follower, hub: &Hub) -> Told {
+        if hub.deliveries().hooks().is_none() {
+            return Told::new();
+        }
+        let skip = skipped(connection, follower.seen, self);
+        told_of(hub, self.behind(skip).map(|encoded| &**encoded))
+    }
+}
+
 /// What a follower has not had of a pass, and is not told by replay.
 fn skip<L>(connection: &Connection<L>, follower: &mut Follower, head: u32, pass: &Pass) -> usize {
-    let seen = std::mem::replace(&mut follower.seen, head);
+    skipped(connection, std::mem::replace(&mut follower.seen, head), pass)
+}
+
+fn skipped<L>(connection: &Connection<L>, seen: u32, pass: &Pass) -> usize {
     let after = match (&connection.recovery, pass.is_kept()) {
         (Some(recovery), Some(true)) => recovery.floor,
         (Some(recovery), Some(false)) => recovery.began,

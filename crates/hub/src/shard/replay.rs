@@ -14,6 +14,7 @@ use protocol::channels::{self, StreamPosition};
 use protocol::{ConnectionId, Disconnect, Position};
 use smallvec::SmallVec;
 
+use super::deliveries::told_of;
 use super::lists::Key;
 use super::recovery::{Details, REPLAYING, Recovery, Trail, placed_frames, send_frames};
 use super::resuming::entry;
@@ -395,6 +396,7 @@ impl<L: Link> Shard<L> {
         let frames = events.iter().map(|event| event.frame(wire, hub.metrics()).clone()).collect();
         self.counts.deliveries += events.len() as u64;
         let sent = send_frames(connection, &frames, &mut self.scratch, hub.limits(), &mut self.counts);
+        self.note_sent(key, told_of(&hub, events.iter().map(|event| &**event)), sent, now);
         self.settle(key, sent, now);
     }
 
@@ -409,6 +411,7 @@ impl<L: Link> Shard<L> {
         let frames = if connection.is_batching { self.as_batch(key, frames, now) } else { frames };
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let sent = send_frames(connection, &frames, &mut self.scratch, limits, &mut self.counts);
+        self.note_sent(key, told_of(&self.hub, events.iter().map(|event| &**event)), sent, now);
         self.settle(key, sent, now);
     }
 
@@ -428,6 +431,7 @@ impl<L: Link> Shard<L> {
         let frames = if connection.is_batching { self.as_batch(key, frames, now) } else { frames };
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         let sent = connection.send_state(&frames, self.hub.limits(), &mut self.counts);
+        self.note_sent(key, told_of(&self.hub, events.iter().map(|event| &**event)), sent, now);
         self.settle(key, sent, now);
     }
 
@@ -454,10 +458,12 @@ impl<L: Link> Shard<L> {
         told.sort_unstable_by_key(|event| event.seq());
         let frames: SmallVec<[Bytes; 8]> =
             told.iter().map(|event| event.frame(connection.wire, hub.metrics()).clone()).collect();
+        let told_to_hooks = told_of(&hub, told.iter().map(|event| &***event));
         drop(told);
         drop(order);
         self.counts.deliveries += frames.len() as u64;
         let sent = connection.send_state(&frames, hub.limits(), &mut self.counts);
+        self.note_sent(key, told_to_hooks, sent, now);
         self.settle(key, sent, now);
     }
 

@@ -22,6 +22,7 @@ impl<L: Link> Shard<L> {
         self.cut_lingering(now);
         self.sweep(now);
         self.bury();
+        self.tell_deliveries();
         self.tell_metrics();
     }
 

@@ -51,6 +51,7 @@ fn a_stream_with_state_of_an_earlier_life_is_not_forgotten() {
         accepted: start(),
         except: None,
         places: vec![],
+        addressed: vec![],
     };
     let state = RetainedChange::Set {
         stream: "jobs".into(),

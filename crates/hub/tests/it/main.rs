@@ -3,6 +3,7 @@
 mod bench;
 mod bounds;
 mod client;
+mod deliveries;
 mod endings;
 mod heap;
 mod keeping;

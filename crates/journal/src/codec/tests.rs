@@ -40,9 +40,11 @@ prop_compose! {
         accepted in time(),
         except in option::of(connection()),
         places in vec(place(), 0..4),
+        addressed in vec(text(), 0..3),
     ) -> Arc<Entry> {
         let (event_type, data) = (event_type.into(), data.into());
-        Arc::new(Entry { seq, id, event_type, data, timestamp, accepted, except, places })
+        let addressed = addressed.into_iter().map(Into::into).collect();
+        Arc::new(Entry { seq, id, event_type, data, timestamp, accepted, except, places, addressed })
     }
 }
 
@@ -190,6 +192,7 @@ fn one_name_is_one_allocation_in_all_groups() {
         accepted: Timestamp::from_millis(0),
         except: None,
         places: vec![place],
+        addressed: vec![],
     });
     let blob = written(|blob| write_group(blob, 1, &[entry]));
     let mut stream = || {

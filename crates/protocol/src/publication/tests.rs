@@ -242,6 +242,30 @@ fn a_wish_to_retain_that_is_wrong_names_the_member_and_echoes_nothing() {
 }
 
 #[test]
+fn a_publisher_may_give_an_id_of_version_7() {
+    let id = |raw: &str| parse(&format!(r#"{{"type":"t","publication_id":{raw}}}"#)).map(|request| request.id);
+    let text = "019a3f5e-7b00-7c31-9d0f-2f6f3a1c4e55";
+    assert_eq!(id(&format!("\"{text}\"")), Ok(PublicationId::parse(text)));
+    assert_eq!(id(&format!("\"{}\"", text.to_uppercase())), Ok(PublicationId::parse(text)), "one id, one spelling");
+    assert_eq!(id("null"), Ok(None));
+    for raw in [
+        r#""6f1c1d3e-0000-4000-8000-000000000001""#,
+        r#""019a3f5e-7b00-7c31-1d0f-2f6f3a1c4e55""#,
+        r#""00000000-0000-0000-0000-000000000000""#,
+        r#""ffffffff-ffff-ffff-ffff-ffffffffffff""#,
+        r#""019a3f5e-7b00-7c31-9d0f-2f6f3a1c4e5""#,
+        "\"\"",
+        "7",
+        "true",
+        "{}",
+    ] {
+        let Err(RequestError::Invalid { member, message }) = id(raw) else { panic!("{raw} is accepted") };
+        assert_eq!(member, "publication_id");
+        assert!(message.contains("string") || message.contains("version 7"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_transient_is_kept_for_nobody() {
     assert!(!parse(r#"{"type":"t","transient":null}"#).expect("valid").is_transient);
     assert!(parse(r#"{"type":"t","transient":true,"user_id":7}"#).expect("valid").is_transient);

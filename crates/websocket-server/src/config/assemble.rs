@@ -2,6 +2,7 @@
 //!
 //! What concerns one setting alone was checked while it was read.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 
@@ -16,7 +17,7 @@ use super::flags::{AccessFlags, Flags, LimitFlags, ListenFlags, ProcessFlags};
 use super::values::{AuthPolicy, OriginList};
 use super::{
     Auth, Browsers, Config, Drain, Environment, Idempotency, Jwt, Limits, Listen, Logging, Origins, PortsOff,
-    ProtocolTest, SocketIo, Storage, Threads, TlsFiles, Warning, file, hooks, keys, namespaces,
+    ProtocolTest, SocketIo, Storage, Threads, TlsFiles, Warning, deliveries, feeds, file, hooks, keys, namespaces,
 };
 
 /// The least length of a shared secret that is safe, in bytes: that of the hash (RFC 7518 §3.2).
@@ -24,15 +25,31 @@ const SECRET_BYTES: usize = 32;
 
 /// Checks what goes together. `unused` are variables that are set and have no effect.
 pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, SettingsError> {
-    let Flags { listen, access, limits, storage, hooks: hook_flags, process } = flags;
+    let Flags {
+        listen,
+        access,
+        limits,
+        storage,
+        hooks: hook_flags,
+        deliveries: delivery_flags,
+        feeds: feed_flags,
+        process,
+    } = flags;
     let environment = process.environment;
     let mut warnings = Vec::new();
     let threads = Threads { shards: listen.shards, workers: listen.workers };
     let ports = (listen.dashboard_port, listen.receipts_port);
     let listen = listening(listen)?;
     let browsers = browsers(&access, environment);
-    let File { rules, api_keys, endpoints: tables, namespaces: namespace_tables, hooks: hook_tables } =
-        configuration_file(&process)?;
+    let File {
+        rules,
+        api_keys,
+        endpoints: tables,
+        namespaces: namespace_tables,
+        hooks: hook_tables,
+        delivery_hooks,
+        feeds: feed_tables,
+    } = configuration_file(&process)?;
     let (dashboard, session_check) = (access.dashboard_auth, access.session_check_url.clone());
     let auth = auth(access, api_keys, environment, &mut warnings)?;
     let policies = Policies {
@@ -48,7 +65,14 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         .map_err(|(line, message)| at_line(&process, line, &message))?;
     let hooks = hooks::assemble(hook_flags.bounds(), hook_tables)
         .map_err(|(line, message)| at_line(&process, line, &message))?;
-    warnings.extend(hooks.hosts_in_the_clear().into_iter().map(|host| Warning::PlainHook { host }));
+    let deliveries = deliveries::assemble(&delivery_flags, delivery_hooks)
+        .map_err(|(line, message)| at_line(&process, line, &message))?;
+    let feeds = feeds::assemble(&feed_flags, feed_tables)
+        .map_err(|(line, message)| at_line(&process, line, &message))?;
+    let in_the_clear = hooks.hosts_in_the_clear().into_iter().chain(deliveries.hosts_in_the_clear());
+    for host in in_the_clear.collect::<BTreeSet<_>>() {
+        warnings.push(Warning::PlainHook { host });
+    }
     check_endpoints(&endpoints, &auth, environment, &mut warnings);
     check_rules(&rules, &auth, &mut warnings);
     let storage = Storage {
@@ -79,6 +103,9 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         socketio,
         rules,
         hooks,
+        deliveries,
+        feeds,
+        service_key: None,
         limits,
         idempotency,
         storage,

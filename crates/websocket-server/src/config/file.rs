@@ -1,5 +1,5 @@
-//! The configuration file (`FANFARE_CONFIG`, TOML): channel rules, API keys, endpoints, namespaces
-//! and hooks.
+//! The configuration file (`FANFARE_CONFIG`, TOML): channel rules, API keys, endpoints, namespaces,
+//! hooks of both kinds and feeds.
 //!
 //! What a rule means is the engine's (`hub::rules`); limits and everything else are flags. An unknown member is
 //! an error with its line, since a rule with a slip in it would otherwise silently protect nothing.
@@ -16,7 +16,9 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use service_kit::arguments::parse_duration;
 use toml::Spanned;
 
+use super::deliveries::DeliveryTable;
 use super::endpoints::EndpointTable;
+use super::feeds::FeedTable;
 use super::hooks::HookTable;
 use super::keys::{ApiKey, KeyTable};
 use super::namespaces::NamespaceTable;
@@ -36,6 +38,10 @@ pub(super) struct File {
     pub(super) namespaces: Vec<(usize, NamespaceTable)>,
     /// With their lines.
     pub(super) hooks: Vec<(usize, HookTable)>,
+    /// With their lines.
+    pub(super) delivery_hooks: Vec<(usize, DeliveryTable)>,
+    /// With their lines.
+    pub(super) feeds: Vec<(usize, FeedTable)>,
 }
 
 /// Reads and checks the file at `path`. An error is one line that begins with the path and the line number.
@@ -90,6 +96,12 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<File, Fault> {
     for table in tables.hooks {
         file.hooks.push((line_at(table.span().start), table.into_inner()));
     }
+    for table in tables.delivery_hooks {
+        file.delivery_hooks.push((line_at(table.span().start), table.into_inner()));
+    }
+    for table in tables.feeds {
+        file.feeds.push((line_at(table.span().start), table.into_inner()));
+    }
     Ok(file)
 }
 
@@ -114,6 +126,10 @@ struct Tables {
     namespaces: Vec<Spanned<NamespaceTable>>,
     #[serde(default)]
     hooks: Vec<Spanned<HookTable>>,
+    #[serde(default)]
+    delivery_hooks: Vec<Spanned<DeliveryTable>>,
+    #[serde(default)]
+    feeds: Vec<Spanned<FeedTable>>,
 }
 
 #[derive(Deserialize)]

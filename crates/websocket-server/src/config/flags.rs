@@ -14,6 +14,8 @@ use service_kit::arguments::Secret;
 use service_kit::settings::LoggingFlags;
 use service_kit::settings::values::{self, Environment, List, OrOff, Word};
 
+use super::deliveries::DeliveryFlags;
+use super::feeds::FeedFlags;
 use super::hooks::HookFlags;
 use super::keys::ApiKeyList;
 use super::values::{AuthPolicy, HostName, OriginList};
@@ -46,7 +48,8 @@ pub(super) struct With<E: clap::Args> {
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct Alone {
-    /// The key that the hub shows to the services of client-event hooks, as Authorization: Bearer.
+    /// The key that the hub shows to the services of client-event hooks and delivery hooks, as Authorization: Bearer, and
+    /// by which a service may read feeds.
     ///
     /// Values: 8 to 200 visible ASCII characters; the same for all services.
     ///
@@ -72,6 +75,10 @@ pub(super) struct Flags {
     pub(super) storage: StorageFlags,
     #[command(flatten)]
     pub(super) hooks: HookFlags,
+    #[command(flatten)]
+    pub(super) deliveries: DeliveryFlags,
+    #[command(flatten)]
+    pub(super) feeds: FeedFlags,
     #[command(flatten)]
     pub(super) process: ProcessFlags,
 }

@@ -239,17 +239,24 @@ impl Hooks {
 
     /// The hosts on other machines that get events in the clear.
     pub(super) fn hosts_in_the_clear(&self) -> Vec<String> {
-        let mut hosts: Vec<String> = Vec::new();
-        for hook in &self.configured {
-            let Action::Post(Post { url, .. }) = &hook.action else { continue };
-            let host = url.host_str().unwrap_or_default();
-            let is_local = host == "localhost" || host == "[::1]" || host.starts_with("127.");
-            if url.scheme() == "http" && !is_local && !hosts.iter().any(|known| known == host) {
-                hosts.push(host.to_owned());
-            }
-        }
-        hosts
+        hosts_in_the_clear(self.configured.iter().filter_map(|hook| match &hook.action {
+            Action::Post(Post { url, .. }) => Some(url),
+            Action::Emit(_) => None,
+        }))
     }
+}
+
+/// The hosts among these addresses that are on other machines and get what is posted in the clear, each once.
+pub(super) fn hosts_in_the_clear<'u>(urls: impl Iterator<Item = &'u Url>) -> Vec<String> {
+    let mut hosts: Vec<String> = Vec::new();
+    for url in urls {
+        let host = url.host_str().unwrap_or_default();
+        let is_local = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+        if url.scheme() == "http" && !is_local && !hosts.iter().any(|known| known == host) {
+            hosts.push(host.to_owned());
+        }
+    }
+    hosts
 }
 
 /// What waits for services, and for how long. `docs/configuration.md` says where each number comes from.

@@ -19,8 +19,10 @@ use service_kit::settings::{self, Asked};
 use service_kit::telemetry::{LogFilter, LogFormat};
 
 mod assemble;
+mod deliveries;
 mod docs;
 mod endpoints;
+mod feeds;
 mod file;
 mod flags;
 mod hooks;
@@ -28,13 +30,16 @@ mod keys;
 mod namespaces;
 #[cfg(test)]
 mod tests;
+mod types;
 mod values;
 mod warning;
 
 use flags::{Alone, With};
 
+pub use deliveries::{Deliveries, DeliveryHook, MOST_DELIVERY_HOOKS};
 pub use docs::documentation;
 pub use endpoints::{Endpoint, EndpointAuth, EndpointOrigins, IfTaken, MOST_ENDPOINTS, OwnPort};
+pub use feeds::{Feeds, MOST_FEEDS};
 pub use hooks::{Action, Circuit, Hook, HookBounds, Hooks, MOST_HOOKS, Places, Post, Rate};
 pub use keys::{ApiKey, KeyMaterial};
 pub use namespaces::{MOST_NAMESPACES, Namespace};
@@ -172,6 +177,12 @@ pub struct Config {
     pub rules: ChannelRules,
     /// Which events of clients go to services.
     pub hooks: Hooks,
+    /// Which services are told what became of events.
+    pub deliveries: Deliveries,
+    /// Which events services may read by position.
+    pub feeds: Feeds,
+    /// The key of the services (`SERVICE_API_KEY`), which reads feeds as an administrator's does.
+    pub service_key: Option<Secret>,
     /// What a client, a request and a queue may take up.
     pub limits: Limits,
     /// How repeated publications are recognised.
@@ -204,11 +215,13 @@ impl Config {
         Ok(self)
     }
 
-    /// Itself, with the key that hooks of the configuration file show to their services.
+    /// Itself, with the key that hooks of the configuration file show to their services, and that these show to the hub.
     #[must_use]
     pub fn with_service_key(mut self, key: Option<&Secret>) -> Self {
         if let Some(key) = key {
             self.hooks.show(key);
+            self.deliveries.show(key);
+            self.service_key = Some(key.clone());
         }
         self
     }

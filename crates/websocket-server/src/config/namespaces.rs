@@ -32,7 +32,17 @@ const BUILT_IN: [(&str, &[&str]); 5] = [
     ),
     ("/orders", &["order_updated", "shipment_update", "delivery_confirmed"]),
     ("/chat", &["message_received", "user_typing", "message_read", "user_online", "user_offline"]),
-    ("/notifications", &["notification", "notification_read", "notification_deleted"]),
+    (
+        "/notifications",
+        // The first three are the contract's; the others undo the second and the third.
+        &[
+            "notification",
+            "notification_read",
+            "notification_deleted",
+            "notification_unread",
+            "notification_restored",
+        ],
+    ),
 ];
 
 /// A namespace.

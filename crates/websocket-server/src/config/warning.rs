@@ -45,12 +45,12 @@ pub enum Warning {
         /// Where the keys come from.
         host: String,
     },
-    /// What clients send goes to a service in the clear, and the service key with it.
+    /// What a service is sent goes there in the clear, and the service key with it.
     #[error(
-        "the url of a hook is not https: whoever is on the way to {host} reads what clients send, and SERVICE_API_KEY"
+        "the url of a hook is not https: whoever is on the way to {host} reads what is sent there, and SERVICE_API_KEY"
     )]
     PlainHook {
-        /// Where events go.
+        /// Where it goes.
         host: String,
     },
     /// There are no API keys.

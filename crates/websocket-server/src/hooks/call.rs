@@ -1,31 +1,21 @@
 //! One event to one service and back: the body, the tries, and what the answer means.
 //!
-//! Bounds: the time that the hook gives, 64 KiB of answer. Redirects are not followed, since they would take the key
-//! elsewhere. Not here: whose turn it is, and whether the service is asked at all (`crate::hooks`).
+//! Bounds: the time that the hook gives, 64 KiB of answer. Not here: whose turn it is, and whether the service is asked at all (`crate::hooks`).
 
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use hub::hooks::ClientEvent;
 use protocol::trace::{TRACEPARENT, TraceContext};
-use protocol::{PublicationId, UserId};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use protocol::PublicationId;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer;
 use super::breaker::Verdict;
+use crate::calls::{self, Id, LONGEST_ANSWER};
 use crate::config::Post;
-
-/// Bytes of an answer that are read.
-const LONGEST_ANSWER: usize = 64 << 10;
-
-/// The time for a connection to a service, a part of the whole.
-const CONNECT: Duration = Duration::from_secs(2);
-
-/// How long a connection to a service is kept without use: less than the 5 s after which Node and uvicorn close theirs,
-/// so that no event meets a connection that is just being closed.
-const IDLE: Duration = Duration::from_secs(4);
 
 /// Tries after the first, and the wait before them: a service that is being restarted behind a proxy is back soon, and
 /// 4 s have room for all of them.
@@ -120,21 +110,6 @@ struct Body<'a> {
     id: &'a str,
 }
 
-/// A user's id in the form that the token gives it.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Id<'a> {
-    Number(&'a RawValue),
-    Text(&'a str),
-}
-
-impl<'a> Id<'a> {
-    fn of(user: &'a UserId) -> Self {
-        let number = user.is_number().then(|| serde_json::from_str(user.as_str()).ok()).flatten();
-        number.map_or(Self::Text(user.as_str()), Self::Number)
-    }
-}
-
 /// The body for an event; none where its data is no JSON.
 fn body(event: &ClientEvent, id: &str) -> Option<String> {
     let body = Body {
@@ -161,14 +136,7 @@ impl Caller {
     /// # Errors
     /// The client can't be made.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(IDLE)
-            .tcp_nodelay(true)
-            .no_proxy()
-            .build()?;
-        Ok(Self { client })
+        Ok(Self { client: calls::client()? })
     }
 
     /// Asks a service, until the hook's time or the event's own is over.
@@ -208,10 +176,7 @@ impl Caller {
             .header(IDEMPOTENCY_KEY, id)
             .body(body.to_owned());
         if let Some(key) = &post.key {
-            let mut value =
-                HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| Failure::Key)?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            request = request.header(AUTHORIZATION, calls::bearer(key).map_err(|_| Failure::Key)?);
         }
         if let Some(trace) = trace {
             request = request.header(TRACEPARENT, trace);
@@ -241,7 +206,7 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use hub::hooks::{Origin, Reply};
-    use protocol::ConnectionId;
+    use protocol::{ConnectionId, UserId};
     use serde_json::{Value, json};
 
     use super::*;

@@ -197,6 +197,7 @@ impl Engines {
             desk.hub.namespace(name).map(Namespace::Hub)
         };
         let now = desk.now;
+        entry.note_sign(desk);
         let step = entry.session.on_packet(packet, &settings, now.ms, &find, &mut || connection_id().ok());
         match step {
             Step::None => {}
@@ -293,6 +294,12 @@ impl Engines {
         if outlet.borrow().is_gone() {
             return self.remove(key, 1006, b"6", desk);
         }
+        let is_asking = outlet.borrow_mut().take_ask();
+        if is_asking && entry.cut_at.is_none() {
+            entry.session.ask(desk.now.ms);
+            self.on_time(key, desk);
+        }
+        let Some(entry) = self.sessions.get_mut(key as usize) else { return };
         let ended: Vec<(ConnectionId, CompactString)> = entry
             .session
             .members()
@@ -385,6 +392,15 @@ impl Engines {
 }
 
 impl Entry {
+    /// Something came from the client, which has what was written before.
+    fn note_sign(&self, desk: &mut Desk<'_>) {
+        if desk.shard.awaits_signs() && self.outlet.borrow().is_empty() {
+            for place in self.session.places() {
+                desk.shard.heard(place, desk.now);
+            }
+        }
+    }
+
     /// Whether its client polls, and has not for too long since then.
     fn is_away(&self, since: u64, now: u64) -> bool {
         let is_polling = !self.session.is_websocket() && !self.outlet.borrow().has_poll();

@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use hub::Link;
+use hub::{Asked, Link};
 use protocol::Disconnect;
 use protocol::socketio::{push_binary, push_text};
 use tokio::sync::oneshot;
@@ -38,6 +38,8 @@ pub(crate) struct Outlet {
     key: u32,
     marks: Rc<Marks>,
     is_marked: bool,
+    /// Whether the client is to be asked for a sign of life.
+    is_asking: bool,
     way: Way,
     /// Frames that wait; the first may be the rest of one.
     queued: Vec<u8>,
@@ -72,7 +74,7 @@ impl Outlet {
     pub(crate) fn new(key: u32, marks: Rc<Marks>, socket: Option<Box<Socket>>) -> Self {
         let way = socket.map_or(Way::Polling(None), |socket| Way::Socket(*socket));
         let (queued, parted) = (Vec::new(), None);
-        Self { key, marks, is_marked: false, way, queued, control: 0, closed: None, parted }
+        Self { key, marks, is_marked: false, is_asking: false, way, queued, control: 0, closed: None, parted }
     }
 
     /// The WebSocket, for reading.
@@ -87,6 +89,11 @@ impl Outlet {
     #[must_use]
     pub(crate) fn closed(&self) -> Option<u16> {
         self.closed
+    }
+
+    /// Whether the client is to be asked for a sign of life; said once.
+    pub(crate) fn take_ask(&mut self) -> bool {
+        std::mem::take(&mut self.is_asking)
     }
 
     /// Whether everything is out.
@@ -488,6 +495,16 @@ impl Link for Member {
             Way::Socket(socket) => outlet.queued.is_empty() && socket.is_flushed(),
             _ => true,
         }
+    }
+
+    fn ask(&mut self) -> Asked {
+        let mut outlet = self.0.borrow_mut();
+        // One that polls comes by itself to fetch more.
+        if matches!(outlet.way, Way::Socket(_)) {
+            outlet.is_asking = true;
+            outlet.mark();
+        }
+        Asked::ByItself
     }
 
     fn shutdown(&mut self) {

@@ -359,6 +359,13 @@ impl Session {
         Due::None
     }
 
+    /// Has the client pinged now, unless an answer of it is awaited already.
+    pub(crate) fn ask(&mut self, now: u64) {
+        if self.heartbeat.deadline.is_none() {
+            self.heartbeat.due = now;
+        }
+    }
+
     /// Something came from the client: that answers a ping as well as a pong does.
     fn heard(&mut self, settings: &Settings, now: u64) {
         if self.heartbeat.deadline.take().is_some() {

@@ -6,7 +6,7 @@ mod emit;
 mod failures;
 mod limits;
 mod order;
-mod service;
+pub(crate) mod service;
 mod slips;
 mod socketio;
 

@@ -321,7 +321,7 @@ impl Client {
                 link.is_refused = true;
             }
             "history" => self.page(data, model),
-            "e" => self.event(link, envelope, model),
+            "e" | "fed" => self.event(link, envelope, model),
             other => panic!("a frame that nobody knows: {other}"),
         }
     }

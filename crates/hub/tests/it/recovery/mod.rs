@@ -7,7 +7,9 @@
 mod client;
 mod model;
 mod publishers;
+mod reader;
 pub(crate) mod store;
+mod streams;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -94,6 +96,10 @@ fn act(world: &mut World) {
         977 => world.pass_time(500, 700_000),
         980..986 => world.crash(),
         986..995 => world.read_thieves(),
+        995..1000 => {
+            let most = 1 + world.random.below(20);
+            world.read_feed(most);
+        }
         _ => {}
     }
 }

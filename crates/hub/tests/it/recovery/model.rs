@@ -7,6 +7,9 @@ use hub::{Hub, Limits};
 use protocol::ConnectionId;
 use protocol::timestamp::Timestamp;
 
+/// The stream of the simulation's feed.
+pub(crate) const FEED: &str = "@feed:f";
+
 /// A publication's number; it stands in its data.
 pub(crate) type Number = usize;
 
@@ -127,7 +130,7 @@ impl Model {
         }
         if let Some((key, keep_ms)) = &made.retain {
             let expires = accepted + i64::try_from(*keep_ms).expect("short");
-            for name in &made.streams {
+            for name in made.streams.iter().filter(|name| *name != FEED) {
                 self.state.insert((name.clone(), key.clone()), State { number, expires });
             }
         }

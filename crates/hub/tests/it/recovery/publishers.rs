@@ -15,9 +15,10 @@ use protocol::{ChannelName, Publication, PublicationId, Stream, Target, UserId};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::model::{Made, Model, Number};
+use super::model::{FEED, Made, Model, Number};
 use super::store::FakeStore;
-use super::world::{CHANNELS, World};
+use super::streams::CHANNELS;
+use super::world::World;
 
 /// A publication that waits for the disk, or behind one that does.
 struct Waiting {
@@ -183,6 +184,9 @@ impl World {
                 }
             }
         }
+        if self.random.percent(30) {
+            streams.insert(FEED.to_owned());
+        }
         let open: Vec<_> =
             self.clients.iter().filter_map(|client| client.link.as_ref()).map(|link| link.id).collect();
         let except = (!open.is_empty() && self.random.percent(12)).then(|| *self.random.pick(&open));
@@ -267,7 +271,7 @@ impl World {
         let streams: Vec<Stream> = made
             .streams
             .iter()
-            .filter(|name| *name != "@all")
+            .filter(|name| *name != "@all" && *name != FEED)
             .map(|name| match name.strip_prefix("user:") {
                 Some(user) => Stream::user(&UserId::from_text(user).expect("id")),
                 None => Stream::channel(ChannelName::new(name).expect("name")),
@@ -280,8 +284,9 @@ impl World {
         };
         let id = PublicationId::from_u128(self.publishers.next_id);
         self.publishers.next_id += 1;
-        let publication =
-            Publication { id, event_type: "e".into(), data: made.data(number).into(), timestamp: now };
+        let event_type = if made.streams.contains(FEED) { "fed" } else { "e" };
+        let data = made.data(number).into();
+        let publication = Publication { id, event_type: event_type.into(), data, timestamp: now };
         let retain = made.retain.as_ref().map(|(key, keep)| {
             Box::new(Retain { key: key.as_str().into(), keep: Duration::from_millis(*keep), is_final: false })
         });

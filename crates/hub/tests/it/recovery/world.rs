@@ -4,17 +4,17 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use hub::journal::{Journal, JournalError};
-use hub::rules::{ChannelRule, ChannelRules, HistoryRule, Identities};
 use hub::{Beginning, Commit, Hub, Identity, Limits, Metrics, Now, Opening, Shard, Wake, Wire};
 use protocol::timestamp::Timestamp;
 use protocol::websocket::Incoming;
-use protocol::{ChannelPattern, ConnectionId, UserId};
-use std::time::Duration;
+use protocol::{ConnectionId, UserId};
 
 use super::client::{At, Client, Connected, Kind};
 use super::model::{Life, Model, Stream, limits};
 use super::publishers::Publishers;
+use super::reader::Reader;
 use super::store::{FakeStore, Luck};
+use super::streams::{BRIEF, CHANNELS, STREAMS, rule, rules};
 use crate::link::{FakeLink, pipe};
 use crate::random::Random;
 
@@ -23,23 +23,6 @@ struct Awake;
 impl Wake for Awake {
     fn wake(&self) {}
 }
-
-/// Streams with their rules: how many, how old, whether on disk.
-const STREAMS: [(&str, u32, u64, bool); 10] = [
-    ("@all", 30, 600, true),
-    ("user:1", 10, 600, true),
-    ("user:2", 40, 600, false),
-    ("d:few", 5, 600, true),
-    ("d:young", 40, 20, true),
-    ("d:many", 60, 600, true),
-    ("m:few", 5, 600, false),
-    ("m:many", 60, 600, false),
-    ("u:none", 0, 600, false),
-    ("u:odd", 0, 600, true),
-];
-
-/// What clients subscribe to.
-pub(crate) const CHANNELS: [&str; 7] = ["d:few", "d:young", "d:many", "m:few", "m:many", "u:none", "u:odd"];
 
 pub(crate) struct World {
     pub(crate) random: Random,
@@ -58,37 +41,11 @@ pub(crate) struct World {
     /// Tokens that were shown with success in this life of the hub.
     used: Vec<String>,
     thieves: VecDeque<Client>,
+    pub(crate) reader: Reader,
     /// Connections whose places are free again.
     gone: HashSet<ConnectionId>,
     pub(crate) is_narrow: bool,
     pub(crate) restarts: usize,
-}
-
-/// Rules from this version on keep little, so that most of what is on disk is soon of no use.
-const BRIEF: usize = 1000;
-
-fn rule(version: usize, name: &str) -> Option<HistoryRule> {
-    let (_, size, age, durable) = STREAMS.into_iter().find(|stream| stream.0 == name)?;
-    let size = if version >= BRIEF { size.div_ceil(6) } else { size };
-    // Some restarts come with other rules.
-    let (size, durable) = match (version % 4, name) {
-        (1, "d:many") => (3, durable),
-        (2, "d:few") => (size, false),
-        (2, "m:few") => (size, true),
-        (3, "d:young") => (0, durable),
-        _ => (size, durable),
-    };
-    Some(HistoryRule { size, age: Duration::from_secs(age), durable })
-}
-
-fn rules(version: usize) -> ChannelRules {
-    let rules = STREAMS.iter().map(|(name, ..)| ChannelRule {
-        pattern: ChannelPattern::new(name).expect("a pattern"),
-        subscribe: None,
-        publish: None,
-        history: rule(version, name),
-    });
-    ChannelRules::new(rules.collect(), Identities::Known)
 }
 
 impl World {
@@ -127,6 +84,7 @@ impl World {
             lives: 1,
             used: Vec::new(),
             thieves: VecDeque::new(),
+            reader: Reader::default(),
             gone: HashSet::new(),
             is_narrow,
             restarts: 0,
@@ -334,7 +292,8 @@ impl World {
 
     pub(crate) fn page(&mut self, index: usize) {
         let before = self.random.percent(50).then(|| self.random.below(30));
-        let name = STREAMS[self.random.below(STREAMS.len())].0;
+        // The last is the feed, which nobody asks for.
+        let name = STREAMS[self.random.below(STREAMS.len() - 1)].0;
         let is_own = name.strip_prefix("user:").is_none_or(|user| self.clients[index].user == Some(user));
         let Some(link) = self.clients[index].link.as_ref().filter(|_| is_own) else { return };
         if self.clients[index].kind == Kind::Events {
@@ -557,6 +516,7 @@ impl World {
         for client in &self.clients {
             client.settled(&self.model);
         }
+        self.read_feed(1_000);
         // What is on disk is not more than twice what is kept.
         let kept =
             self.model.kept().into_iter().map(|number| self.model.made(number).data(number).len() + 65);
@@ -590,6 +550,7 @@ fn begin(limits: &Limits, store: &FakeStore, version: usize, shards: usize, now:
         stored: Some(store.stored()),
         now: Some(now.wall),
         random: [life; 32],
+        feeds: vec![hub::feeds::Feed { name: "f".into(), types: vec!["fed".into()] }],
         ..Beginning::default()
     };
     Arc::new(Hub::begin(rules(version), limits.clone(), metrics, wakes, beginning))

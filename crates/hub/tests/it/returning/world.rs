@@ -127,6 +127,7 @@ fn begin(limits: &Limits, store: Option<&FakeStore>, shards: usize, now: Now, li
         now: Some(now.wall),
         random: [life; 32],
         endpoints,
+        ..Beginning::default()
     };
     let metrics = Metrics::new(&prometheus::Registry::new());
     Arc::new(Hub::begin(rules(), limits.clone(), metrics, wakes, beginning))

@@ -145,7 +145,8 @@ fn begin(manner: Manner, store: &FakeStore, now: Now, life: u8, shards: usize) -
         .collect();
     let wakes = (0..shards).map(|_| Box::new(Awake) as Box<dyn hub::Wake>).collect();
     let stored = manner.has_disk.then(|| store.stored());
-    let beginning = Beginning { stored, now: Some(now.wall), random: [life; 32], endpoints };
+    let beginning =
+        Beginning { stored, now: Some(now.wall), random: [life; 32], endpoints, ..Beginning::default() };
     Arc::new(Hub::begin(rules, limits, Metrics::new(&prometheus::Registry::new()), wakes, beginning))
 }
 

@@ -136,6 +136,7 @@ impl Engines {
             return self.close(key, &Disconnect::fault(1002, "two polls at once".into()), desk);
         }
         entry.polled_at = now;
+        entry.note_sign(desk);
         entry.outlet.borrow_mut().wait(answer);
         if entry.cut_at.is_some() {
             return;

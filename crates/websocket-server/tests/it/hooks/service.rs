@@ -12,7 +12,7 @@ use test_kit::wait::PATIENCE;
 
 /// A call as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// The path with its query.
     pub path: String,
     headers: Vec<(String, String)>,
@@ -22,19 +22,19 @@ pub(super) struct Call {
 
 impl Call {
     /// The body as JSON.
-    pub(super) fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         serde_json::from_str(&self.text).expect("a body of JSON")
     }
 
     /// The value of a header, by its name in lower case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// What the service does with a call.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// It answers with this status, media type and body.
     Answer(u16, &'static str, String),
     /// It says where to go.
@@ -51,12 +51,12 @@ pub(super) enum Act {
 
 impl Act {
     /// 200 with this JSON.
-    pub(super) fn ok(answer: &Value) -> Self {
+    pub(crate) fn ok(answer: &Value) -> Self {
         Self::Answer(200, "application/json", answer.to_string())
     }
 
     /// A problem (RFC 9457).
-    pub(super) fn problem(status: u16, code: &str, detail: &str) -> Self {
+    pub(crate) fn problem(status: u16, code: &str, detail: &str) -> Self {
         let problem = serde_json::json!({ "status": status, "code": code, "detail": detail, "title": "No" });
         Self::Answer(status, "application/problem+json", problem.to_string())
     }
@@ -64,11 +64,11 @@ impl Act {
 
 /// What calls wait at.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
     /// Lets all pass, now and later.
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         *locked(&self.0.0) = true;
         self.0.1.notify_all();
     }
@@ -96,19 +96,19 @@ struct Shared {
 }
 
 /// The service; it ends when it is dropped.
-pub(super) struct Service {
+pub(crate) struct Service {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Service {
     /// One that does this with each call.
-    pub(super) fn playing(play: impl Fn(&Call) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn playing(play: impl Fn(&Call) -> Act + Send + Sync + 'static) -> Self {
         Self::at(TcpListener::bind("127.0.0.1:0").expect("a free port"), play)
     }
 
     /// One at an address that was held before.
-    pub(super) fn at(listener: TcpListener, play: impl Fn(&Call) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn at(listener: TcpListener, play: impl Fn(&Call) -> Act + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             play: Box::new(play),
@@ -137,28 +137,28 @@ impl Service {
     }
 
     /// One that answers every call with this.
-    pub(super) fn answering(act: Act) -> Self {
+    pub(crate) fn answering(act: Act) -> Self {
         Self::playing(move |_| act.clone())
     }
 
     /// The address of a path.
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// The calls so far, in the order in which they came.
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         locked(&self.shared.calls).clone()
     }
 
     /// How many connections it was given.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Waits for so many calls.
     #[track_caller]
-    pub(super) fn wait_for(&self, count: usize) -> Vec<Call> {
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<Call> {
         eventually(PATIENCE, || locked(&self.shared.calls).len() >= count);
         self.calls()
     }

@@ -137,10 +137,11 @@ fn presence_needs_the_right_to_subscribe_and_watches_are_bounded() {
 }
 
 #[test]
-fn an_ack_is_counted_and_not_answered() {
+fn an_ack_is_taken_and_not_answered() {
     let id = "01939d5c-7c00-7000-8000-000000000000";
+    let known = protocol::PublicationId::parse(id).expect("an id");
     let text = format!(r#"{{"type":"ack","ids":["{id}","{id}"]}}"#);
-    assert_eq!(steps(None, &[], false, 0, &text), [Step::Acked(2)]);
+    assert_eq!(steps(None, &[], false, 0, &text), [Step::Acked(vec![known, known])]);
     assert_eq!(
         faults(&steps(None, &[], false, 0, r#"{"type":"ack","ids":[]}"#)),
         [("invalid_frame".to_owned(), None)]
