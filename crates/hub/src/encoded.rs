@@ -5,7 +5,7 @@
 //! those who recover) gets its bytes through [`Encoded::placed`]; the usual combinations are kept there too.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -114,6 +114,8 @@ pub struct Encoded {
     form: Arc<Form>,
     /// The delivery hook that it is told to: 0 is not looked up, 1 is none, and above 2 more than its number.
     hook: AtomicU16,
+    /// Whether its `ack` is understood.
+    is_tracked: AtomicBool,
     /// How many streams keep it.
     keepers: AtomicU32,
     group: AtomicU64,
@@ -163,6 +165,7 @@ impl Encoded {
             accepted,
             form,
             hook: AtomicU16::new(0),
+            is_tracked: AtomicBool::new(false),
             keepers: AtomicU32::new(0),
             durable: AtomicU64::new(0),
             group: AtomicU64::new(ordered.group),
@@ -199,6 +202,12 @@ impl Encoded {
             known => known,
         };
         u8::try_from(known.checked_sub(2)?).ok()
+    }
+
+    /// Whether its `ack` is still to be made known; said once.
+    #[must_use]
+    pub(crate) fn begin_tracking(&self) -> bool {
+        !self.is_tracked.swap(true, Ordering::Relaxed)
     }
 
     /// The user of whom it tells the others in a namespace.

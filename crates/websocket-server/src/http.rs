@@ -11,7 +11,7 @@ use service_kit::problem::Problem;
 
 use crate::server::FrontPage;
 use crate::state::State;
-use crate::{events, feeds, operator, playground, publish, scripts, socketio};
+use crate::{events, feeds, operator, playground, publish, scripts, socketio, sounds};
 
 /// Where Socket.IO is spoken.
 pub(crate) const SOCKET_IO: [&str; 2] = ["/socket.io", "/socket.io/"];
@@ -84,6 +84,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, front_page: FrontPage, upgra
         )
         .configure(playground::configure_demos)
         .configure(scripts::configure)
+        .configure(sounds::configure)
         .service(web::resource("/assets/{name}").route(web::get().to(playground::asset)));
 }
 
@@ -187,5 +188,6 @@ async fn stats(state: Data<State>) -> HttpResponse {
 async fn metrics(state: Data<State>) -> HttpResponse {
     state.hub.metrics().shard_queue.set(i64::try_from(state.hub.queued()).unwrap_or(i64::MAX));
     state.deliveries.measure();
+    state.metrics.feed_readers.set(feeds::readers(&state));
     service_kit::metrics::response(&state.registry)
 }

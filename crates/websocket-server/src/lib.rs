@@ -30,6 +30,7 @@ mod scripts;
 mod server;
 mod socket;
 mod socketio;
+mod sounds;
 mod state;
 mod storage;
 mod tickets;

@@ -49,7 +49,9 @@ pub(super) fn told_of<'e>(hub: &Hub, events: impl IntoIterator<Item = &'e Encode
     }
     let told = |event: &Encoded| {
         let hook = event.hook(|kind| deliveries.hook(kind))?;
-        deliveries.track(event, hook);
+        if event.begin_tracking() {
+            deliveries.track(event, hook);
+        }
         Some((hook, event.publication().id))
     };
     events.into_iter().filter_map(told).collect()

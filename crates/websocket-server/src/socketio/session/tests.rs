@@ -79,6 +79,20 @@ fn any_packet_is_a_sign_of_life_and_a_pong_nobody_asked_for_is_none_of_harm() {
 }
 
 #[test]
+fn who_is_asked_for_a_sign_is_pinged_at_once_and_once() {
+    let mut session = in_chat();
+    session.ask(3_000);
+    assert_eq!(session.on_time(&settings(), 3_000), Due::Write(text_frame(b"2")));
+    session.ask(3_100);
+    assert_eq!(session.on_time(&settings(), 3_100), Due::None, "an answer is awaited already");
+    assert_eq!(session.on_time(&settings(), 62_999), Due::None);
+    assert_eq!(said(&mut session, "3", 62_999), Step::None);
+    session.ask(63_000);
+    assert_eq!(session.on_time(&settings(), 63_000), Due::Write(text_frame(b"2")), "and again");
+    assert_eq!(session.on_time(&settings(), 123_000), Due::Close(Disconnect::PING_TIMEOUT));
+}
+
+#[test]
 fn a_reactor_that_stood_still_ends_nobody() {
     let mut session = in_chat();
     assert!(matches!(session.on_time(&settings(), 500_000), Due::Write(_)));
