@@ -35,6 +35,11 @@ export default defineConfig({
       {
         resolve: { conditions },
         ssr: { resolve: { conditions: ["fanfare-source"] } },
+        test: { name: "inbox", root: "packages/inbox", environment: "node", include: ["test/**/*.test.ts"] },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions: ["fanfare-source"] } },
         test: {
           name: "compat",
           root: "packages/compat",

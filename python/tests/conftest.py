@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanfare import chat, client, socketio_calls
+from fanfare import chat, client, notifications, socketio_calls
 from tests.publishers import Publishers
 from tests.servers import Hub, PubSubFake
 
@@ -20,6 +20,7 @@ SETTINGS = (
     "WS_SERVICE_URL",
     "FANFARE_API_KEY",
     "CHAT_SERVICE_URL",
+    "NOTIFICATION_SERVICE_URL",
     "SERVICE_API_KEY",
     "PUBSUB_EMULATOR_HOST",
     "HTTP_PROXY",
@@ -35,14 +36,17 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(client, "_default", {})
     monkeypatch.setattr(chat, "_default", {})
+    monkeypatch.setattr(notifications, "_default", {})
     monkeypatch.setattr(socketio_calls, "_warned", set())
-    socketio_calls.HUB.away = socketio_calls.CHAT.away = False
+    socketio_calls.HUB.away = socketio_calls.CHAT.away = socketio_calls.NOTIFICATIONS.away = False
     socketio_calls.TOLD.clear()
     yield
     for one in client._default.values():
         one.close()
     for service in chat._default.values():
         service.close()
+    for inbox in notifications._default.values():
+        inbox.close()
 
 
 @pytest.fixture(scope="session")

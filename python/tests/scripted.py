@@ -1,4 +1,4 @@
-"""What plays a hub that misbehaves: it answers what a test tells it, and remembers what it was asked.
+"""What plays a hub or a service that misbehaves: it answers what a test tells it, and remembers what it was asked.
 
 Not here: the real one (`servers`).
 """
@@ -29,6 +29,8 @@ class Answer:
     status: int = 200
     body: Any = field(default_factory=lambda: dict(OK))
     headers: dict[str, str] = field(default_factory=dict)
+    #: The connection is cut where more of the body should come.
+    broken: bool = False
 
 
 #: The connection is cut instead of an answer.
@@ -61,7 +63,9 @@ class ScriptedHub:
             wbufsize = -1
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                content = self.rfile.read(int(self.headers["content-length"]))
+                in_lines = self.headers["content-type"] == "application/x-ndjson"
+                body = [json.loads(line) for line in content.splitlines()] if in_lines else json.loads(content)
                 asked = Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 answer = outer._next(asked)
                 if answer is CUT:
@@ -72,9 +76,13 @@ class ScriptedHub:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Content-Length", str(len(content) + answer.broken))
                 self.end_headers()
                 self.wfile.write(content)
+                if answer.broken:
+                    self.wfile.flush()
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
 
             def log_message(self, *_: object) -> None:
                 """Says nothing."""

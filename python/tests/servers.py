@@ -1,4 +1,6 @@
-"""Real servers on free ports for the tests: the hub, the chat service, Redis, Google's Pub/Sub. They end with a test.
+"""Real servers on free ports for the tests: hub, chat and notification service, Redis, Google's Pub/Sub.
+
+They end with a test.
 
 Not here: what plays a hub that misbehaves (`scripted`). A server that is missing fails the tests; none is skipped.
 """
@@ -170,7 +172,7 @@ class Hub(Server):
         return self.url.replace("http", "ws", 1) + path
 
 
-#: The key by which the hub and the chat service know each other and a back end.
+#: The key by which the hub and the services know each other and a back end.
 SERVICE_KEY = "the-service-key-of-the-tests-0123456789"
 
 
@@ -181,6 +183,30 @@ class Chat(Server):
         program = os.environ.get("CHAT_SERVICE", str(TARGET / "debug" / "chat-service"))
         if not Path(program).is_file():
             raise AssertionError(f"{program} is missing: cargo build -p chat-service")
+        settings = {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "JWT_SECRET": SECRET,
+            "SERVICE_API_KEY": SERVICE_KEY,
+            "WS_SERVICE_URL": hub_url,
+            "FANFARE_DATA": str(directory),
+        }
+        super().__init__([program], {**settings, **environment}, r"listening on (http://\S+)")
+        self.url = ""
+
+    def start(self) -> Self:
+        """Starts it."""
+        self.url = self.launch().rstrip("/")
+        return self
+
+
+class Inbox(Server):
+    """The real notification service: `NOTIFICATION_SERVICE`, else `target/debug/notification-service`."""
+
+    def __init__(self, directory: Path, hub_url: str, port: int = 0, **environment: str) -> None:
+        program = os.environ.get("NOTIFICATION_SERVICE", str(TARGET / "debug" / "notification-service"))
+        if not Path(program).is_file():
+            raise AssertionError(f"{program} is missing: cargo build -p notification-service")
         settings = {
             "HOST": "127.0.0.1",
             "PORT": str(port),

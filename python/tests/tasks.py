@@ -14,8 +14,9 @@ from celery import Celery, Task
 from celery.exceptions import Ignore
 from celery.signals import worker_init
 
-from fanfare import Fanfare, Patience, default_client, task_progress
+from fanfare import Fanfare, OverloadedError, Patience, UnreachableError, default_client, task_progress
 from fanfare.celery import task, tracked
+from fanfare.notifications import create_many, create_notification
 
 STEPS = ["Preparing Data", "Upload to UCM", "Interface Loader", "Journal Import", "AutoPost"]
 
@@ -30,8 +31,9 @@ AWAY = Fanfare("http://127.0.0.1:9")
 
 @worker_init.connect
 def connect_before_the_fork(**_: object) -> None:
-    """The main process has a connection open when its children are made."""
+    """The main process has connections open when its children are made."""
     default_client().publish("worker_started", user_ids=[])
+    create_notification("nobody", "The worker has started")
 
 
 @app.task
@@ -138,3 +140,25 @@ def by_hand(self: Task[Any, Any], user_id: int, transaction_id: int) -> str:
         if not self.request.retries:
             raise self.retry()
     return "done"
+
+
+@app.task(
+    bind=True,
+    autoretry_for=(OverloadedError, UnreachableError),
+    max_retries=5,
+    retry_backoff=False,
+    default_retry_delay=0,
+)
+def notify(self: Task[Any, Any], user_id: int, title: str) -> int | str:
+    # The key is the task's: however often it runs, it is one notification.
+    return create_notification(user_id, title, deadline=3.0, idempotency_key=f"task-{self.request.id}").id
+
+
+@app.task(bind=True)
+def notify_all(self: Task[Any, Any], users: list[int]) -> int:
+    return create_many(users, "We are back", idempotency_key=f"task-{self.request.id}").finish().created
+
+
+@app.task
+def refused(user_id: int) -> None:
+    create_notification(user_id, "refused")

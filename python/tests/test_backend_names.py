@@ -17,7 +17,7 @@ from backend import websocket_server
 from backend.services import notifications
 from fanfare import InvalidPublicationError, field_names, socketio
 from fanfare.socketio import Sent
-from tests.scripted import OK, ScriptedHub
+from tests.scripted import Answer, ScriptedHub
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,37 +98,40 @@ def test_one_line_in_its_own_modules_gives_such_an_application_our_functions(tmp
 
 
 @pytest.mark.parametrize(
-    ("args", "options", "data"),
+    ("args", "options", "data", "title"),
     [
-        (({"title": "t", "n": 1},), {}, {"title": "t", "n": 1}),
-        ((), {"data": {"title": "t"}}, {"title": "t"}),
-        (("a text",), {}, "a text"),
-        ((None,), {}, None),
-        ((), {}, {}),
-        ((), {"notification_type": "info"}, {"type": "info"}),
+        (({"title": "t", "n": 1},), {}, {"title": "t", "n": 1}, "t"),
+        ((), {"data": {"title": "t"}}, {"title": "t"}, "t"),
+        (("a text",), {}, "a text", "a text"),
+        ((None,), {}, None, "Notification"),
+        ((), {}, {}, "Notification"),
+        ((), {"notification_type": "info"}, {"type": "info"}, "Info"),
         (
             ("info", "Title", "Message"),
             {},
             {"type": "info", "title": "Title", "message": "Message", "action_url": None},
+            "Title",
         ),
         (
             (),
             {"notification_type": "info", "title": "Title", "message": "", "action_url": "/x"},
             {"type": "info", "title": "Title", "message": "", "action_url": "/x"},
+            "Title",
         ),
     ],
     ids=repr,
 )
 def test_a_notification_is_one_object_or_its_members(
-    monkeypatch: pytest.MonkeyPatch, args: tuple[Any, ...], options: dict[str, Any], data: object
+    monkeypatch: pytest.MonkeyPatch, args: tuple[Any, ...], options: dict[str, Any], data: object, title: str
 ) -> None:
-    with ScriptedHub() as hub:
-        monkeypatch.setenv("WS_SERVICE_URL", hub.url)
-        assert websocket_server.broadcast_notification(7, *args, **options) == Sent(str(OK["id"]))
-        assert notifications.broadcast_notification(user_id=7, data=data) is not None
-        assert [asked.body for asked in hub.asked] == [
-            {"type": "notification", "data": data, "namespace": "/notifications", "user_id": 7}
-        ] * 2
+    with ScriptedHub(Answer(201, {"id": 12})) as inbox:
+        monkeypatch.setenv("NOTIFICATION_SERVICE_URL", inbox.url)
+        monkeypatch.setenv("SERVICE_API_KEY", "the-service-key-0123456789")
+        assert websocket_server.broadcast_notification(7, *args, **options) == Sent(12)
+        assert notifications.broadcast_notification(user_id=7, data=data) == Sent(12)
+        first, second = (asked.body for asked in inbox.asked)
+        assert first == second
+        assert (first["user_id"], first["title"]) == (7, title)
 
 
 def test_the_field_may_ask_for_errors_too() -> None:

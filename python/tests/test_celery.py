@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import datetime, timedelta, timezone
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanfare import RefusedError
 from fanfare import celery as fanfare_celery
 from tests import tasks
+from tests.scripted import Answer, Asked, ScriptedHub
 from tests.servers import PATIENCE_S, Hub, Redis, Server, wait_until
 from tests.tasks import STEPS
 from tests.watching import Watcher
@@ -25,25 +28,53 @@ PACKAGE = Path(__file__).resolve().parents[1]
 class Worker(Server):
     """A worker with four processes."""
 
-    def __init__(self, broker: str, hub: str) -> None:
+    def __init__(self, broker: str, hub: str, inbox: str) -> None:
         command = [sys.executable, "-m", "celery", "-A", "tests.tasks", "worker", "--pool", "prefork", "-c", "4"]
         command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
         environment = {
             "PYTHONPATH": str(PACKAGE),
             "TEST_BROKER": broker,
             "WS_SERVICE_URL": hub,
+            "NOTIFICATION_SERVICE_URL": inbox,
+            "SERVICE_API_KEY": "the-service-key-0123456789",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         super().__init__(command, environment, r"(celery@\S+) ready")
 
 
+def stores(asked: Asked) -> Answer:
+    """A notification service that has no time for anybody's first try, and refuses what is called so."""
+    if asked.path.endswith("/bulk"):
+        ids = asked.body["user_ids"]
+        told: list[dict[str, Any]] = [{"success": True, "user_id": one, "id": one} for one in ids]
+        told.append({"done": True, "created": len(ids), "filtered": 0, "refused": 0})
+        return Answer(200, "".join(json.dumps(one) + "\n" for one in told).encode())
+    if asked.body["title"] == "refused":
+        return Answer(422, {"code": "invalid", "detail": "title: no"})
+    first = asked.body["user_id"] not in _seen
+    _seen.add(asked.body["user_id"])
+    # Longer than the task waits, so that it is the task that tries again.
+    busy = first and asked.body["user_id"] != "nobody"
+    return Answer(503, {}, {"Retry-After": "3600"}) if busy else Answer(201, {"id": 12})
+
+
+_seen: set[object] = set()
+
+
 @pytest.fixture(scope="module")
-def worker(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+def inbox() -> Iterator[ScriptedHub]:
+    """The notification service of the worker."""
+    with ScriptedHub(stores) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def worker(hub: Hub, inbox: ScriptedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """One worker for all tests of this file; they differ in users."""
     with Redis(tmp_path_factory.mktemp("redis")).start() as redis:
         before = {name: tasks.app.conf[name] for name in ("broker_url", "result_backend")}
         tasks.app.conf.update(broker_url=redis.url, result_backend=redis.url)
-        worker = Worker(redis.url, hub.url)
+        worker = Worker(redis.url, hub.url, inbox.url)
         with worker:
             worker.launch()
             yield worker
@@ -224,3 +255,23 @@ def test_a_function_that_is_called_directly_reports_nothing(
 def test_steps_are_a_list_and_not_a_text() -> None:
     with pytest.raises(TypeError, match="steps"):
         fanfare_celery.tracked("t", steps="abc")
+
+
+def test_tasks_in_forked_processes_create_notifications_and_one_that_runs_again_creates_no_second(
+    inbox: ScriptedHub, user: int
+) -> None:
+    results = [run(tasks.notify, user + n, "Your export is ready") for n in range(4)]
+    assert [result.get(timeout=PATIENCE_S) for result in results] == [12] * 4
+    for n, result in enumerate(results):
+        asked = [one for one in inbox.asked if one.body.get("user_id") == user + n]
+        assert len(asked) >= 2
+        assert {one.headers["idempotency-key"] for one in asked} == {f"task-{result.id}"}
+
+
+def test_a_task_creates_many(inbox: ScriptedHub, user: int) -> None:
+    assert run(tasks.notify_all, list(range(user, user + 1_000))).get(timeout=PATIENCE_S) == 1_000
+
+
+def test_what_the_service_refuses_is_the_tasks_error(user: int) -> None:
+    with pytest.raises(RefusedError, match="title: no"):
+        run(tasks.refused, user).get(timeout=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""Publishing on commit, with Django on a database of its own."""
+"""Publishing and notifying on commit, with Django on a database of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from django.conf import settings
 from django.db import connections, transaction
 
 from fanfare import Fanfare, InvalidPublicationError, UnreachableError
-from fanfare.django import publish_on_commit
-from tests.scripted import ScriptedHub
+from fanfare.django import create_notification_on_commit, publish_on_commit
+from fanfare.notifications import NotificationService
+from tests.scripted import Answer, ScriptedHub
 from tests.servers import Hub, free_port
 from tests.watching import Watcher
 
@@ -121,3 +122,50 @@ def test_requests_in_threads_share_the_client_of_the_process(monkeypatch: pytest
         for thread in threads:
             thread.join()
         assert len(scripted.asked) == 8
+
+
+KEY = "the-service-key-0123456789"
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedHub]:
+    """A notification service in the environment, which stores all."""
+    with ScriptedHub(Answer(201, {"id": 12})) as server:
+        monkeypatch.setenv("NOTIFICATION_SERVICE_URL", server.url)
+        monkeypatch.setenv("SERVICE_API_KEY", KEY)
+        yield server
+
+
+def test_a_notification_is_created_after_the_commit_as_it_was_asked_for(inbox: ScriptedHub) -> None:
+    data = {"order_id": 7}
+    with transaction.atomic():
+        create_notification_on_commit(7, "Shipped", "On its way", data=data, idempotency_key="order-7")
+        create_notification_on_commit("8", "Billed")
+        data["order_id"] = 8
+        assert inbox.asked == []
+    first, second = (asked.body for asked in inbox.asked)
+    assert first == {"user_id": 7, "title": "Shipped", "message": "On its way", "data": {"order_id": 7}}
+    assert second == {"user_id": "8", "title": "Billed", "message": ""}
+    assert inbox.keys()[0] == "order-7"
+    create_notification_on_commit(7, "Without a transaction")
+    assert len(inbox.asked) == 3
+
+
+def test_no_notification_is_created_of_what_is_rolled_back(inbox: ScriptedHub) -> None:
+    with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+        create_notification_on_commit(7, "t")
+        raise ZeroDivisionError
+    with pytest.raises(InvalidPublicationError, match="title"), transaction.atomic():
+        create_notification_on_commit(7, None)  # type: ignore[arg-type]
+    assert inbox.asked == []
+
+
+def test_a_notification_service_that_is_away_fails_no_request_whose_data_are_committed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with NotificationService(f"http://127.0.0.1:{free_port()}", KEY) as away:
+        with transaction.atomic():
+            create_notification_on_commit(7, "t", service=away, deadline=0.1)
+        assert [record.levelname for record in caplog.records if record.levelno >= logging.ERROR] == ["ERROR"]
+        with pytest.raises(UnreachableError), transaction.atomic():
+            create_notification_on_commit(7, "t", service=away, deadline=0.1, robust=False)

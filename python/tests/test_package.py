@@ -57,7 +57,10 @@ def test_the_wheel_holds_its_packages_their_types_and_licences(wheel: Path) -> N
 
 
 #: What needs nothing but the package.
-PLAIN = "fanfare fanfare.commands.publish fanfare.socketio backend.websocket_server backend.services.notifications"
+PLAIN = (
+    "fanfare fanfare.commands.publish fanfare.notifications fanfare.socketio "
+    "backend.websocket_server backend.services.notifications"
+)
 
 IMPORTS = f"{PLAIN} fanfare.celery fanfare.django fanfare.pubsub communication.pubsub_publisher"
 

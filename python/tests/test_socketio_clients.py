@@ -1,6 +1,7 @@
 """What clients of Socket.IO rely on with the real hub: python-socketio, with threads and asyncio, by every transport.
 
-Not here: browsers' clients, which are Node's (web), and chat, which needs its service (`test_socketio_chat`).
+Not here: browsers' clients, which are Node's (web), chat and the inbox, which need their services
+(`test_socketio_chat`, `test_socketio_notifications`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 import socketio as python_socketio
 
 from fanfare import Fanfare
-from fanfare.socketio import broadcast_notification, broadcast_sns_event, notify_sns_publish_success
+from fanfare.socketio import broadcast_sns_event
 from tests.servers import PATIENCE_S, Hub, free_port, token, wait_until
 from tests.socketio_clients import EVERY_WAY, LEAVES_SOCKETS, NAMESPACES, Client, Clients, clients_of
 
@@ -78,22 +79,18 @@ def test_what_a_back_end_tells_arrives_in_its_namespace_alone_and_unchanged(
     other = clients.user(f"not-{user}", kind, transports, ["/sns", "/notifications"])
     assert client.transport == ("polling" if transports == "polling" else "websocket")
     assert broadcast_sns_event("post_liked", user, DATA)
-    assert broadcast_notification(str(user), {"title": "t", "timestamp": "its own"})
-    assert notify_sns_publish_success(user, 12, ["x"])
+    for own in ({"timestamp": "its own"}, {}):
+        publisher.publish("notification", {"title": "t", **own}, namespace="/notifications", user_id=str(user))
+    assert broadcast_sns_event("publish_success", user, {"post_id": 12})
     publisher.publish("order_updated", DATA, user_id=user)
     publisher.publish("shipment_update", DATA, namespace="/orders", user_id=user)
     publisher.publish("of no namespace", DATA, user_id=user)
     settled(publisher, user, client)
-    liked, published, _ = client.all("/sns")
-    assert liked == ("post_liked", DATA)
-    assert published[0] == "publish_success"
-    assert TIMESTAMP.fullmatch(published[1].pop("timestamp"))
-    assert published[1] == {"post_id": 12, "platforms": ["x"]}
+    assert client.all("/sns")[:-1] == [("post_liked", DATA), ("publish_success", {"post_id": 12})]
     assert client.all("/orders")[:-1] == [("order_updated", DATA), ("shipment_update", DATA)]
     assert client.all("/chat")[:-1] == []
     told, bell, _ = client.all("/notifications")
     assert told == ("notification", {"title": "t", "timestamp": "its own"})
-    assert bell[1]["type"] == "sns_publish_success"
     assert TIMESTAMP.fullmatch(bell[1]["timestamp"])
     assert other.all("/sns") == other.all("/notifications") == []
 
@@ -251,7 +248,7 @@ def test_a_client_comes_back_when_the_hub_is_killed_and_started_again(user: int,
         wait_until(lambda: len(client.connected) == 4, "both namespaces again")
         with Fanfare(hub.url) as publisher:
             assert broadcast_sns_event("post_liked", user, {"n": 1}, client=publisher, strict=True)
-            assert broadcast_notification(user, {"n": 2}, client=publisher, strict=True)
+            publisher.publish("notification", {"n": 2}, user_id=user)
         assert client.take("/sns") == [("post_liked", {"n": 1})]
         assert client.take("/notifications")[0][1]["n"] == 2
 
@@ -331,7 +328,7 @@ def test_a_script_of_the_field_works_as_it_is(clients: Clients, publisher: Fanfa
             lines.append(line.rstrip("\n"))
             if {word.split(" ")[0] for word in lines} >= {"publish_success", "order_updated"}:
                 break
-        broadcast_notification(user, {"title": "Shipped", "timestamp": "t"})
+        publisher.publish("notification", {"title": "Shipped", "timestamp": "t"}, user_id=user)
         lines += [line.rstrip("\n") for line in child.stdout]
         assert child.wait(PATIENCE_S) == 0, lines
     assert "transport websocket" in lines

@@ -49,10 +49,14 @@ class BarePages {
   #answer(asked, answer) {
     const given = this.#given.get(asked.url);
     if (given) return answer.writeHead(200, given.headers).end(given.text);
-    const onward = request(new URL(asked.url, this.#hub.url), { method: asked.method }, (far) => {
-      answer.writeHead(far.statusCode, far.headers);
-      far.pipe(answer);
-    });
+    const onward = request(
+      new URL(asked.url, this.#hub.url),
+      { method: asked.method, headers: asked.headers },
+      (far) => {
+        answer.writeHead(far.statusCode, far.headers);
+        far.pipe(answer);
+      },
+    );
     onward.on("error", () => answer.writeHead(502).end());
     asked.pipe(onward);
   }

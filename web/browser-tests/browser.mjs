@@ -21,7 +21,7 @@ export const PHONE = {
 
 /** What pages say when a server or the network is away: the browser's own lines, which no page can prevent. */
 const EXPECTED =
-  /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_NETWORK|WebSocket connection to|the server responded with a status of (4\d\d|503)/;
+  /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INTERNET_DISCONNECTED|ERR_EMPTY_RESPONSE|ERR_NETWORK|WebSocket connection to|the server responded with a status of (4\d\d|50[23])/;
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 

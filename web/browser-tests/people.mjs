@@ -38,6 +38,11 @@ export class Person {
     this.password = password;
   }
 
+  /** The access token, for a page that is given one. */
+  get token() {
+    return this.#tokens.access_token;
+  }
+
   /** The claims of the access token: `sid` is the session. */
   get claims() {
     return claimsOf(this.#tokens.access_token);

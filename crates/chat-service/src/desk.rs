@@ -1,11 +1,11 @@
 //! What all calls need.
 
 use hub_client::RelayHandle;
+use rest::RateLimit;
 use rest::idempotency::Idempotency;
 use store::Store;
 
 use crate::metrics::Metrics;
-use crate::rate::RateLimit;
 use crate::typing::Typing;
 
 /// What the calls work with. Cheap to clone.

@@ -8,7 +8,6 @@
 //! | `desk` | what all calls need |
 //! | `sending`, `reading`, `blocking` | what the calls do |
 //! | `typing` | who types to whom, in memory alone |
-//! | `rate` | how many messages one user may send |
 //! | `table`, `schema`, `message` | the rows |
 //! | `announce` | the events |
 //!
@@ -31,7 +30,6 @@ mod http;
 mod message;
 mod metrics;
 mod openapi;
-mod rate;
 mod reading;
 mod schema;
 mod sending;

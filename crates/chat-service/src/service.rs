@@ -10,7 +10,7 @@ use hub_client::{HubClient, Relay, RelayMetrics, relay};
 use prometheus::Registry;
 use rest::idempotency::{self, Idempotency};
 use rest::metrics::Watch;
-use rest::{Callers, Operations, Relaying};
+use rest::{Callers, Operations, RateLimit, Relaying};
 use service_kit::shutdown::Token;
 use store::{Location, Store};
 use utoipa::OpenApi as _;
@@ -18,7 +18,6 @@ use utoipa::OpenApi as _;
 use crate::desk::Desk;
 use crate::metrics::Metrics;
 use crate::openapi::Description;
-use crate::rate::RateLimit;
 use crate::typing::Typing;
 use crate::{http, schema};
 
@@ -97,7 +96,7 @@ impl ChatService {
             store,
             relay: relaying.handle(),
             idempotency: Idempotency::default(),
-            rate: RateLimit::new(settings.rate_limit),
+            rate: RateLimit::new("messages", settings.rate_limit),
             typing: Typing::new(settings.typing_timeout, metrics.clone()),
             metrics,
             max_message: settings.max_message,

@@ -21,6 +21,8 @@ pub enum Service {
     User,
     /// Messages between users.
     Chat,
+    /// Notifications of users.
+    Notification,
 }
 
 impl fmt::Display for Service {
@@ -30,6 +32,7 @@ impl fmt::Display for Service {
             Self::Payment => "payment service",
             Self::User => "user service",
             Self::Chat => "chat service",
+            Self::Notification => "notification service",
         })
     }
 }

@@ -8,7 +8,8 @@ use ts_rs::TS;
 
 use crate::{
     Audience, AudienceRule, Entry, JobAccepted, JobCompleted, JobCreated, JobRefunded, MessageRead,
-    MessageReceived, PaymentConfirmed, PaymentHeld, PaymentRefunded, Service, SessionRevoked, UserId,
+    MessageReceived, NotificationCreated, NotificationDeleted, NotificationRead, NotificationRestored,
+    NotificationUnread, PaymentConfirmed, PaymentHeld, PaymentRefunded, Service, SessionRevoked, UserId,
     UserLoggedIn, UserLoggedOut, UserRegistered, UserTyping,
 };
 
@@ -152,6 +153,11 @@ events! {
     MessageReceived,
     UserTyping,
     MessageRead,
+    NotificationCreated,
+    NotificationRead,
+    NotificationDeleted,
+    NotificationUnread,
+    NotificationRestored,
 }
 
 #[cfg(test)]

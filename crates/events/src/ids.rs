@@ -1,4 +1,4 @@
-//! Ids of users, jobs, payments and messages: whole numbers that every JSON reader keeps exactly.
+//! Ids of users, jobs, payments, messages and notifications: whole numbers that every JSON reader keeps exactly.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -146,6 +146,11 @@ id! {
 id! {
     /// A chat message's id: a number from 1 to [`MAX_ID`].
     MessageId
+}
+
+id! {
+    /// A notification's id: a number from 1 to [`MAX_ID`].
+    NotificationId
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub mod generate;
 mod ids;
 mod job;
 mod money;
+mod notification;
 mod payment;
 mod user;
 mod words;
@@ -30,12 +31,17 @@ pub use audience::{Audience, AudienceRule, JOBS_CHANNEL, PAYMENTS_CHANNEL};
 pub use catalogue::{Entry, Service};
 pub use chat::{MessageRead, MessageReceived, UserTyping};
 pub use event::{CATALOGUE, Event, EventData, ParseError};
-pub use ids::{IdError, JobId, MAX_ID, MessageId, PaymentId, UserId};
+pub use ids::{IdError, JobId, MAX_ID, MessageId, NotificationId, PaymentId, UserId};
 pub use job::{JobAccepted, JobCompleted, JobCreated, JobRefunded};
 pub use money::{Usd, UsdError};
+pub use notification::{
+    NotificationCreated, NotificationDeleted, NotificationRead, NotificationRestored, NotificationUnread,
+};
 pub use payment::{PaymentConfirmed, PaymentHeld, PaymentRefunded};
 pub use user::{SessionRevoked, UserLoggedIn, UserLoggedOut, UserRegistered};
-pub use words::{JobStatus, JobType, PaymentStatus, RefundReason, UnknownWord, UserType};
+pub use words::{
+    JobStatus, JobType, NotificationPriority, PaymentStatus, RefundReason, UnknownWord, UserType,
+};
 
 use serde::{Deserialize, Deserializer};
 

@@ -1,4 +1,5 @@
-//! The closed sets of words in events: kinds of job, states, reasons, kinds of user (contract: services, Jobs and money).
+//! The closed sets of words in events: kinds of job, states, reasons, kinds of user (contract: services, Jobs and money),
+//! priorities (contract: socketio, Inbox REST).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -157,6 +158,20 @@ words! {
         Employer = "employer",
         /// Accepts jobs and is paid.
         Worker = "worker",
+    }
+}
+
+words! {
+    /// How much a notification matters.
+    NotificationPriority {
+        /// Can wait.
+        Low = "low",
+        /// As most.
+        Normal = "normal",
+        /// Soon.
+        High = "high",
+        /// At once.
+        Urgent = "urgent",
     }
 }
 

@@ -3,6 +3,7 @@
 use chat_service::ChatFlags;
 use clap::{Arg, Args, Command};
 use job_service::JobFlags;
+use notification_service::NotificationFlags;
 use payment_service::PaymentFlags;
 use pubsub_bridge::{BridgeFlags, process};
 use rest::Program;
@@ -31,7 +32,7 @@ own user service's. Beside them:
 const SERVICES: &str = "
 ## A service as a process of its own
 
-`user-service`, `job-service`, `payment-service` and `chat-service` have these in common:
+`user-service`, `job-service`, `payment-service`, `chat-service` and `notification-service` have these in common:
 ";
 
 const OWN: &str = "
@@ -61,6 +62,7 @@ pub(crate) fn configuration() -> String {
     page.push_str(&tables(&own::<JobFlags>(), 3));
     page.push_str(&tables(&own::<PaymentFlags>(), 3));
     page.push_str(&tables(&own::<ChatFlags>(), 3));
+    page.push_str(&tables(&own::<NotificationFlags>(), 3));
     page.push_str(BRIDGE);
     let shared: Vec<String> = own::<BridgeFlags>().get_arguments().map(id).collect();
     page.push_str(&tables(&without(process::command(), &shared), 3));
@@ -82,7 +84,7 @@ fn own<F: Args>() -> Command {
 
 /// The settings of every service; each has a default port of its own.
 fn common() -> Command {
-    let ports = "8083 (user), 8081 (job), 8082 (payment), 8086 (chat)";
+    let ports = "8083 (user), 8081 (job), 8082 (payment), 8086 (chat), 8084 (notification)";
     let program = Program { name: "service", about: "", port: ports };
     ServiceFlags::augment_args(Command::new(program.name)).mut_arg("port", |arg| {
         arg.value_parser(clap::builder::NonEmptyStringValueParser::new()).default_value(ports)
@@ -104,7 +106,13 @@ mod tests {
 
     #[test]
     fn every_setting_says_what_it_does_and_takes() {
-        let own = [own::<UserFlags>(), own::<JobFlags>(), own::<PaymentFlags>(), own::<ChatFlags>()];
+        let own = [
+            own::<UserFlags>(),
+            own::<JobFlags>(),
+            own::<PaymentFlags>(),
+            own::<ChatFlags>(),
+            own::<NotificationFlags>(),
+        ];
         for command in [up::command(), common(), process::command()].into_iter().chain(own) {
             assert_eq!(gaps(&command), Vec::<String>::new());
         }

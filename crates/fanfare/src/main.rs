@@ -12,6 +12,7 @@ mod stats;
 mod tail;
 mod token;
 mod up;
+mod why;
 
 /// What `fanfare --help` says.
 const HELP: &str = "\
@@ -24,6 +25,7 @@ Commands:
   publish TYPE [DATA]    Publish an event
   tail [CHANNEL]...      Print events as they come, one a line
   stats                  Show how many are connected, and where
+  why                    Tell what became of an event for a user
   token                  Make an access token, to try things out
 
 fanfare <COMMAND> --help tells more about each.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Some("publish") => publish::main(args),
         Some("tail") => tail::main(args),
         Some("stats") => stats::main(args),
+        Some("why") => why::main(args),
         Some("token") => token::main(args),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");

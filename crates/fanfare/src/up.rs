@@ -16,6 +16,7 @@ use chat_service::{ChatFlags, ChatService};
 use hub::rules::{ChannelRule, HistoryRule};
 use hub_client::{HubClient, HubSettings};
 use job_service::{JobService, PaymentSettings};
+use notification_service::{NotificationFlags, NotificationService};
 use payment_service::{PaymentFlags, PaymentService};
 use protocol::ChannelPattern;
 use pubsub_bridge::{Bridge, BridgeFlags};
@@ -27,8 +28,8 @@ use service_kit::{limits, telemetry};
 use store::Location;
 use user_service::{UserFlags, UserService};
 use websocket_server::config::{
-    self, Config, Endpoint, EndpointAuth, Environment, Hook, IfTaken, Launch, OwnPort, Places, Program,
-    Warning,
+    self, Config, DeliveryHook, Endpoint, EndpointAuth, Environment, Hook, IfTaken, Launch, OwnPort, Places,
+    Program, Warning,
 };
 use websocket_server::{Extension, FrontPage, Server};
 
@@ -83,6 +84,8 @@ pub(crate) struct UpFlags {
     #[command(flatten)]
     chat: ChatFlags,
     #[command(flatten)]
+    notification: NotificationFlags,
+    #[command(flatten)]
     bridge: BridgeFlags,
 }
 
@@ -125,6 +128,10 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     env.push(("JWKS_URL".into(), format!("{base}/.well-known/jwks.json").into()));
     let launched = config::launch_with(&PROGRAM, args, env, |config, own: UpFlags| checked(config, own));
     let (config, own) = match launched {
+        Ok(Launch::Serve(both)) if both.1.notification.rules.print_rules => {
+            print!("{}", notification_service::BUILT_IN_RULES);
+            return ExitCode::SUCCESS;
+        }
         Ok(Launch::Serve(both)) => *both,
         Ok(Launch::Print(text)) => {
             print!("{text}");
@@ -158,9 +165,23 @@ fn checked(mut config: Config, own: UpFlags) -> Result<(Config, UpFlags), Settin
     let directory = config.storage.directory.take();
     config.storage.directory = Some(directory.unwrap_or_else(|| DATA.into()));
     config.rules = config.rules.with_defaults(durable(&own));
+    offer_feed(&mut config, &own)?;
     own_ports(&mut config);
     open_dashboard(&mut config);
     Ok((config, own))
+}
+
+/// The events that notifications are made from are in a feed, unless the configuration file has one of its name.
+fn offer_feed(config: &mut Config, own: &UpFlags) -> Result<(), SettingsError> {
+    let types = own.notification.rules.event_types();
+    let types: Vec<&str> = types.iter().map(String::as_str).collect();
+    if types.is_empty() {
+        return Ok(());
+    }
+    let wrong = |message| {
+        SettingsError::new(format!("NOTIFICATION_RULES: the hub's feed of their events: {message}"))
+    };
+    config.feeds.offer(notification_service::FEED, &types).map_err(wrong)
 }
 
 /// Gives dashboard and receipts the ports that their clients know, where those are free and not switched off (contract:
@@ -235,7 +256,8 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
                 app.iter().for_each(|app| app.configure(config));
             })),
             front_page,
-            hooks: chat_hooks(base, &key)?,
+            hooks: hooks(base, &key)?,
+            delivery_hooks: vec![delivery_hook(base, &key)?],
             key: Some(key),
             last_work: Some(Box::pin(rest::trace::settled(rest::settings::STOP))),
         };
@@ -269,11 +291,29 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
     })
 }
 
-/// What clients send to each other goes to the chat service of this process, unless the configuration file says otherwise.
-fn chat_hooks(base: &str, key: &Secret) -> anyhow::Result<Vec<Hook>> {
-    let url: url::Url = format!("{base}/hooks/chat").parse()?;
-    let hook = |event| Hook::post(&[event], Places::ws_and(&["/chat"]), url.clone(), Some(key.clone()));
-    Ok(vec![hook("send_message").idempotent(), hook("typing"), hook("mark_read").idempotent()])
+/// What clients send to each other goes to the chat service of this process, and what they do with their notifications to the
+/// notification service, unless the configuration file says otherwise.
+fn hooks(base: &str, key: &Secret) -> anyhow::Result<Vec<Hook>> {
+    let chat: url::Url = format!("{base}/hooks/chat").parse()?;
+    let inbox: url::Url = format!("{base}/hooks/notifications").parse()?;
+    let hook = |event, places, url: &url::Url| Hook::post(&[event], places, url.clone(), Some(key.clone()));
+    let talk = |event| hook(event, Places::ws_and(&["/chat"]), &chat);
+    // On `/ws` `mark_read` is chat's: there the inbox is read by REST.
+    let notifications = || Places::Only { ws: false, namespaces: vec!["/notifications".into()] };
+    Ok(vec![
+        talk("send_message").idempotent(),
+        talk("typing"),
+        talk("mark_read").idempotent(),
+        hook("mark_read", notifications(), &inbox).idempotent(),
+        hook("mark_all_read", notifications(), &inbox).idempotent(),
+        hook("delete", notifications(), &inbox).idempotent(),
+    ])
+}
+
+/// What became of notifications on their way goes into their ledger, unless the configuration file says otherwise.
+fn delivery_hook(base: &str, key: &Secret) -> anyhow::Result<DeliveryHook> {
+    let url: url::Url = format!("{base}/hooks/deliveries").parse()?;
+    Ok(DeliveryHook::new(&["notification"], url, Some(key.clone())))
 }
 
 fn random_key() -> anyhow::Result<Secret> {
@@ -290,6 +330,7 @@ struct Services {
     job: JobService,
     payment: PaymentService,
     chat: ChatService,
+    notification: NotificationService,
     bridge: Option<Bridge>,
 }
 
@@ -339,6 +380,13 @@ impl Services {
             shutdown.clone(),
         );
         own.chat.apply(&mut chat);
+        let mut notification = notification_service::Settings::new(
+            location(notification_service::NAME),
+            hub.clone(),
+            callers.clone(),
+            shutdown.clone(),
+        );
+        own.notification.apply(&mut notification)?;
         let job = job_service::Settings {
             location: location("job-service"),
             hub,
@@ -351,13 +399,22 @@ impl Services {
             payment: PaymentService::open(payment).await.context("the payment service")?,
             job: JobService::open(job).await.context("the job service")?,
             chat: ChatService::open(chat).await.context("the chat service")?,
+            notification: NotificationService::open(notification)
+                .await
+                .context("the notification service")?,
             bridge,
         })
     }
 
     /// Closes the databases.
     async fn close(&self) {
-        tokio::join!(self.user.close(), self.job.close(), self.payment.close(), self.chat.close());
+        tokio::join!(
+            self.user.close(),
+            self.job.close(),
+            self.payment.close(),
+            self.chat.close(),
+            self.notification.close()
+        );
     }
 
     fn operations(&self) -> Vec<Operations> {
@@ -366,6 +423,7 @@ impl Services {
             self.job.operations(),
             self.payment.operations(),
             self.chat.operations(),
+            self.notification.operations(),
         ];
         all.extend(self.bridge.as_ref().map(Bridge::operations));
         all
@@ -376,6 +434,7 @@ impl Services {
         self.job.configure(config);
         self.payment.configure(config);
         self.chat.configure(config);
+        self.notification.configure(config);
         for operations in self.operations() {
             operations.configure(config, &format!("/svc/{}", operations.name));
         }
@@ -383,15 +442,19 @@ impl Services {
 
     /// Starts the background work of each; it ends soon after the shutdown begins.
     fn start(&self, shutdown: &Token) -> Vec<(&'static str, tokio::task::JoinHandle<()>)> {
-        let Self { user, job, payment, chat, bridge } = self.clone();
+        let Self { user, job, payment, chat, notification, bridge } = self.clone();
         let token = || shutdown.clone();
-        let (for_user, for_job, for_payment, for_chat, for_bridge) =
-            (token(), token(), token(), token(), token());
+        let (for_user, for_job, for_payment) = (token(), token(), token());
+        let (for_chat, for_notification, for_bridge) = (token(), token(), token());
         let mut work = vec![
             ("user-service", actix_rt::spawn(async move { user.run(for_user).await })),
             ("job-service", actix_rt::spawn(async move { job.run(for_job).await })),
             ("payment-service", actix_rt::spawn(async move { payment.run(for_payment).await })),
             (chat_service::NAME, actix_rt::spawn(async move { chat.run(for_chat).await })),
+            (
+                notification_service::NAME,
+                actix_rt::spawn(async move { notification.run(for_notification).await }),
+            ),
         ];
         if let Some(bridge) = bridge {
             let carry = actix_rt::spawn(async move { bridge.run(for_bridge).await });

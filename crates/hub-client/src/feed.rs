@@ -102,7 +102,11 @@ impl HubClient {
         }
         // What is wrong with it is told without what stands in it.
         let unexpected = |error: serde_json::Error| {
-            PublishError::Unexpected(format!("no page of a feed: line {}, column {}", error.line(), error.column()))
+            PublishError::Unexpected(format!(
+                "no page of a feed: line {}, column {}",
+                error.line(),
+                error.column()
+            ))
         };
         serde_json::from_slice(&body).map_err(unexpected)
     }

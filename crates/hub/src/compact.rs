@@ -77,7 +77,7 @@ pub(crate) fn entry(event: &Encoded) -> Entry {
                 offset: place.offset,
             })
             .collect(),
-        addressed: event.addressed().map(Into::into).collect(),
+        addressed: event.addressed().into_iter().map(Into::into).collect(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use protocol::channel::split_namespace;
+use protocol::channel::{outside_namespaces, split_namespace};
 use protocol::timestamp::Timestamp;
 use protocol::websocket::{compress, compressed_text_frame, text_frame};
 use protocol::{ConnectionId, Epoch, Position, Publication, UserId, channels, flat};
@@ -223,13 +223,19 @@ impl Encoded {
         }
     }
 
-    /// Of one in a feed the names of the channels and users that it was for.
-    pub(crate) fn addressed(&self) -> impl Iterator<Item = &str> {
-        let restored = self.addressed.iter().flatten().map(|name| &**name);
-        let places = if self.addressed.is_none() { self.places() } else { &[] };
-        let is_fed = places.iter().any(|place| is_feed(&place.stream.name));
-        let names = places.iter().filter(move |_| is_fed).map(|place| &*place.stream.name);
-        restored.chain(names.filter(|name| !name.starts_with('@')))
+    /// Of one in a feed the channels and users that it was for, each once: also those within a namespace alone.
+    pub(crate) fn addressed(&self) -> SmallVec<[&str; 4]> {
+        if let Some(addressed) = &self.addressed {
+            return addressed.iter().map(|name| &**name).collect();
+        }
+        let names = || self.places().iter().map(|place| &*place.stream.name);
+        let mut found = SmallVec::new();
+        if names().any(is_feed) {
+            found.extend(names().map(outside_namespaces).filter(|name| !name.starts_with('@')));
+            found.sort_unstable();
+            found.dedup();
+        }
+        found
     }
 
     /// Its number in the hub's one order.

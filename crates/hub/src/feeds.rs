@@ -98,7 +98,7 @@ impl FeedEvent {
     }
 
     fn streams(&self) -> impl Iterator<Item = &str> {
-        self.event.addressed()
+        self.event.addressed().into_iter()
     }
 }
 

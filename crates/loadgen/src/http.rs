@@ -24,12 +24,22 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Appends a whole request.
     pub(crate) fn write_post(&self, out: &mut Vec<u8>, path: &str, body: &[u8]) {
-        let _ = write!(out, "POST {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
+        self.write_head(out, "POST", path);
+        let _ = write!(out, "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        out.extend_from_slice(body);
+    }
+
+    /// The same without a body.
+    pub(crate) fn write_get(&self, out: &mut Vec<u8>, path: &str) {
+        self.write_head(out, "GET", path);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_head(&self, out: &mut Vec<u8>, method: &str, path: &str) {
+        let _ = write!(out, "{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
         if let Some(key) = &self.api_key {
             let _ = write!(out, "Authorization: Bearer {key}\r\n");
         }
-        let _ = write!(out, "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
-        out.extend_from_slice(body);
     }
 }
 

@@ -21,6 +21,7 @@ mod report;
 mod scenario;
 mod sys;
 mod target;
+mod up;
 mod workdir;
 
 use anyhow::{Result, bail};
@@ -28,8 +29,8 @@ use clap::{Parser, Subcommand};
 
 use crate::fleet::Transport;
 use crate::scenario::{
-    batching, churn, connects, durable, fanout, fanout_max, floor, history, idle, jobs, recovery, storm,
-    unicast, worlds,
+    batching, churn, connects, durable, fanout, fanout_max, floor, history, idle, jobs, notifications,
+    recovery, storm, unicast, worlds,
 };
 use crate::target::{Kind, TargetArgs};
 
@@ -64,6 +65,8 @@ enum Scenario {
     Connects(connects::ConnectsArgs),
     /// Jobs through `fanfare up`: from a job's change to a browser
     Jobs(jobs::JobsArgs),
+    /// Notifications through `fanfare up`: from a call to a bell, many at once, lists of a full inbox
+    Notifications(notifications::NotificationsArgs),
     /// Clients that come back in one moment: events replayed per second
     Recovery(recovery::RecoveryArgs),
     /// Publications to a stream on disk beside those to one in memory
@@ -123,6 +126,7 @@ fn main() -> Result<()> {
         Scenario::Churn(args) => churn::run(args, target)?,
         Scenario::Connects(args) => connects::run(args, target)?,
         Scenario::Jobs(args) => jobs::run(args)?,
+        Scenario::Notifications(args) => notifications::run(args)?,
         Scenario::Recovery(args) => recovery::run(args, target)?,
         Scenario::Durable(args) => durable::run(args, target)?,
         Scenario::History(args) => history::run(args, target)?,

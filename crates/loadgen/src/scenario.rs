@@ -10,6 +10,7 @@ pub(crate) mod floor;
 pub(crate) mod history;
 pub(crate) mod idle;
 pub(crate) mod jobs;
+pub(crate) mod notifications;
 pub(crate) mod recovery;
 pub(crate) mod storm;
 pub(crate) mod unicast;

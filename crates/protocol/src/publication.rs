@@ -354,9 +354,9 @@ fn event_type(members: &Members<'_>) -> Result<Box<str>, RequestError> {
 
 fn publication_id(raw: &RawValue) -> Result<PublicationId, RequestError> {
     const MEMBER: &str = "publication_id";
-    PublicationId::parse(&string(MEMBER, raw)?)
-        .filter(|id| id.is_of_version_7())
-        .ok_or_else(|| invalid(MEMBER, "is a UUID of version 7, such as 019a3f5e-7b00-7c31-9d0f-2f6f3a1c4e55"))
+    PublicationId::parse(&string(MEMBER, raw)?).filter(|id| id.is_of_version_7()).ok_or_else(|| {
+        invalid(MEMBER, "is a UUID of version 7, such as 019a3f5e-7b00-7c31-9d0f-2f6f3a1c4e55")
+    })
 }
 
 fn timestamp(raw: &RawValue) -> Result<Timestamp, RequestError> {

@@ -32,7 +32,7 @@ pub fn serialize_option<S: serde::Serializer>(
 
 /// The last second that is taken, 9999-12-30T22:00:00Z: what lies behind it is taken for it. A calendar has it in every
 /// zone; jiff goes no further.
-const LATEST: i64 = 253_402_207_200_000_000;
+pub const LATEST: i64 = 253_402_207_200_000_000;
 
 /// A time with any offset (RFC 3339), as microseconds since 1970: a reader for [`crate::Form`]. Finer digits of a second
 /// are dropped.

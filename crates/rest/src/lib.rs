@@ -9,6 +9,7 @@
 //! | [`caller`] | who calls: a user by token, or a service by its key |
 //! | [`idempotency`] | the first success again for a repeated POST |
 //! | [`failure`] | what a handler answers when it can't do what was asked |
+//! | [`rate`] | how many things one user may create in a while |
 //! | [`trace`] | the trace id that follows an event from here into the hub |
 //! | [`instant`] | times as the contract writes them |
 //! | [`operations`] | health, metrics, OpenAPI and its page |
@@ -29,6 +30,7 @@ pub mod launch;
 pub mod list;
 pub mod metrics;
 pub mod operations;
+pub mod rate;
 pub mod relaying;
 pub mod serve;
 pub mod settings;
@@ -39,4 +41,5 @@ pub use failure::Failure;
 pub use form::{Form, Wrong};
 pub use launch::{Opened, Program, launch};
 pub use operations::{Health, Operations};
+pub use rate::RateLimit;
 pub use relaying::Relaying;

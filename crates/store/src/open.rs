@@ -1,10 +1,11 @@
 //! Opening a database, and the two ways into it: reading and changing.
 
+use std::str::FromStr as _;
 use std::sync::Once;
 use std::time::Duration;
 
-use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, AssertSqlSafe, ConnectOptions as _, Executor as _};
 
 use crate::error::OpenError;
 use crate::location::Location;
@@ -69,12 +70,14 @@ impl Store {
                     std::fs::create_dir_all(directory)
                         .map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
                 }
-                let writer = sqlite(1, "OFF").connect(&location.url()).await.map_err(connect)?;
-                let reader = sqlite(CONNECTIONS, "ON").connect(&location.url()).await.map_err(connect)?;
+                let url = quiet(&location.url()).map_err(connect)?;
+                let writer = sqlite(1, "OFF").connect_with(url.clone()).await.map_err(connect)?;
+                let reader = sqlite(CONNECTIONS, "ON").connect_with(url).await.map_err(connect)?;
                 Self { engine: Engine::Sqlite, writer, reader }
             }
             Location::Postgres(url) => {
-                let pool = postgres(schema).connect(url).await.map_err(connect)?;
+                let url = quiet(url).map_err(connect)?;
+                let pool = postgres(schema).connect_with(url).await.map_err(connect)?;
                 Self { engine: Engine::Postgres, writer: pool.clone(), reader: pool }
             }
         };
@@ -141,6 +144,11 @@ impl Store {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+/// Without the driver's log of statements: one that writes hundreds of rows is a line of 100 KB.
+fn quiet(url: &str) -> sqlx::Result<AnyConnectOptions> {
+    AnyConnectOptions::from_str(url).map(AnyConnectOptions::disable_statement_logging)
 }
 
 fn install_drivers() {

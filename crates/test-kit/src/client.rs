@@ -346,6 +346,23 @@ impl Client {
         }
     }
 
+    /// What comes within that time, or until the connection ends; pings are answered meanwhile.
+    ///
+    /// # Panics
+    /// When what comes is not JSON.
+    #[track_caller]
+    pub fn read_for(&mut self, time: Duration) -> Vec<Value> {
+        let end = Instant::now() + time;
+        let mut frames = Vec::new();
+        loop {
+            match self.read(end) {
+                Some(Event::Data(message)) => frames.push(parse(&message)),
+                Some(Event::Pong(_)) => {}
+                Some(Event::Closed(..)) | None => return frames,
+            }
+        }
+    }
+
     /// The next text or binary frame.
     ///
     /// # Panics

@@ -13,6 +13,7 @@
 //! | [`token`] | signers of JWTs, and their public keys as PEM and JWK |
 //! | [`tls`] | a certificate of its own, and trust in it |
 //! | [`fixture`] | an HTTP server that answers with what the test says, for JWK Sets |
+//! | [`firebase`] | Google's HTTP for push, as far as a sender sees it |
 //! | [`wait`] | waiting for a condition |
 //! | [`directory`] | a directory that goes with its test |
 //! | [`limits`] | room for many sockets |
@@ -26,6 +27,7 @@
 
 pub mod client;
 pub mod directory;
+pub mod firebase;
 pub mod fixture;
 pub mod follower;
 pub mod http;
@@ -42,6 +44,7 @@ pub mod wait;
 
 pub use client::{Client, Dial, Refused};
 pub use directory::Directory;
+pub use firebase::Firebase;
 pub use fixture::Fixture;
 pub use follower::Follower;
 pub use postgres::Postgres;

@@ -11,9 +11,14 @@ const HIDDEN_KEY = "••••••••";
 
 /**
  * Wires `#curl`, `#copy-curl`, `#key` and `#result`. `publication` gives the one that is chosen, or null while it is not whole,
- * and `missing` says what it lacks. `marked` gives a part of the body that is shown apart. */
-export function mountBench({ publication, nobody, marked = null, missing = () => "all fields are filled in" }) {
+ * and `missing` says what it lacks. `marked` gives a part of the body that is shown apart. `request` makes the request that is shown;
+ * its `secret` stands for the token, where it has one. */
+export function mountBench({ publication, nobody, marked = null, request = requestFor, missing = () => "all fields are filled in" }) {
   const apiKey = () => byId("key").value.trim();
+  const curl = (chosen, key) => {
+    const made = request(BASE, chosen, key);
+    return curlCommand(made, made);
+  };
 
   function draw() {
     const chosen = publication();
@@ -22,7 +27,7 @@ export function mountBench({ publication, nobody, marked = null, missing = () =>
       byId("curl").textContent = `The command stands here once ${missing()}.`;
       return;
     }
-    const command = curlCommand(requestFor(BASE, chosen, apiKey() && HIDDEN_KEY));
+    const command = curl(chosen, apiKey() && HIDDEN_KEY);
     const part = marked?.(chosen);
     const at = part ? command.indexOf(part) : -1;
     if (at < 0) byId("curl").textContent = command;
@@ -43,7 +48,7 @@ export function mountBench({ publication, nobody, marked = null, missing = () =>
 
   byId("copy-curl").addEventListener("click", ({ currentTarget }) => {
     const chosen = publication();
-    if (chosen !== null) copyFrom(currentTarget, curlCommand(requestFor(BASE, chosen, apiKey())), announce);
+    if (chosen !== null) copyFrom(currentTarget, curl(chosen, apiKey()), announce);
   });
   byId("key").addEventListener("input", () => {
     setFault(byId("key"), null);

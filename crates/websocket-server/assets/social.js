@@ -1,10 +1,11 @@
 // The page of a social application over Socket.IO: /js/websocket.js as it is, whose `window.ws` the page makes with this tab's token, so
-// that two tabs may be two users. Bell, posts and orders are here, chat is social-chat-pane.js's, who is signed in session.js's.
+// that two tabs may be two users. The bell is that of /js/fanfare-bell.js where there is an inbox. Posts, orders and the bell without are here, chat is social-chat-pane.js's, who is signed in session.js's.
 
 import { mountBench } from "./bench-form.js";
 import { setFault } from "./form-fault.js";
 import { exactTime, timeOfDay } from "./format.js";
 import { HeldList } from "./held-list.js";
+import { hasInbox, notificationRequest, sendNotification, sentWords } from "./inbox-send.js";
 import { Session } from "./session.js";
 import { showSignIn } from "./sign-in.js";
 import { Bell, line } from "./social-bell.js";
@@ -12,7 +13,8 @@ import { Chats, userOf } from "./social-chat.js";
 import { mountChat } from "./social-chat-pane.js";
 import { inWords, KINDS, publicationOf, SHOWN } from "./social-events.js";
 import { Partner } from "./social-partner.js";
-import { announce, askServer, byId, connectionLine, element, icon, kept, mountPage, scriptsAreThere, time } from "./world-page.js";
+import { requestFor } from "./world-publish.js";
+import { announce, askServer, BASE, byId, connectionLine, element, icon, kept, mountPage, scriptsAreThere, time } from "./world-page.js";
 
 const MOST_HAPPENED = 50;
 const PARTNER_PREFIX = "partner.";
@@ -27,6 +29,8 @@ let bell = new Bell();
 let chat = null;
 let partner = null;
 let server = null;
+/** Whether a notification service is behind this hub: then the bell is its, else the page's own, which forgets. */
+let isKept = false;
 let sent = 0;
 let posts = 0;
 
@@ -127,6 +131,7 @@ function connect() {
     bell.remove(id);
     drawBell();
   });
+  findInbox(mine);
   chat = mountChat({ chats: new Chats(session.current.userId), ws, nameOf, toast, token: () => session.freshToken() });
   ws.on("chat", "connect", () => {
     showConnection("live", { detail: "Events arrive as they happen." });
@@ -139,6 +144,18 @@ function connect() {
     if (mine === ws && error.message === "Unauthorized") refused(mine);
   });
   ws.connect();
+}
+
+/** Shows the bell of the inbox, where there is one. */
+async function findInbox(mine) {
+  isKept = globalThis.FanfareInbox !== undefined && (await hasInbox(await session.freshToken()));
+  if (mine !== ws) return;
+  if (isKept) {
+    const { createInbox, liveFromSocketIo } = globalThis.FanfareInbox;
+    byId("inbox-bell").inbox = createInbox({ baseUrl: BASE, getToken: () => session.freshToken(), live: liveFromSocketIo(mine) });
+  }
+  drawSession();
+  bench.draw();
 }
 
 /** The server says that the token is no good; whose fault that is the session knows. */
@@ -154,7 +171,8 @@ async function refused(mine) {
 function drawSession() {
   const { current } = session;
   byId("signed-in").hidden = current === null;
-  byId("bell-box").hidden = current === null;
+  byId("bell-box").hidden = current === null || isKept;
+  byId("inbox-bell").hidden = current === null || !isKept;
   if (current === null) return;
   byId("who").textContent = current.name === `User ${current.userId}` ? current.name : `${current.name} (user ${current.userId})`;
   // Tokens of an account are renewed.
@@ -181,7 +199,9 @@ async function leave(why) {
   partner = null;
   session.signOut();
   bell = new Bell();
+  isKept = false;
   openBell(false);
+  byId("inbox-bell").toggle?.(false);
   list.clear();
   byId("happened").hidden = true;
   byId("happened-empty").hidden = false;
@@ -248,7 +268,11 @@ byId("partner").addEventListener("click", ({ currentTarget }) => {
 let kind = KINDS[0].key;
 
 const user = () => userOf(session.current.userId);
+const isForInbox = ({ type }) => isKept && type === "notification";
+/** What the service takes of a notification's event: it gives the id. */
+const draftOf = ({ data: { title, message } }) => ({ category: "general", title, message });
 const bench = mountBench({
+  request: (base, chosen, key) => (isForInbox(chosen) ? { ...notificationRequest(base, draftOf(chosen), ""), secret: "$TOKEN" } : requestFor(base, chosen, key)),
   publication: () => (session.current === null ? null : publicationOf(kind, user(), sent)),
   nobody: () => "no connection of yours is there",
   missing: () => "you are signed in",
@@ -258,6 +282,13 @@ function drawBench() {
   for (const id of ["send-event", "send-all"]) byId(id).disabled = session.current === null;
   drawPartner();
   bench.draw();
+}
+
+async function notify(chosen) {
+  const answer = await sendNotification(notificationRequest(BASE, draftOf(chosen), await session.freshToken()));
+  byId("result").dataset.ok = answer.ok;
+  byId("result").removeAttribute("data-nobody");
+  byId("result").textContent = sentWords(answer);
 }
 
 byId("kinds").replaceChildren(...KINDS.map(({ key, label }) => {
@@ -273,12 +304,16 @@ byId("send-form").addEventListener("submit", async (event) => {
   if (session.current === null) return;
   const chosen = publicationOf(kind, user(), sent);
   sent += 1;
-  await bench.send(chosen);
+  if (isForInbox(chosen)) await notify(chosen);
+  else await bench.send(chosen);
   bench.draw();
 });
 byId("send-all").addEventListener("click", async () => {
   sent += 1;
-  await bench.sendAll(KINDS.map(({ key }) => publicationOf(key, user(), sent)));
+  const chosen = KINDS.map(({ key }) => publicationOf(key, user(), sent));
+  await bench.sendAll(chosen.filter((one) => !isForInbox(one)));
+  const [kept] = chosen.filter(isForInbox);
+  if (kept) await sendNotification(notificationRequest(BASE, draftOf(kept), await session.freshToken()));
   sent += 1;
   bench.draw();
 });
@@ -289,6 +324,7 @@ async function begin() {
   drawBench();
   const there = scriptsAreThere([
     ["websocket.js", typeof globalThis.WebSocketClient === "function"],
+    ["fanfare-bell.js", globalThis.FanfareInbox !== undefined],
     ["toast-notifications.js", typeof globalThis.showToast === "function"],
   ]);
   if (!there) showConnection("offline", { detail: "A script of this page is missing." });

@@ -56,7 +56,9 @@ impl Access {
                 allowed_hosts: HostList::parse(&hosts.join(","))?,
                 origins: origins.clone(),
             },
-            services: ApiKeys::new(config.service_key.iter().map(service_key).collect::<Result<Vec<_>, _>>()?)?,
+            services: ApiKeys::new(
+                config.service_key.iter().map(service_key).collect::<Result<Vec<_>, _>>()?,
+            )?,
             origins,
             verifier,
         })

@@ -128,9 +128,14 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Tells what waits without delay, and waits until all is told, at most for `time`.
-    pub(crate) async fn settle(&self, time: Duration) {
+    /// From now on nothing waits for company.
+    pub(crate) fn hurry(&self) {
         self.flushing.send_replace(true);
+    }
+
+    /// Waits until all is told, at most for `time`.
+    pub(crate) async fn settle(&self, time: Duration) {
+        self.hurry();
         let end = Instant::now() + time;
         while self.left() > 0 && Instant::now() < end {
             tokio::time::sleep(LOOK).await;
@@ -138,7 +143,11 @@ impl Deliveries {
         for line in &self.lines {
             let (left, hook) = (line.queue().len(), &*line.hook.name);
             if left > 0 {
-                tracing::warn!(hook, left, "drain: the service did not take the delivery records that are left");
+                tracing::warn!(
+                    hook,
+                    left,
+                    "drain: the service did not take the delivery records that are left"
+                );
             }
         }
     }
@@ -188,7 +197,12 @@ impl DeliveryHooks for Deliveries {
                 let hook = &*line.hook.name;
                 self.metrics.dropped.with_label_values(&[hook]).inc_by(dropped);
                 if let Some(suppressed) = DROPPED.allow() {
-                    tracing::warn!(hook, dropped, suppressed, "too many delivery records wait; the oldest are dropped");
+                    tracing::warn!(
+                        hook,
+                        dropped,
+                        suppressed,
+                        "too many delivery records wait; the oldest are dropped"
+                    );
                 }
             }
         }

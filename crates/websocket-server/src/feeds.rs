@@ -4,6 +4,7 @@
 //! engine's `feeds`), and which feeds there are (`config::feeds`).
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::time_of_day;
 use crate::operator;
+use crate::patience::Bond;
 use crate::state::{RETRY_AFTER, State};
 
 /// Events on a page, where nothing else is asked for.
@@ -30,6 +32,9 @@ const MAX_LIMIT: usize = 1_000;
 
 /// The longest that a reader may wait, in seconds: proxies cut what is silent for longer than about a minute.
 const MAX_WAIT: u64 = 30;
+
+/// How often is looked whether the reader is still there.
+const PEER_LOOK: Duration = Duration::from_millis(500);
 
 /// What a reader asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +99,8 @@ pub(crate) async fn read(request: HttpRequest, state: Data<State>) -> Result<Htt
     let asked = Asked::read(request.query_string())?;
     let mut page = look(&state, &name, &asked)?;
     if page.events.is_empty() && page.recovered && !asked.wait.is_zero() {
-        page = wait(&state, &name, &asked).await?;
+        let bond = request.conn_data::<Rc<Bond>>().map(Rc::as_ref);
+        page = wait(&state, bond, &name, &asked).await?;
     }
     if page.events.is_empty() && state.hub.is_draining() {
         // Whoever got an empty page would ask again at once.
@@ -125,8 +131,8 @@ fn look(state: &State, name: &str, asked: &Asked) -> Result<FeedPage, Problem> {
     })
 }
 
-/// Waits for an event, for the end of the time, or for that of the hub.
-async fn wait(state: &State, name: &str, asked: &Asked) -> Result<FeedPage, Problem> {
+/// Waits for an event, for the end of the time, or for that of the hub or of the reader.
+async fn wait(state: &State, bond: Option<&Bond>, name: &str, asked: &Asked) -> Result<FeedPage, Problem> {
     let Ok(_place) = state.feed_readers.try_acquire() else {
         let title = "As many readers of feeds wait as may";
         return Err(Problem::unavailable("too_many_readers", title, RETRY_AFTER).title(title));
@@ -143,16 +149,30 @@ async fn wait(state: &State, name: &str, asked: &Asked) -> Result<FeedPage, Prob
         if !page.events.is_empty() || !page.recovered {
             return Ok(page);
         }
-        let told = async {
+        let has_ended = async {
             tokio::select! {
-                () = &mut changed => true,
-                _ = drain.wait_for(|is_draining| *is_draining) => false,
+                () = &mut changed => false,
+                () = peer_gone(bond) => true,
+                _ = drain.wait_for(|is_draining| *is_draining) => true,
             }
         };
-        if !timeout_at(end, told).await.unwrap_or(false) {
+        if timeout_at(end, has_ended).await.unwrap_or(true) {
             return look(state, name, asked);
         }
     }
+}
+
+/// Waits until the peer of a connection has hung up, so that nobody waits in its place.
+async fn peer_gone(bond: Option<&Bond>) {
+    while !bond.is_some_and(Bond::is_peer_gone) {
+        tokio::time::sleep(PEER_LOOK).await;
+    }
+}
+
+/// How many readers wait.
+pub(crate) fn readers(state: &State) -> i64 {
+    let waiting = state.most_feed_readers.saturating_sub(state.feed_readers.available_permits());
+    i64::try_from(waiting).unwrap_or(i64::MAX)
 }
 
 fn draining() -> Problem {
@@ -168,8 +188,11 @@ impl Asked {
     fn read(query: &str) -> Result<Self, Problem> {
         // Reading pairs fails for no text.
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-        let given: HashMap<&str, &str> =
-            pairs.iter().map(|(name, value)| (&**name, &**value)).filter(|(_, value)| !value.is_empty()).collect();
+        let given: HashMap<&str, &str> = pairs
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
         let mut wrong: Vec<(&'static str, String)> = Vec::new();
         let mut number = |name: &'static str, least: u64, most: u64| {
             let text = given.get(name)?;
@@ -184,14 +207,18 @@ impl Asked {
         let wait = number("wait", 0, MAX_WAIT);
         let epoch = given.get("epoch").map(|text| Epoch::parse(text));
         match (epoch, given.contains_key("offset")) {
-            (Some(None), _) => wrong.push(("epoch", "epoch: eight characters, as an answer told them".to_owned())),
+            (Some(None), _) => {
+                wrong.push(("epoch", "epoch: eight characters, as an answer told them".to_owned()))
+            }
             (Some(_), false) => wrong.push(("offset", "offset: it goes with epoch".to_owned())),
             (None, true) => wrong.push(("epoch", "epoch: it goes with offset".to_owned())),
             _ => {}
         }
         if let Some((_, detail)) = wrong.first() {
             let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail.clone());
-            return Err(wrong.into_iter().fold(problem, |problem, (name, message)| problem.error(name, message)));
+            return Err(wrong
+                .into_iter()
+                .fold(problem, |problem, (name, message)| problem.error(name, message)));
         }
         let after = epoch.flatten().zip(offset).map(|(epoch, offset)| Position { epoch, offset });
         Ok(Self {

@@ -1,6 +1,6 @@
 //! The counters of the HTTP front: handshakes that were refused, and how long publish calls take.
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 
 /// A publish call takes from tens of microseconds to the seconds of an overloaded machine.
 const PUBLISH_BUCKETS: &[f64] =
@@ -15,6 +15,8 @@ pub(crate) struct FrontMetrics {
     pub publish_refused: IntCounterVec,
     /// Seconds from a publish call's arrival to its answer.
     pub publish_seconds: Histogram,
+    /// Readers of feeds that wait.
+    pub feed_readers: IntGauge,
 }
 
 impl FrontMetrics {
@@ -36,10 +38,15 @@ impl FrontMetrics {
                 HistogramOpts::new("fanfare_publish_seconds", "From a publish call's arrival to its answer")
                     .buckets(PUBLISH_BUCKETS.to_vec()),
             )?,
+            feed_readers: IntGauge::new(
+                "fanfare_feed_readers_waiting",
+                "Readers of feeds that wait for an event",
+            )?,
         };
         registry.register(Box::new(metrics.handshakes_refused.clone()))?;
         registry.register(Box::new(metrics.publish_refused.clone()))?;
         registry.register(Box::new(metrics.publish_seconds.clone()))?;
+        registry.register(Box::new(metrics.feed_readers.clone()))?;
         Ok(metrics)
     }
 }

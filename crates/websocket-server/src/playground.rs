@@ -1,5 +1,5 @@
 //! The playground: the page on `GET /playground`, and on `/` where nothing else is, and the demo pages of four other worlds
-//! below it, embedded in the binary. Their files are in `assets/`.
+//! and of the inbox below it, embedded in the binary. Their files are in `assets/`.
 //!
 //! Not here: the clients' own scripts under `/js/`, and what the pages connect to.
 
@@ -24,11 +24,12 @@ const POLICY: &str =
 struct Assets;
 
 /// The demo pages, and the files that they are.
-const DEMOS: [(&str, &str); 4] = [
+const DEMOS: [(&str, &str); 5] = [
     ("/playground/dashboard", "dashboard.html"),
     ("/playground/uploads", "uploads.html"),
     ("/playground/receipts", "receipts.html"),
     ("/playground/social", "social.html"),
+    ("/playground/inbox", "inbox.html"),
 ];
 
 /// The design tokens that all pages share.

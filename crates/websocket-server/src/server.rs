@@ -116,7 +116,8 @@ impl Server {
     /// # Errors
     /// As there; and when the extension's key cannot be one, or has the name or the text of a configured one.
     pub fn start_with(config: &Config, open_files: u64, extension: Extension) -> anyhow::Result<Self> {
-        let Extension { listener, internal, routes, front_page, key, hooks, delivery_hooks, last_work } = extension;
+        let Extension { listener, internal, routes, front_page, key, hooks, delivery_hooks, last_work } =
+            extension;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let (connections, warning) = config.limits.connections(open_files);
         if let Some(warning) = warning {
@@ -143,7 +144,8 @@ impl Server {
         let hooks = ClientHooks::new(&hub, &config.hooks, hooks, &registry).context("client-event hooks")?;
         let hooks = Arc::new(hooks);
         hub.set_hooks(Arc::clone(&hooks) as Arc<dyn hub::hooks::Hooks>);
-        let deliveries = Deliveries::new(&config.deliveries, delivery_hooks, &registry).context("delivery hooks")?;
+        let deliveries =
+            Deliveries::new(&config.deliveries, delivery_hooks, &registry).context("delivery hooks")?;
         let deliveries = Arc::new(deliveries);
         if !deliveries.is_empty() {
             hub.set_delivery_hooks(Arc::clone(&deliveries) as Arc<dyn hub::deliveries::DeliveryHooks>);
@@ -204,6 +206,7 @@ impl Server {
             address,
             deliveries: Arc::clone(&deliveries),
             feed_readers: Semaphore::new(config.feeds.waiting.get()),
+            most_feed_readers: config.feeds.waiting.get(),
             draining: watch::Sender::new(false),
             last_answers: watch::Sender::new(false),
         });
@@ -309,6 +312,7 @@ async fn drain_all(
     tracing::info!(connections = state.hub.connections(), "draining");
     state.hub.drain(spread);
     state.draining.send_replace(true);
+    state.deliveries.hurry();
     let is_busy = || state.hub.connections() > 0 || state.hub.queued() > 0 || state.hub.unwritten() > 0;
     while is_busy() && Instant::now() < deadline {
         tokio::time::sleep(DRAIN_POLL).await;

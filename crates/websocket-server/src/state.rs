@@ -64,6 +64,8 @@ pub(crate) struct State {
     pub deliveries: Arc<Deliveries>,
     /// Places for readers of feeds that wait.
     pub feed_readers: Semaphore,
+    /// How many there are.
+    pub most_feed_readers: usize,
     /// Becomes true when the hub drains.
     pub draining: watch::Sender<bool>,
     /// Becomes true when HTTP connections are to end with the answer that they are giving.

@@ -8,8 +8,8 @@ with Fanfare() as hub:                       # WS_SERVICE_URL, FANFARE_API_KEY
 ```
 
 `Fanfare` and `AsyncFanfare` publish; `task_progress` and `async_task_progress` report long tasks. `fanfare.socketio`
-has what back ends of Socket.IO clients call, `fanfare.chat` the chat service. `fanfare.celery`, `fanfare.django` and
-`fanfare.pubsub` need their extras and are imported by name.
+has what back ends of Socket.IO clients call, `fanfare.chat` the chat service, `fanfare.notifications` the inbox.
+`fanfare.celery`, `fanfare.django` and `fanfare.pubsub` need their extras and are imported by name.
 """
 
 from fanfare.aio import AsyncFanfare

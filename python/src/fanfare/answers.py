@@ -23,7 +23,18 @@ from fanfare.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_ANSWER", "Published", "Sent", "batch_of", "published_of", "stored_of"]
+__all__ = [
+    "MAX_ANSWER",
+    "Published",
+    "Sent",
+    "Told",
+    "batch_of",
+    "failure_of",
+    "published_of",
+    "refused_of",
+    "stored_of",
+    "told_of",
+]
 
 #: The longest answer that is read, in bytes: a thousand problems of a batch need less.
 MAX_ANSWER: Final = 4 * 1024 * 1024
@@ -42,9 +53,17 @@ class Published:
 
 @dataclass(frozen=True)
 class Sent:
-    """It was taken. `id`: what it is called by whoever took it: an event's of the hub, a message's of the chat."""
+    """It was taken. `id`: what whoever took it calls it: the hub an event, a service a message or a notification."""
 
     id: int | str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A notification for a topic was taken. `recipients`: how many users follow it."""
+
+    topic: str
+    recipients: int
 
 
 def published_of(status: int, headers: Mapping[str, str], body: bytes) -> Published:
@@ -69,11 +88,34 @@ def stored_of(status: int, headers: Mapping[str, str], body: bytes) -> Sent:
     raise UnexpectedAnswerError("no id", status=status)
 
 
+def told_of(status: int, headers: Mapping[str, str], body: bytes) -> Told:
+    """The answer to a notification for a topic. Raises `PublishError`."""
+    told = _json(status, headers, body, (200, 201))
+    if isinstance(told, dict):
+        topic, recipients = told.get("topic"), told.get("recipients")
+        if isinstance(topic, str) and isinstance(recipients, int):
+            return Told(topic, recipients)
+    raise UnexpectedAnswerError("no topic and recipients", status=status)
+
+
+def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> PublishError:
+    """The error of an answer that is none of the good ones."""
+    try:
+        _json(status, headers, body, ())
+    except PublishError as error:
+        return error
+    raise AssertionError("no status is good")
+
+
+def refused_of(answer: Mapping[str, Any]) -> PublishError:
+    """The error of one item among others: `{"success": false, "status": …, "error": {problem}}`."""
+    problem, status = answer.get("error"), answer.get("status")
+    return _failure(status if isinstance(status, int) else 500, problem if isinstance(problem, dict) else {}, None)
+
+
 def _item(answer: Any) -> Published | PublishError:
     if isinstance(answer, dict) and answer.get("success") is False:
-        problem = answer.get("error")
-        status = answer.get("status")
-        return _failure(status if isinstance(status, int) else 500, problem if isinstance(problem, dict) else {}, None)
+        return refused_of(answer)
     try:
         return _published(answer)
     except UnexpectedAnswerError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from fanfare import answers
-from fanfare.errors import InvalidPublicationError, SettingsError
+from fanfare.errors import InvalidPublicationError
 from fanfare.exchange import KEY_HEADER, Verify
 from fanfare.post import AsyncPoster, Poster
 from fanfare.publication import encode, key_of
@@ -51,7 +51,7 @@ class ChatService:
         verify: Verify = True,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._settings = _settings(url, service_key, timeout, deadline)
+        self._settings = Settings.of_service(url, service_key, timeout, deadline, CHAT)
         self._poster = Poster(self._settings, verify, transport)
 
     def send(
@@ -102,7 +102,7 @@ class AsyncChatService:
         verify: Verify = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = _settings(url, service_key, timeout, deadline)
+        self._settings = Settings.of_service(url, service_key, timeout, deadline, CHAT)
         self._poster = AsyncPoster(self._settings, verify, transport)
 
     async def send(
@@ -134,13 +134,6 @@ class AsyncChatService:
 
     def __repr__(self) -> str:
         return f"AsyncChatService({str(self._settings.url)!r})"
-
-
-def _settings(url: str | None, service_key: str | None, timeout: float, deadline: float) -> Settings:
-    settings = Settings.of(url, service_key, timeout, deadline, CHAT)
-    if settings.api_key is None:
-        raise SettingsError("the chat service knows a back end by the service key (SERVICE_API_KEY), which is missing")
-    return settings
 
 
 def _tries(settings: Settings, deadline: float | None, attempts: int | None) -> Tries:

@@ -21,6 +21,7 @@ from fanfare.socketio import Sent, broadcast_chat_message, broadcast_sns_event, 
 
 if TYPE_CHECKING:
     from fanfare.client import Fanfare
+    from fanfare.notification_service import NotificationService
     from fanfare.publication import UserId
 
 __all__ = [
@@ -40,6 +41,7 @@ def broadcast_notification(
     *,
     notification_type: str | None = None,
     client: Fanfare | None = None,
+    notifications: NotificationService | None = None,
     strict: bool = False,
     deadline: float | None = None,
     idempotency_key: str | None = None,
@@ -54,5 +56,11 @@ def broadcast_notification(
     elif data is UNSET:
         data = {} if notification_type is None else {"type": notification_type}
     return socketio.broadcast_notification(
-        user_id, data, client=client, strict=strict, deadline=deadline, idempotency_key=idempotency_key
+        user_id,
+        data,
+        client=client,
+        notifications=notifications,
+        strict=strict,
+        deadline=deadline,
+        idempotency_key=idempotency_key,
     )

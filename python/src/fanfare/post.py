@@ -1,5 +1,7 @@
 """POSTs to one server, with their tries: `Poster` for threads, `AsyncPoster` for asyncio. Connections are kept.
 
+An answer is read as a whole (`call`, `once`) or as it comes (`stream`).
+
 Not here: what is sent and what answers mean (`answers`), how long a try and its answer may be (`exchange`), and when
 there is another one (`retry`).
 """
@@ -13,11 +15,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
+from fanfare.answers import failure_of
 from fanfare.errors import PublishError, UnreachableError
 from fanfare.exchange import LIMITS, Body, TimeLeft, Verify, unreachable, verify_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 
     from fanfare.retry import Tries
     from fanfare.settings import Settings
@@ -91,6 +94,26 @@ class Poster:
         except httpx.TransportError as error:
             raise unreachable(error) from None
         return response.status_code, response.headers, whole.whole()
+
+    def stream(self, path: str, body: bytes, headers: dict[str, str], seconds: float) -> Generator[bytes, None, None]:
+        """One try, and the pieces of its good answer as they come, each within `seconds`. Raises `PublishError`."""
+        http = self._http()
+        request = http.build_request(
+            "POST", self._settings.at(path), content=body, headers=headers, timeout=httpx.Timeout(seconds)
+        )
+        try:
+            response = http.send(request, stream=True)
+            try:
+                if response.status_code != 200:
+                    whole = Body(TimeLeft(seconds))
+                    for chunk in response.iter_raw():
+                        whole.take(chunk)
+                    raise failure_of(response.status_code, response.headers, whole.whole())
+                yield from response.iter_raw()
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            raise unreachable(error) from None
 
     def close(self) -> None:
         """Closes the connections. A later call opens new ones."""
@@ -186,6 +209,29 @@ class AsyncPoster:
         finally:
             await response.aclose()
         return response.status_code, response.headers, whole.whole()
+
+    async def stream(
+        self, path: str, body: bytes, headers: dict[str, str], seconds: float
+    ) -> AsyncGenerator[bytes, None]:
+        """As `Poster.stream`."""
+        http = self._http()
+        request = http.build_request(
+            "POST", self._settings.at(path), content=body, headers=headers, timeout=httpx.Timeout(seconds)
+        )
+        try:
+            response = await http.send(request, stream=True)
+            try:
+                if response.status_code != 200:
+                    whole = Body(TimeLeft(seconds))
+                    async for chunk in response.aiter_raw():
+                        whole.take(chunk)
+                    raise failure_of(response.status_code, response.headers, whole.whole())
+                async for chunk in response.aiter_raw():
+                    yield chunk
+            finally:
+                await response.aclose()
+        except httpx.TransportError as error:
+            raise unreachable(error) from None
 
     async def aclose(self) -> None:
         """Closes the connections. A later call opens new ones."""

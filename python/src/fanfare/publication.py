@@ -212,12 +212,12 @@ def encode(members: Mapping[str, object], member: str = "data") -> bytes:
         raise InvalidPublicationError(f"{member}: nested too deep") from None
 
 
-def timestamp_text(timestamp: datetime | str) -> str:
+def timestamp_text(timestamp: datetime | str, member: str = "timestamp") -> str:
     """`2025-11-01T12:00:00.000000Z`; a text stays as it is. Raises `InvalidPublicationError` without a zone."""
     if isinstance(timestamp, str):
         return timestamp
     if not isinstance(timestamp, datetime) or timestamp.tzinfo is None:
-        raise InvalidPublicationError("timestamp: a text of ISO 8601, or a datetime with a zone")
+        raise InvalidPublicationError(f"{member}: a text of ISO 8601, or a datetime with a zone")
     moment = timestamp.astimezone(timezone.utc).replace(tzinfo=None)
     return moment.isoformat(timespec="microseconds") + "Z"
 

@@ -1,7 +1,7 @@
 """How the hub or a service is reached: address, key, and how long a call may take.
 
 Not here: configuration files. Where address and key are not given they come from the environment: `WS_SERVICE_URL` and
-`FANFARE_API_KEY` for the hub, `CHAT_SERVICE_URL` and `SERVICE_API_KEY` for the chat service.
+`FANFARE_API_KEY` for the hub, `CHAT_SERVICE_URL`, `NOTIFICATION_SERVICE_URL` and `SERVICE_API_KEY` for the services.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import httpx
 
 from fanfare.errors import SettingsError
 
-__all__ = ["CHAT", "DEADLINE", "HUB", "TIMEOUT", "Place", "Settings"]
+__all__ = ["CHAT", "DEADLINE", "HUB", "NOTIFICATIONS", "TIMEOUT", "Place", "Settings"]
 
 #: The longest time for one try, in seconds: a hub that is behind makes a call wait for up to 1 s before it refuses it.
 TIMEOUT: Final = 3.0
@@ -45,6 +45,15 @@ CHAT: Final = Place(
     "the chat service", "CHAT_SERVICE_URL", "SERVICE_API_KEY", "the service key", "http://127.0.0.1:8086"
 )
 
+#: The notification service, on its port of the same machine (contract: services, Addresses).
+NOTIFICATIONS: Final = Place(
+    "the notification service",
+    "NOTIFICATION_SERVICE_URL",
+    "SERVICE_API_KEY",
+    "the service key",
+    "http://127.0.0.1:8084",
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -68,6 +77,18 @@ class Settings:
             if not (math.isfinite(value) and value > 0):
                 raise SettingsError(f"{name} is a number of seconds above 0")
         return cls(_address(url, place), key, timeout, deadline, place)
+
+    @classmethod
+    def of_service(
+        cls, url: str | None, service_key: str | None, timeout: float, deadline: float, place: Place
+    ) -> Settings:
+        """Those of a service, which knows a back end by the service key alone. Raises `SettingsError` without one."""
+        settings = cls.of(url, service_key, timeout, deadline, place)
+        if settings.api_key is None:
+            raise SettingsError(
+                f"{place.name} knows a back end by {place.key_name} ({place.key_variable}), which is missing"
+            )
+        return settings
 
     def at(self, path: str) -> httpx.URL:
         """The address of a path, whose parts are percent-encoded already."""

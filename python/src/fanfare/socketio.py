@@ -9,13 +9,14 @@ broadcast_chat_message(8, 7, "Is it still available?")
 ```
 
 Each has a form for asyncio with the same name behind `async_`. The functions may be called from any thread, also of
-eventlet or gevent. They find hub and chat service by the environment, or by a client that is given.
+eventlet or gevent. They find hub and services by the environment, or by a client that is given.
 
 **They never raise into the request that calls them**, as an `emit` does not: what cannot be sent is logged (`fanfare`)
 and the answer is `None`. `strict=True` raises the `FanfareError`. Nor do they hold a request for long: `DEADLINE`, and
 `AWAY_DEADLINE` for one try each while the hub or the service is away.
 
-Not here: the hub's own API (`client`), the chat service's (`chat`), and other ways to call these (`field_names`).
+Not here: the hub's own API (`client`), the services' (`chat`, `notifications`), and other ways to call these
+(`field_names`).
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ from fanfare.aio import AsyncFanfare
 from fanfare.answers import Sent
 from fanfare.chat import AsyncChatService, ChatService, default_chat
 from fanfare.client import Fanfare, default_client
+from fanfare.notification_data import notification_of
+from fanfare.notification_service import AsyncNotificationService, NotificationService
+from fanfare.notifications import default_notifications
 from fanfare.socketio_calls import (
     AWAY_DEADLINE,
     CHAT,
     DEADLINE,
     HUB,
+    NOTIFICATIONS,
     TOLD,
     event_of,
     names_of,
@@ -90,22 +95,24 @@ def broadcast_notification(
     user_id: UserId,
     data: object,
     *,
-    client: Fanfare | None = None,
+    client: Fanfare | None = None,  # noqa: ARG001
+    notifications: NotificationService | None = None,
     strict: bool = False,
     deadline: float | None = None,
     idempotency_key: str | None = None,
 ) -> Sent | None:
-    """Tells a user's sockets in `/notifications` of a notification: the event `notification` with `data`.
+    """Puts a notification into a user's inbox; the notification service tells it to the user's devices.
 
-    `data` is an object with `title`, `message`, `type` and whatever the page shows; the hub adds `timestamp` where it
-    has none. Who is there is told, and nothing is kept: there is no inbox yet. Once there is one, the same call stores
-    it there first, and the id is the notification's.
+    `data` is an object: of `title`, `message`, `type`, `category`, `priority`, `expires_at` and `data` the inbox makes
+    the notification, and what else is in it goes into the notification's `data`. Without a title it is the message's
+    first line. Returns when it is stored, with its id. What cannot be stored is not told either: there is no way round
+    the inbox, so that the bell shows what a reload shows. `client` is taken and not used: the hub is not asked.
     """
-    with HUB.call("notification", strict):
-        publication = event_of("/notifications", "notification", user_id, data, idempotency_key)
+    with NOTIFICATIONS.call("notification", strict):
+        notification = notification_of(user_id, data, idempotency_key)
         warn_in_a_loop("broadcast_notification")
-        hub = client or default_client()
-        return Sent(hub.send(publication, **HUB.limits(deadline, strict)).id)
+        service = notifications or default_notifications()
+        return service.send(notification, **NOTIFICATIONS.limits(deadline, strict))
     return None
 
 
@@ -138,11 +145,12 @@ def notify_sns_publish_success(
     platforms: Iterable[str],
     *,
     client: Fanfare | None = None,
+    notifications: NotificationService | None = None,
     strict: bool = False,
     deadline: float | None = None,
     idempotency_key: str | None = None,
 ) -> Sent | None:
-    """Tells a user that a post is published: `publish_success` in `/sns`, and a notification for the bell.
+    """Tells a user that a post is published: `publish_success` in `/sns`, and a notification in the inbox.
 
     `publish_success` has `post_id`, `platforms` and `timestamp`. It is left out where this process has told it of the
     same post in the last 10 s by `broadcast_sns_event`: code in the field calls both. Returns the notification's
@@ -170,7 +178,7 @@ def notify_sns_publish_success(
     notification = broadcast_notification(
         user_id,
         success_notification(post_id, names),
-        client=client,
+        notifications=notifications,
         strict=strict,
         deadline=deadline,
         idempotency_key=part_of(idempotency_key, "notifications"),
@@ -202,16 +210,18 @@ async def async_broadcast_notification(
     user_id: UserId,
     data: object,
     *,
-    client: AsyncFanfare | None = None,
+    client: AsyncFanfare | None = None,  # noqa: ARG001
+    notifications: AsyncNotificationService | None = None,
     strict: bool = False,
     deadline: float | None = None,
     idempotency_key: str | None = None,
 ) -> Sent | None:
-    """`broadcast_notification` for asyncio. Without a `client` it connects for this one call."""
-    with HUB.call("notification", strict):
-        publication = event_of("/notifications", "notification", user_id, data, idempotency_key)
-        async with _hub_of(client) as hub:
-            return Sent((await hub.send(publication, **HUB.limits(deadline, strict))).id)
+    """`broadcast_notification` for asyncio. Without `notifications` it connects for this one call."""
+    with NOTIFICATIONS.call("notification", strict):
+        notification = notification_of(user_id, data, idempotency_key)
+        limits = NOTIFICATIONS.limits(deadline, strict)
+        async with _inbox_of(notifications) as service:
+            return await service.send(notification, **limits)
     return None
 
 
@@ -239,11 +249,12 @@ async def async_notify_sns_publish_success(
     platforms: Iterable[str],
     *,
     client: AsyncFanfare | None = None,
+    notifications: AsyncNotificationService | None = None,
     strict: bool = False,
     deadline: float | None = None,
     idempotency_key: str | None = None,
 ) -> Sent | None:
-    """`notify_sns_publish_success` for asyncio. Without a `client` it connects for each of the two."""
+    """`notify_sns_publish_success` for asyncio. Without a client it connects for each of the two."""
     names = names_of(platforms, strict)
     if names is None:
         return None
@@ -266,7 +277,7 @@ async def async_notify_sns_publish_success(
     notification = await async_broadcast_notification(
         user_id,
         success_notification(post_id, names),
-        client=client,
+        notifications=notifications,
         strict=strict,
         deadline=deadline,
         idempotency_key=part_of(idempotency_key, "notifications"),
@@ -290,4 +301,13 @@ async def _chat_of(chat: AsyncChatService | None) -> AsyncIterator[AsyncChatServ
         yield chat
         return
     async with AsyncChatService() as own:
+        yield own
+
+
+@asynccontextmanager
+async def _inbox_of(notifications: AsyncNotificationService | None) -> AsyncIterator[AsyncNotificationService]:
+    if notifications is not None:
+        yield notifications
+        return
+    async with AsyncNotificationService() as own:
         yield own

@@ -25,6 +25,7 @@ __all__ = [
     "CHAT",
     "DEADLINE",
     "HUB",
+    "NOTIFICATIONS",
     "TOLD",
     "Limits",
     "Server",
@@ -106,6 +107,7 @@ class _Call:
 
 HUB: Final = Server()
 CHAT: Final = Server()
+NOTIFICATIONS: Final = Server()
 
 
 class Told:
@@ -170,7 +172,7 @@ def success_notification(post_id: int | str, platforms: list[object]) -> dict[st
 
 
 def part_of(key: str | None, of: str) -> str | None:
-    """The key of one of several publications that one call makes."""
+    """The key of one of the two that one call makes: an event and a notification."""
     return None if key is None else f"{key}/{of}"
 
 

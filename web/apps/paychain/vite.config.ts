@@ -7,7 +7,7 @@ import { precompress } from "./build/precompress.ts";
 import { themeBoot } from "./build/theme-boot.ts";
 
 /** Paths of the back end, all on the page's own origin. */
-const API = ["/auth", "/users", "/jobs", "/payments", "/wallet", "/api"];
+const API = ["/auth", "/users", "/jobs", "/payments", "/wallet", "/api", "/sounds"];
 const server = process.env.FANFARE_URL ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
@@ -24,6 +24,19 @@ export default defineConfig({
     assetsInlineLimit: 0,
     sourcemap: false,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // What the first page and later ones both use would be a dozen small files, which compress worse.
+        codeSplitting: {
+          groups: [
+            {
+              name: "shared",
+              test: /@tanstack|src.(ui.(time|announce|visually-hidden|media-query)|chat.(attending|conversations|unread))/,
+            },
+          ],
+        },
+      },
+    },
     // What the page is made of, with the licences that ask to be shown.
     license: { fileName: "app/licences.md" },
   },

@@ -4,9 +4,10 @@
 //
 //   node build.mjs
 
-import { realpathSync } from "node:fs";
+import { readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { copySocketIo } from "./socket-io.mjs";
 
@@ -16,7 +17,11 @@ export const NAMES = [
   "dashboard-websocket-init",
   "notification-service",
   "websocket",
+  "fanfare-bell",
 ];
+
+/** Those that are so large that they also stand compressed beside themselves, for the hub to send. */
+const COMPRESSED = ["fanfare-bell"];
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -35,12 +40,19 @@ export async function buildScripts(directory) {
       platform: "browser",
       target: "es2020",
       charset: "ascii",
+      // Of the workspace's packages the sources, so that nothing has to be built before.
+      conditions: ["fanfare-source"],
       legalComments: "none",
       banner: { js: `// Fanfare: /js/${name}.js. MIT OR Apache-2.0.\n"use strict";` },
       // Fields are set plainly, without the helper that newer semantics need.
       tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
       logLevel: "warning",
     });
+    if (!COMPRESSED.includes(name)) continue;
+    const file = join(directory, `${name}.js`);
+    const text = readFileSync(file);
+    writeFileSync(`${file}.br`, brotliCompressSync(text));
+    writeFileSync(`${file}.gz`, gzipSync(text, { level: 9 }));
   }
 }
 

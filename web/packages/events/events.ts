@@ -15,6 +15,9 @@ export type PaymentStatus = "held" | "released" | "refunded";
 /** What a user is on the platform. */
 export type UserType = "employer" | "worker";
 
+/** How much a notification matters. */
+export type NotificationPriority = "low" | "normal" | "high" | "urgent";
+
 /** An employer posted a job, and its money is held. */
 export interface JobCreated {
   /** The job. */
@@ -179,6 +182,112 @@ export interface MessageRead {
   timestamp: string;
 }
 
+/** A notification was stored for a user. */
+export interface NotificationCreated {
+  /** The notification; later ones have higher ids. */
+  id: number;
+  /** Whose it is. */
+  user_id: number | string;
+  /** What it tells of, such as `job_accepted`. */
+  type: string;
+  /** What it belongs to, such as `jobs`: preferences go by it. */
+  category: string;
+  /** Its title: plain text, never HTML. */
+  title: string;
+  /** The rest: plain text, never HTML. */
+  message: string;
+  /** What the page needs to open what it is about. */
+  data: { [member: string]: unknown };
+  /** How much it matters. */
+  priority: NotificationPriority;
+  /** Whether its user has read it. */
+  is_read: boolean;
+  /** When they did: UTC, milliseconds, `Z`. */
+  read_at: string | null;
+  /** When it was stored: UTC, milliseconds, `Z`. */
+  created_at: string;
+  /** When it vanishes by itself: UTC, milliseconds, `Z`. */
+  expires_at: string | null;
+  /** What the user has not read, this one included. */
+  unread_count: number;
+  /** Whether it is to sound: by the user's preferences, and never in their quiet hours. */
+  sound: boolean;
+  /** When it was told: UTC, milliseconds, `Z`. */
+  timestamp: string;
+}
+
+/** A user has read a notification, or all that they had. */
+export interface NotificationRead {
+  /** The notification; null where it was all of them. */
+  id: number | null;
+  /** The same. */
+  notification_id: number | null;
+  /** What the user has not read now. */
+  unread_count: number;
+  /** When: UTC, milliseconds, `Z`. */
+  timestamp: string;
+  /** Whether it was all of them; absent where it was one. */
+  all?: boolean;
+  /** The last of all of them; absent where it was one. */
+  up_to?: number;
+}
+
+/** A notification has left a user's inbox: they deleted it, or its time is over. */
+export interface NotificationDeleted {
+  /** The notification. */
+  id: number;
+  /** The same. */
+  notification_id: number;
+  /** What the user has not read now. */
+  unread_count: number;
+  /** When: UTC, milliseconds, `Z`. */
+  timestamp: string;
+}
+
+/** A user has marked a notification as unread again. */
+export interface NotificationUnread {
+  /** The notification. */
+  id: number;
+  /** The same. */
+  notification_id: number;
+  /** What the user has not read now. */
+  unread_count: number;
+  /** When: UTC, milliseconds, `Z`. */
+  timestamp: string;
+}
+
+/** A user has brought back a notification that they had deleted. */
+export interface NotificationRestored {
+  /** The notification. */
+  id: number;
+  /** Whose it is. */
+  user_id: number | string;
+  /** What it tells of, such as `job_accepted`. */
+  type: string;
+  /** What it belongs to, such as `jobs`: preferences go by it. */
+  category: string;
+  /** Its title: plain text, never HTML. */
+  title: string;
+  /** The rest: plain text, never HTML. */
+  message: string;
+  /** What the page needs to open what it is about. */
+  data: { [member: string]: unknown };
+  /** How much it matters. */
+  priority: NotificationPriority;
+  /** Whether its user has read it. */
+  is_read: boolean;
+  /** When they did: UTC, milliseconds, `Z`. */
+  read_at: string | null;
+  /** When it was stored: UTC, milliseconds, `Z`. */
+  created_at: string;
+  /** When it vanishes by itself: UTC, milliseconds, `Z`. */
+  expires_at: string | null;
+  /** What the user has not read now. */
+  unread_count: number;
+  /** When it was brought back: UTC, milliseconds, `Z`. */
+  timestamp: string;
+}
+
 /** The data of each event by its type. */
 export interface EventMap {
   job_created: JobCreated;
@@ -195,6 +304,11 @@ export interface EventMap {
   message_received: MessageReceived;
   user_typing: UserTyping;
   message_read: MessageRead;
+  notification: NotificationCreated;
+  notification_read: NotificationRead;
+  notification_deleted: NotificationDeleted;
+  notification_unread: NotificationUnread;
+  notification_restored: NotificationRestored;
 }
 
 /** The type of an event. */

@@ -4,6 +4,7 @@ export default defineConfig({
   entry: {
     index: "src/index.ts",
     query: "src/query/index.ts",
+    inbox: "src/inbox/index.ts",
     toasts: "src/toasts/index.ts",
     "own-actions": "src/toasts/own-actions.ts",
   },

@@ -13,9 +13,9 @@ What PayChain's services tell over the hub. On `/ws` an event is one text frame 
 [crates/events/schemas](../crates/events/schemas), [asyncapi.json](asyncapi.json), and TypeScript types in
 [web/packages/events](../web/packages/events/events.ts).
 
-Every member is always there; one that can be null says so. Money is a number of US dollars with at most two decimals,
-ids are whole numbers from 1 to below 2^53; in chat a user's id stands as it was given, a number or a string. Events of one
-job, and of one conversation, keep their order within a service; between the job and the payment service none is promised.
+Every member is always there unless it says when it is absent; one that can be null says so. Money is a number of US dollars with at most two decimals,
+ids are whole numbers from 1 to below 2^53; in chat and in notifications a user's id stands as it was given, a number or a string.
+Events of one job, of one conversation, and of one inbox, keep their order within a service; between the job and the payment service none is promised.
 
 **Versions.** Each event has a version. A new member keeps it, so ignore members that you do not know. Any other change
 is a new type beside the old one.

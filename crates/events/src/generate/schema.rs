@@ -9,6 +9,8 @@ use crate::Entry;
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) description: String,
+    /// Whether it is always there.
+    pub(super) is_required: bool,
     /// Its JSON types, such as `integer` or `null`.
     pub(super) types: Vec<String>,
     /// The words that it may be, where it is one of a set.
@@ -16,19 +18,22 @@ pub(super) struct Member {
     schema: Value,
 }
 
-/// The members in the order in which they are written. All are required, and `required` keeps that order.
+/// The members: those that are always there in the order in which they are written, which `required` keeps, and then the
+/// others.
 pub(super) fn members(entry: &Entry) -> Vec<Member> {
     let schema = entry.schema();
     let required = texts(schema.get("required"));
     let properties = schema.get("properties").and_then(Value::as_object).expect("an object's schema");
-    assert_eq!(required.len(), properties.len(), "{}: every member is always there", entry.event_type);
-    required.into_iter().map(|name| member(&properties[&name], name.clone())).collect()
+    let others: Vec<String> = properties.keys().filter(|name| !required.contains(name)).cloned().collect();
+    let all =
+        required.into_iter().map(|name| (name, true)).chain(others.into_iter().map(|name| (name, false)));
+    all.map(|(name, is_required)| member(&properties[&name], name.clone(), is_required)).collect()
 }
 
-fn member(schema: &Value, name: String) -> Member {
+fn member(schema: &Value, name: String, is_required: bool) -> Member {
     let description = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
     let (types, words) = (texts(schema.get("type")), texts(schema.get("enum")));
-    Member { name, description, types, words, schema: schema.clone() }
+    Member { name, description, is_required, types, words, schema: schema.clone() }
 }
 
 /// A text, or those of an array.
@@ -58,7 +63,7 @@ pub(super) fn document(entry: &Entry) -> String {
 /// What the schema says, without what makes it a file of its own.
 pub(super) fn body(entry: &Entry) -> Json {
     let members = members(entry);
-    let required = members.iter().map(|it| it.name.as_str().into()).collect();
+    let required = members.iter().filter(|it| it.is_required).map(|it| it.name.as_str().into()).collect();
     let properties = members.iter().map(|it| (it.name.clone(), property(it))).collect();
     Json::object([
         ("title", entry.name.into()),

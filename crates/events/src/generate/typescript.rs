@@ -5,7 +5,9 @@ use std::fmt::Write;
 use ts_rs::{Config, TS};
 
 use super::schema::members;
-use crate::{CATALOGUE, Entry, JobStatus, JobType, PaymentStatus, RefundReason, UserType};
+use crate::{
+    CATALOGUE, Entry, JobStatus, JobType, NotificationPriority, PaymentStatus, RefundReason, UserType,
+};
 
 const JOINED: &str = "
 /** The data of each event by its type. */
@@ -38,6 +40,11 @@ pub(super) fn document() -> String {
         (RefundReason::name(&config), RefundReason::inline(&config), "Why a job's money went back."),
         (PaymentStatus::name(&config), PaymentStatus::inline(&config), "The state of a payment."),
         (UserType::name(&config), UserType::inline(&config), "What a user is on the platform."),
+        (
+            NotificationPriority::name(&config),
+            NotificationPriority::inline(&config),
+            "How much a notification matters.",
+        ),
     ] {
         line(&mut text, &format!("\n/** {about} */\nexport type {name} = {words};"));
     }
@@ -52,16 +59,25 @@ pub(super) fn document() -> String {
 }
 
 fn interface(text: &mut String, config: &Config, entry: &Entry) {
-    let inline = (entry.typescript)(config);
+    let inline = without_comments(&(entry.typescript)(config));
     line(text, &format!("\n/** {} */\nexport interface {} {{", entry.description(), entry.name));
     for member in members(entry) {
-        let kind = type_of(&inline, &member.name);
-        line(text, &format!("  /** {} */\n  {}: {kind};", member.description, member.name));
+        let name = if member.is_required { member.name.clone() } else { format!("{}?", member.name) };
+        let kind = type_of(&inline, &name);
+        line(text, &format!("  /** {} */\n  {name}: {kind};", member.description));
     }
     line(text, "}");
 }
 
-/// The type of a member in `{ a: number, b: string | null, }`, which may have comments between its members.
+/// The text without its comments, in which a word with a colon may stand.
+fn without_comments(text: &str) -> String {
+    let mut parts = text.split("/*");
+    let mut code = parts.next().unwrap_or_default().to_owned();
+    parts.for_each(|part| code.push_str(part.split_once("*/").map_or("", |(_, behind)| behind)));
+    code
+}
+
+/// The type of a member in `{ a: number, b: string | null, }`.
 fn type_of<'a>(inline: &'a str, member: &str) -> &'a str {
     let mark = format!("{member}: ");
     let starts = |at: usize| inline[..at].ends_with([' ', '\n', '{']);

@@ -131,7 +131,7 @@ fn a_token_that_is_signed_opens_what_is_its_users() {
 #[test]
 fn help_tells_all_commands_and_a_slip_is_one_line() {
     let help = fanfare(&["--help"]).run();
-    for command in ["up", "publish", "tail", "stats", "token"] {
+    for command in ["up", "publish", "tail", "stats", "why", "token"] {
         assert!(help.stdout.contains(&format!("  {command}")), "{}", help.stdout);
         let own = fanfare(&[command, "--help"]).run();
         assert!(own.code == Some(0) && own.stdout.contains("Usage"), "{command}: {own:?}");

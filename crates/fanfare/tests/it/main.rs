@@ -5,6 +5,7 @@ mod app;
 mod chaos;
 mod chat;
 mod commands;
+mod notifications;
 mod readme;
 mod recorder;
 mod stack;

@@ -32,6 +32,12 @@ fn every_path_of_the_table_is_there() {
         ("/wallet", 401),
         ("/api/chat/conversations", 401),
         ("/hooks/chat", 405),
+        ("/api/notifications", 401),
+        ("/api/notifications/trace", 401),
+        ("/api/fcm/device-list", 401),
+        ("/hooks/notifications", 405),
+        ("/hooks/deliveries", 405),
+        ("/feeds/notifications", 200),
         ("/nowhere", 404),
         ("/jobs/1/nowhere", 404),
     ] {
@@ -39,7 +45,8 @@ fn every_path_of_the_table_is_there() {
     }
     let head = http::request(server.address(), "HEAD", "/.well-known/jwks.json", &[], None);
     assert_eq!((head.status, head.body.len()), (200, 0));
-    for service in ["user-service", "job-service", "payment-service", "chat-service"] {
+    for service in ["user-service", "job-service", "payment-service", "chat-service", "notification-service"]
+    {
         let at = |path: &str| server.get(&format!("/svc/{service}/{path}"));
         let health = at("health").json();
         assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!(service)), "{health}");
@@ -183,7 +190,15 @@ fn after_an_orderly_stop_the_files_are_whole_and_can_be_copied() {
     names.sort();
     assert_eq!(
         names,
-        ["chat-service.db", "hub.db", "hub.lock", "job-service.db", "payment-service.db", "user-service.db"]
+        [
+            "chat-service.db",
+            "hub.db",
+            "hub.lock",
+            "job-service.db",
+            "notification-service.db",
+            "payment-service.db",
+            "user-service.db"
+        ]
     );
 }
 
@@ -198,6 +213,9 @@ fn a_wrong_setting_stops_the_start_with_one_line() {
         ("SERVICE_API_KEY", "short"),
         ("SERVICE_API_KEY", "        "),
         ("JWKS_URL", "http://127.0.0.1:9/keys"),
+        ("NOTIFICATION_RULES", "/nowhere/rules.toml"),
+        ("NOTIFICATION_RETENTION", "1s"),
+        ("PUSH_DELAY", "soon"),
     ] {
         let refused = up().env(name, value).run();
         assert_eq!(refused.code, Some(2), "{name}: {refused:?}");
@@ -231,6 +249,7 @@ fn a_service_of_its_own_does_not_start_with_a_wrong_setting_either() {
         ("job-service", "PAYMENT_SERVICE_URL", "payments"),
         ("job-service", "CORS_ALLOWED_ORIGINS", "no origin"),
         ("chat-service", "CHAT_RATE_LIMIT", "many"),
+        ("notification-service", "NOTIFICATION_RULES", "/nowhere/rules.toml"),
     ] {
         let refused = Launch::of(service).env("FANFARE_DATA", directory()).env(name, value).run();
         assert_eq!(refused.code, Some(2), "{service} {name}: {refused:?}");

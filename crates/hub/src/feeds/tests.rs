@@ -28,7 +28,21 @@ fn hub(feeds: Vec<Feed>, bytes: usize) -> Hub {
     let limits = Limits { history: HistoryLimits { bytes, ..HistoryLimits::default() }, ..Limits::default() };
     let rules = ChannelRules::new(vec![], Identities::Known);
     let metrics = Metrics::new(&prometheus::Registry::new());
-    Hub::begin(rules, limits, metrics, vec![], Beginning { feeds, random: [3; 32], ..Beginning::default() })
+    Hub::begin(
+        rules,
+        limits,
+        metrics,
+        vec![],
+        Beginning {
+            feeds,
+            random: [3; 32],
+            endpoints: vec![
+                crate::Endpoint::new(crate::Dialect::CHANNELS, &Limits::default()),
+                crate::Endpoint::of_namespace(crate::Namespace::new("/chat", &["a"]), &Limits::default()),
+            ],
+            ..Beginning::default()
+        },
+    )
 }
 
 fn publish(hub: &Hub, kind: &str, target: Target) {
@@ -68,7 +82,7 @@ fn a_reader_gets_each_event_once_with_those_whom_it_was_for() {
     publish(&hub, "a", named(&["jobs", "user:7", "user:ann"]));
     publish(&hub, "c", Target::Everyone);
     publish(&hub, "b", Target::Everyone);
-    publish(&hub, "a", named(&["user:8"]));
+    publish(&hub, "a", named(&["@/chat:user:8", "user:8", "@/chat:jobs"]));
     let first = hub.read_feed("n", Some(empty.next), 2, now()).expect("the feed");
     assert_eq!((offsets(&first), first.end, first.next.offset), (vec![1, 2], 3, 2));
     assert_eq!(first.events[0].users().collect::<Vec<_>>(), ["7", "ann"]);
@@ -76,6 +90,8 @@ fn a_reader_gets_each_event_once_with_those_whom_it_was_for() {
     assert_eq!(&*first.events[1].event.publication().event_type, "b");
     let rest = hub.read_feed("n", Some(first.next), 2, now()).expect("the feed");
     assert_eq!((offsets(&rest), rest.next.offset, rest.recovered), (vec![3], 3, true));
+    assert_eq!(rest.events[0].users().collect::<Vec<_>>(), ["8"], "also within a namespace, once");
+    assert_eq!(rest.events[0].channels().collect::<Vec<_>>(), ["jobs"]);
     let none = hub.read_feed("n", Some(rest.next), 2, now()).expect("the feed");
     assert!(none.events.is_empty() && none.recovered && none.next == rest.next);
 }

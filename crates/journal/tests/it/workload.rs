@@ -215,7 +215,7 @@ impl Workload {
             accepted: Timestamp::from_millis(self.clock),
             except: self.random.one_in(3).then(|| self.connection()),
             places,
-            addressed: if self.seq % 4 == 0 { vec!["user:7".into(), "jobs".into()] } else { vec![] },
+            addressed: if self.seq.is_multiple_of(4) { vec!["user:7".into(), "jobs".into()] } else { vec![] },
         }
     }
 

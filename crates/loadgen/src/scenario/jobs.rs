@@ -4,10 +4,8 @@
 //! the change's. What is measured lies between that timestamp (whole milliseconds, taken before the commit) and the
 //! frame's arrival, so it contains the commit, the relay and the hub.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -20,8 +18,8 @@ use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest as _;
 
 use super::DRAIN;
-use crate::http::{Endpoint, next_answer};
 use crate::outcome::Outcome;
+use crate::up::{Caller, Up};
 
 /// What is measured.
 #[derive(Debug, Args)]
@@ -43,82 +41,10 @@ pub(crate) struct JobsArgs {
     database_url: Option<String>,
 }
 
-/// `fanfare up` with data of its own, ended with this.
-struct Up {
-    child: Child,
-    address: SocketAddr,
-    data: PathBuf,
-}
-
-impl Up {
-    fn start(args: &JobsArgs) -> Result<Self> {
-        let data = std::env::temp_dir().join(format!("loadgen-jobs-{}", std::process::id()));
-        let mut command = Command::new(&args.fanfare);
-        command.arg("up").env("PORT", "0").env("RUST_LOG", "warn").env("FANFARE_DATA", &data);
-        command.env("DEMO_BALANCE_USD", "1000000000");
-        if let Some(url) = &args.database_url {
-            command.env("DATABASE_URL", url);
-        }
-        let mut child =
-            command.stdout(Stdio::piped()).spawn().with_context(|| args.fanfare.display().to_string())?;
-        let out = child.stdout.take().context("its output")?;
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
-        let address = line.trim().rsplit('/').next().unwrap_or_default().parse();
-        let address = address.with_context(|| format!("it says {line:?}"))?;
-        Ok(Self { child, address, data })
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.data);
-    }
-}
-
-/// A kept connection for calls.
-struct Caller {
-    stream: TcpStream,
-    endpoint: Endpoint,
-    buffer: Vec<u8>,
-}
-
-impl Caller {
-    fn connect(address: SocketAddr, token: Option<String>) -> Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(DRAIN))?;
-        Ok(Self {
-            stream,
-            endpoint: Endpoint { host: address.to_string(), api_key: token },
-            buffer: Vec::new(),
-        })
-    }
-
-    fn post(&mut self, path: &str, body: &Value) -> Result<(u16, Value)> {
-        let mut request = Vec::new();
-        self.endpoint.write_post(&mut request, path, body.to_string().as_bytes());
-        self.stream.write_all(&request)?;
-        self.buffer.clear();
-        loop {
-            if let Some(answer) = next_answer(&self.buffer)? {
-                return Ok((answer.status, serde_json::from_slice(answer.body).unwrap_or_default()));
-            }
-            let mut part = [0; 4096];
-            let read = self.stream.read(&mut part)?;
-            if read == 0 {
-                bail!("the server closed the connection");
-            }
-            self.buffer.extend_from_slice(&part[..read]);
-        }
-    }
-}
-
 /// Runs it.
 pub(crate) fn run(args: &JobsArgs) -> Result<Outcome> {
-    let up = Up::start(args)?;
+    let environment = [("DEMO_BALANCE_USD", "1000000000")];
+    let up = Up::start(&args.fanfare, args.database_url.as_deref(), &environment)?;
     let body = json!({"email": "bench@example.com", "password": "correct horse", "name": "Bench", "user_type": "employer"});
     let (status, answer) = Caller::connect(up.address, None)?.post("/auth/register", &body)?;
     let token =

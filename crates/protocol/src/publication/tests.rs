@@ -243,10 +243,15 @@ fn a_wish_to_retain_that_is_wrong_names_the_member_and_echoes_nothing() {
 
 #[test]
 fn a_publisher_may_give_an_id_of_version_7() {
-    let id = |raw: &str| parse(&format!(r#"{{"type":"t","publication_id":{raw}}}"#)).map(|request| request.id);
+    let id =
+        |raw: &str| parse(&format!(r#"{{"type":"t","publication_id":{raw}}}"#)).map(|request| request.id);
     let text = "019a3f5e-7b00-7c31-9d0f-2f6f3a1c4e55";
     assert_eq!(id(&format!("\"{text}\"")), Ok(PublicationId::parse(text)));
-    assert_eq!(id(&format!("\"{}\"", text.to_uppercase())), Ok(PublicationId::parse(text)), "one id, one spelling");
+    assert_eq!(
+        id(&format!("\"{}\"", text.to_uppercase())),
+        Ok(PublicationId::parse(text)),
+        "one id, one spelling"
+    );
     assert_eq!(id("null"), Ok(None));
     for raw in [
         r#""6f1c1d3e-0000-4000-8000-000000000001""#,

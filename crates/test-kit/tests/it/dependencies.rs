@@ -50,6 +50,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("job-service", SERVICE),
     ("payment-service", SERVICE),
     ("chat-service", SERVICE),
+    ("notification-service", SERVICE),
     ("pubsub-bridge", &["auth", "hub-client", "protocol", "rest", "service-kit"]),
     (
         "fanfare",
@@ -59,6 +60,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "hub",
             "hub-client",
             "job-service",
+            "notification-service",
             "payment-service",
             "protocol",
             "pubsub-bridge",

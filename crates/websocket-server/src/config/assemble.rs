@@ -17,7 +17,8 @@ use super::flags::{AccessFlags, Flags, LimitFlags, ListenFlags, ProcessFlags};
 use super::values::{AuthPolicy, OriginList};
 use super::{
     Auth, Browsers, Config, Drain, Environment, Idempotency, Jwt, Limits, Listen, Logging, Origins, PortsOff,
-    ProtocolTest, SocketIo, Storage, Threads, TlsFiles, Warning, deliveries, feeds, file, hooks, keys, namespaces,
+    ProtocolTest, SocketIo, Storage, Threads, TlsFiles, Warning, deliveries, feeds, file, hooks, keys,
+    namespaces,
 };
 
 /// The least length of a shared secret that is safe, in bytes: that of the hash (RFC 7518 §3.2).

@@ -136,8 +136,8 @@ pub(super) fn assemble(
             if other.name == hook.name {
                 return Err((line, format!("two delivery hooks are named {:?}", hook.name)));
             }
-            let shared = |one: &&Box<str>| other.types.iter().any(|of_other| types::overlap(one, of_other));
-            if let Some(one) = hook.types.iter().find(shared) {
+            let of_other = |one: &str| other.types.iter().any(|of_other| types::overlap(one, of_other));
+            if let Some(one) = hook.types.iter().find(|one| of_other(one)) {
                 return Err((line, format!("{one:?} has a delivery hook already, {:?}", other.name)));
             }
         }

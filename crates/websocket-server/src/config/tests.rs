@@ -94,7 +94,7 @@ fn defaults_are_those_of_the_protocol() {
 }
 
 /// A value that each variable refuses, for all that refuse any, and a word of the line that must come.
-const WRONG: [(&str, &str, &str); 55] = [
+const WRONG: [(&str, &str, &str); 57] = [
     ("HOST", "example.com", "IP address"),
     ("PORT", "65536", "0 to 65535"),
     ("DASHBOARD_PORT", "on", "or off"),
@@ -144,6 +144,8 @@ const WRONG: [(&str, &str, &str); 55] = [
     ("HOOKS_MAX_BYTES", "1B", "below 1KiB"),
     ("HOOKS_MAX_WAITING_PER_CONNECTION", "all", "1 to 10000"),
     ("HOOKS_MAX_CALLS", "0", "1 to 10000"),
+    ("DELIVERY_HOOKS_QUEUE", "0", "1 to 10000000"),
+    ("FEEDS_MAX_WAITING", "0", "1 to 10000"),
     ("HOOKS_CIRCUIT_FAILURES", "0", "1 to 1000"),
     ("HOOKS_CIRCUIT_PAUSE", "0", "below 10ms"),
     ("HOOKS_CIRCUIT_MAX_PAUSE", "1d", "10ms to 1h"),

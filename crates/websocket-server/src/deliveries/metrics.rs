@@ -25,7 +25,10 @@ impl DeliveryMetrics {
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
             waiting: IntGaugeVec::new(
-                Opts::new("fanfare_delivery_records_waiting", "Delivery records that a service does not have yet"),
+                Opts::new(
+                    "fanfare_delivery_records_waiting",
+                    "Delivery records that a service does not have yet",
+                ),
                 &["hook"],
             )?,
             oldest: GaugeVec::new(
@@ -44,7 +47,10 @@ impl DeliveryMetrics {
                 &["hook"],
             )?,
             batches: IntCounterVec::new(
-                Opts::new("fanfare_delivery_batches_total", "Calls with delivery records, by what came of them"),
+                Opts::new(
+                    "fanfare_delivery_batches_total",
+                    "Calls with delivery records, by what came of them",
+                ),
                 &["hook", "outcome"],
             )?,
         };

@@ -20,8 +20,8 @@ const COMPANY: Duration = Duration::from_millis(250);
 /// The wait before a batch is tried again, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// The longest: a service that comes back is told within about so long.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The longest, but for chance, which at most doubles it: a service that comes back is told within about so long.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The longest at a drain, which has little time.
 const WAIT_IN_DRAIN: Duration = Duration::from_millis(200);
@@ -93,7 +93,10 @@ impl Worker {
             };
             self.metrics.batches.with_label_values(&[name, failure.outcome()]).inc();
             if last != Some(failure) {
-                tracing::warn!(hook = name, "a batch of delivery records is tried until it arrives: {failure}");
+                tracing::warn!(
+                    hook = name,
+                    "a batch of delivery records is tried until it arrives: {failure}"
+                );
                 last = Some(failure);
             }
             let is_flushing = *self.flushing.borrow_and_update();

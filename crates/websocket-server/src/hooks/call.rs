@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use hub::hooks::ClientEvent;
-use protocol::trace::{TRACEPARENT, TraceContext};
 use protocol::PublicationId;
+use protocol::trace::{TRACEPARENT, TraceContext};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde::Serialize;
 use serde_json::value::RawValue;

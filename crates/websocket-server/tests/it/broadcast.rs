@@ -490,3 +490,36 @@ fn without_a_list_loopback_pages_may_read_answers_and_files_may_not() {
     let answer = http::get(any.address(), "/stats", &[("origin", "https://app.example.com")]);
     assert_eq!((cors(&answer).0, cors(&answer).1), (Some("*"), None));
 }
+
+#[test]
+fn a_publisher_may_give_the_events_id() {
+    let server = server();
+    let mut client = Client::welcomed(&server.ws());
+    client.subscribe(&["jobs"]);
+    let (first, second) = (uuid::Uuid::now_v7().to_string(), uuid::Uuid::now_v7().to_string());
+    let event = |id: &str| json!({ "type": "x", "channel": "jobs", "publication_id": id });
+    assert_eq!(server.broadcast(&event(&first))["id"], first);
+    let batch = server.post("/broadcast/batch", &json!([event(&second.to_uppercase()), event("7")])).json();
+    assert_eq!((&batch[0]["success"], &batch[0]["id"]), (&json!(true), &json!(second)));
+    assert_eq!((&batch[1]["status"], &batch[1]["error"]["member"]), (&json!(422), &json!("publication_id")));
+    client.send_json(&json!({ "type": "history", "channel": "jobs", "limit": 10 }));
+    let events = loop {
+        let frame = client.next_json();
+        if frame["type"] == "history" {
+            break frame["data"]["events"].clone();
+        }
+    };
+    assert_eq!((&events[0]["id"], &events[1]["id"]), (&json!(second), &json!(first)));
+    for wrong in [json!(uuid::Uuid::new_v4().to_string()), json!("019a3f5e"), json!(7), json!([first])] {
+        let body = json!({ "type": "x", "publication_id": wrong });
+        let problem = expect_problem(&server.post("/broadcast", &body), 422, "invalid");
+        assert_eq!(problem["member"], "publication_id", "{body}");
+    }
+    // A repeated key gets the first answer, whatever id comes with it.
+    let keyed = |id: &str| {
+        let key = [("idempotency-key", "k")];
+        post_json(server.address(), "/broadcast", &key, &event(id)).json()["id"].clone()
+    };
+    let third = uuid::Uuid::now_v7().to_string();
+    assert_eq!((keyed(&third), keyed(&uuid::Uuid::now_v7().to_string())), (json!(third), json!(third)));
+}

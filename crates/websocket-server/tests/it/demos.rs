@@ -16,8 +16,9 @@ fn each_demo_page_and_all_that_it_loads_come_with_the_strict_policy_of_the_playg
     };
     let of_the_playground = policy("/playground");
     assert!(of_the_playground.as_deref().is_some_and(|policy| policy.starts_with("default-src 'self';")));
-    for page in ["/playground/dashboard", "/playground/uploads", "/playground/receipts", "/playground/social"]
-    {
+    let worlds = ["dashboard", "uploads", "receipts", "social", "inbox"];
+    for page in worlds.map(|name| format!("/playground/{name}")) {
+        let page = page.as_str();
         assert_eq!(policy(page), of_the_playground, "{page}");
         assert_eq!(request(server.address(), "HEAD", page, &[], None).status, 200, "{page}");
         let text = server.get(page).text();

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
 use actix_web::web::{self, ServiceConfig};
@@ -14,7 +14,7 @@ use test_kit::http::{get, post_json, request, request_tls};
 use test_kit::wait::PATIENCE;
 use test_kit::{Certificate, Client, eventually};
 use tokio::sync::Semaphore;
-use websocket_server::config::{Config, Hook, Places};
+use websocket_server::config::{Config, DeliveryHook, Hook, Places};
 use websocket_server::{Extension, FrontPage, Server};
 
 use super::TextFile;
@@ -32,8 +32,12 @@ struct Process {
     gate: Arc<Semaphore>,
     /// Tells of each request of `/wait` that has begun.
     waiting: mpsc::Receiver<()>,
+    /// The delivery records that it was told, each with whether the hub has shown its key.
+    told: Told,
     server: Option<JoinHandle<()>>,
 }
+
+type Told = Arc<Mutex<Vec<(bool, Value)>>>;
 
 impl Process {
     fn start(env: &[(&str, &str)]) -> Self {
@@ -48,12 +52,15 @@ impl Process {
         let address = |listener: &TcpListener| listener.local_addr().expect("an address");
         let (main_address, internal_address) = (address(&main), address(&internal));
         let (gate, (tell, waiting)) = (Arc::new(Semaphore::new(0)), mpsc::channel());
-        let of_parts = format!("http://{internal_address}/hooks/wave").parse().expect("an address");
+        let told = Told::default();
+        let of_parts = |path: &str| format!("http://{internal_address}{path}").parse().expect("an address");
+        let (waves, deliveries) = (of_parts("/hooks/wave"), of_parts("/hooks/deliveries"));
         let extension = Extension {
-            hooks: vec![Hook::post(&["wave"], Places::ws_and(&[]), of_parts, Some(Secret::new(KEY)))],
+            hooks: vec![Hook::post(&["wave"], Places::ws_and(&[]), waves, Some(Secret::new(KEY)))],
+            delivery_hooks: vec![DeliveryHook::new(&["news"], deliveries, Some(Secret::new(KEY)))],
             listener: Some(main),
             internal: Some(internal),
-            routes: Some(routes(&gate, tell)),
+            routes: Some(routes(&gate, tell, &told)),
             front_page,
             key: Some(Secret::new(KEY)),
             ..Extension::default()
@@ -68,7 +75,15 @@ impl Process {
                 server.run(token).await.expect("it ends well");
             });
         });
-        Self { main: main_address, internal: internal_address, shutdown, gate, waiting, server: Some(server) }
+        Self {
+            main: main_address,
+            internal: internal_address,
+            shutdown,
+            gate,
+            waiting,
+            told,
+            server: Some(server),
+        }
     }
 
     fn end(mut self) {
@@ -77,8 +92,8 @@ impl Process {
     }
 }
 
-fn routes(gate: &Arc<Semaphore>, tell: mpsc::Sender<()>) -> websocket_server::Routes {
-    let gate = Arc::clone(gate);
+fn routes(gate: &Arc<Semaphore>, tell: mpsc::Sender<()>, told: &Told) -> websocket_server::Routes {
+    let (gate, told) = (Arc::clone(gate), Arc::clone(told));
     Arc::new(move |config: &mut ServiceConfig| {
         let (gate, tell) = (Arc::clone(&gate), tell.clone());
         let wait = move || {
@@ -89,7 +104,14 @@ fn routes(gate: &Arc<Semaphore>, tell: mpsc::Sender<()>) -> websocket_server::Ro
                 HttpResponse::Ok().body("waited")
             }
         };
+        let told = Arc::clone(&told);
+        let deliveries = move |request: HttpRequest, body: web::Json<Vec<Value>>| {
+            let is_the_hub = is_the_hub(&request);
+            told.lock().expect("no panic").extend(body.0.into_iter().map(|record| (is_the_hub, record)));
+            async { HttpResponse::Ok().finish() }
+        };
         config
+            .route("/hooks/deliveries", web::post().to(deliveries))
             .route("/jobs", web::get().to(async || HttpResponse::Ok().body("jobs")))
             .route("/", web::get().to(async || HttpResponse::Ok().body("a page of their own")))
             .route("/refused", web::get().to(async || HttpResponse::Conflict().body("refused")))
@@ -102,9 +124,33 @@ fn routes(gate: &Arc<Semaphore>, tell: mpsc::Sender<()>) -> websocket_server::Ro
 
 /// Tells whether the hub has shown its key, and what it was told.
 async fn waved(request: HttpRequest, body: web::Json<Value>) -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "success": is_the_hub(&request), "data": body["data"] }))
+}
+
+fn is_the_hub(request: &HttpRequest) -> bool {
     let shown = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let is_the_hub = shown == Some(&format!("Bearer {KEY}"));
-    HttpResponse::Ok().json(json!({ "success": is_the_hub, "data": body["data"] }))
+    shown == Some(&format!("Bearer {KEY}"))
+}
+
+#[test]
+fn what_became_of_events_is_told_to_the_other_parts_to_the_end_of_a_drain() {
+    let process = Process::start(&[]);
+    let mut client = Client::welcomed(&format!("ws://{}/ws", process.main));
+    let key = format!("Bearer {KEY}");
+    let news = json!({ "type": "news" });
+    let published = post_json(process.main, "/broadcast", &[("authorization", &key)], &news).json();
+    client.expect_type("news");
+    let (told, connection) = (Arc::clone(&process.told), client.connection_id().to_owned());
+    let ending = thread::spawn(move || process.end());
+    assert_eq!(client.expect_close().0, 1001);
+    ending.join().expect("it ended");
+    let told = told.lock().expect("no panic");
+    let (is_the_hub, record) = told.first().expect("a record");
+    assert!(is_the_hub);
+    assert_eq!(
+        (&record["id"], &record["connection_id"], &record["state"]),
+        (&published["id"], &json!(connection), &json!("sent"))
+    );
 }
 
 #[test]

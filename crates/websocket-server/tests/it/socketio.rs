@@ -25,7 +25,7 @@ fn test_launch() -> Launch {
 }
 
 /// A client that polls.
-struct Polling<'s> {
+pub(crate) struct Polling<'s> {
     server: &'s Server,
     path: &'static str,
     sid: String,
@@ -42,7 +42,7 @@ impl<'s> Polling<'s> {
 
     /// A session with a socket of user 7 in each of these namespaces.
     #[track_caller]
-    fn connected(server: &'s Server, namespaces: &[&str]) -> Self {
+    pub(crate) fn connected(server: &'s Server, namespaces: &[&str]) -> Self {
         let polling = Self::open(server, "/socket.io/");
         for namespace in namespaces {
             polling.post_ok(&format!("40{namespace},{}", auth(7)));
@@ -61,7 +61,7 @@ impl<'s> Polling<'s> {
     }
 
     #[track_caller]
-    fn poll_text(&self) -> String {
+    pub(crate) fn poll_text(&self) -> String {
         let answer = self.poll();
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.text()
@@ -107,7 +107,7 @@ impl<'s> Polling<'s> {
 }
 
 /// A client over a WebSocket.
-struct Ws(RawClient);
+pub(crate) struct Ws(RawClient);
 
 impl Ws {
     #[track_caller]
@@ -131,7 +131,7 @@ impl Ws {
 
     /// A session with a socket of user 7 in each of these namespaces; their ids.
     #[track_caller]
-    fn connected(server: &Server, namespaces: &[&str]) -> (Self, Vec<String>) {
+    pub(crate) fn connected(server: &Server, namespaces: &[&str]) -> (Self, Vec<String>) {
         let (mut ws, _) = Self::open(server, "/socket.io/");
         let ids = namespaces.iter().map(|namespace| ws.connect(namespace, &auth(7))).collect();
         (ws, ids)
@@ -157,7 +157,7 @@ impl Ws {
 
     /// The next text that is no ping of Engine.IO; those are answered.
     #[track_caller]
-    fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         loop {
             let frame = self.0.next_frame().expect("a frame");
             assert_eq!(frame.opcode, 1, "{frame:?} {}", String::from_utf8_lossy(&frame.payload));

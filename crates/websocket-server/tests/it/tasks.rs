@@ -28,7 +28,7 @@ fn url(server: &Server) -> String {
 
 /// A signed-in connection whose first frame was read.
 #[track_caller]
-fn signed_in(server: &Server, user: impl Into<Value>) -> Client {
+pub(crate) fn signed_in(server: &Server, user: impl Into<Value>) -> Client {
     let mut client = Client::connect(&format!("{}?token={}", url(server), token(user)));
     client.expect_type("connection_established");
     client

@@ -1,5 +1,6 @@
 // Holds the built app to its size: what the page itself names, as browsers get it, is at most 120 kB of brotli. What is
-// loaded behind the first page (menus, dialogs, toasts, the wallet, chat) is told too, and bounds the whole at 200 kB.
+// loaded behind the first page (menus, dialogs, toasts, the wallet, chat, notifications) is told too, and bounds the whole at
+// 220 kB.
 
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -9,7 +10,7 @@ const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 
 /** Bytes; one kB is 1,000 of them. */
 const FIRST_LOAD = 120_000;
-const WHOLE = 200_000;
+const WHOLE = 220_000;
 
 const size = async (path) => brotliCompressSync(await readFile(DIST + path)).byteLength;
 const sum = async (paths) => (await Promise.all(paths.map(size))).reduce((total, bytes) => total + bytes, 0);

@@ -1,7 +1,7 @@
 // Where the page starts: styles, the accounts of this browser, the app. What the app is made of is app.tsx.
 
 import "@fanfare/tokens/tokens.css";
-import "@fanfare/react/styles.css";
+import "@fanfare/react/indicator.css";
 import "./ui/base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

@@ -87,6 +87,11 @@ function Made({ options, children }: { options: ClientOptions; children: ReactNo
   return <ClientContext.Provider value={client}>{children}</ClientContext.Provider>;
 }
 
+/** The client of the nearest provider; null if there is none. */
+export function useFanfareIfAny(): Client | null {
+  return useContext(ClientContext);
+}
+
 /**
  * The client of the nearest provider.
  *

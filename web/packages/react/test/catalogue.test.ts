@@ -10,6 +10,24 @@ const WORKER = 9;
 const job = { job_id: 41, title: "Landing page", employer_id: EMPLOYER, worker_id: WORKER };
 const payment = { payment_id: 3, job_id: 41, amount_usd: 450, employer_id: EMPLOYER, worker_id: WORKER };
 
+const changed = { id: 1, notification_id: 1, unread_count: 0, timestamp: "2025-11-01T12:00:00.000Z" };
+const notification = {
+  id: 1,
+  user_id: WORKER,
+  type: "job_accepted",
+  category: "jobs",
+  title: "Your job was accepted",
+  message: "Landing page",
+  data: {},
+  priority: "normal" as const,
+  is_read: false,
+  read_at: null,
+  created_at: "2025-11-01T12:00:00.000Z",
+  expires_at: null,
+  unread_count: 1,
+  timestamp: "2025-11-01T12:00:00.000Z",
+};
+
 const events = {
   job_created: { job_id: 41, title: "Landing page", pay_amount_usd: 450, job_type: "design" },
   job_accepted: job,
@@ -31,6 +49,11 @@ const events = {
   },
   user_typing: { user_id: WORKER, is_typing: true },
   message_read: { message_id: 1, user_id: WORKER, timestamp: "2025-11-01T12:00:00.000Z" },
+  notification: { ...notification, sound: true },
+  notification_read: changed,
+  notification_deleted: changed,
+  notification_unread: changed,
+  notification_restored: notification,
 } satisfies EventMap;
 
 const viewers = {
@@ -110,6 +133,11 @@ const table: Record<EventType, Record<Who, string | null>> = {
   message_received: NOTHING,
   user_typing: NOTHING,
   message_read: NOTHING,
+  notification: NOTHING,
+  notification_read: NOTHING,
+  notification_deleted: NOTHING,
+  notification_unread: NOTHING,
+  notification_restored: NOTHING,
 };
 
 describe.each(Object.entries(table))("%s", (type, row) => {

@@ -8,6 +8,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Suspense } from "react";
 import { renderToPipeableStream, renderToString } from "react-dom/server";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Inbox, InboxProvider, NotificationPreferences, useInbox } from "../src/inbox/index.js";
 import {
   ConnectionIndicator,
   FanfareProvider,
@@ -58,6 +59,10 @@ function page() {
   );
 }
 
+function Unread() {
+  return <b>{String(useInbox(({ unreadCount }) => unreadCount))}</b>;
+}
+
 beforeEach(() => {
   sockets = 0;
   vi.spyOn(console, "error");
@@ -100,6 +105,28 @@ it("it streams as well", async () => {
   const html = await text(written);
   expect(html).toContain("Connecting");
   expect(html).not.toContain("Wait");
+  expect(sockets).toBe(0);
+  expect(console.error).not.toHaveBeenCalled();
+});
+
+it("an inbox renders its bell and its preferences, and asks nobody", async () => {
+  const fetch = vi.fn();
+  const options = { baseUrl: "http://service.test/", getToken: () => "token", fetch };
+  const html = renderToString(
+    <FanfareProvider options={{ url: "ws://hub.test/ws", WebSocket: Socket }}>
+      <InboxProvider options={options}>
+        <Inbox />
+        <Inbox defaultOpen />
+        <NotificationPreferences />
+        <Unread />
+      </InboxProvider>
+    </FanfareProvider>,
+  );
+  await Promise.resolve();
+  expect(html).toContain("Notifications");
+  expect(html).toContain('role="dialog"');
+  expect(html).toContain("<b>null</b>");
+  expect(fetch).not.toHaveBeenCalled();
   expect(sockets).toBe(0);
   expect(console.error).not.toHaveBeenCalled();
 });

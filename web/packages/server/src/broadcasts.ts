@@ -1,7 +1,9 @@
-// The dashboard's words for publishing: what happened to whose image, PDF or transcription. Each is a publication with one target.
+// What a back end may say: publications, notifications, and the dashboard's words for what happened to whose image, PDF or
+// transcription, each of which is a publication with one target.
 
 import { FanfareError } from "./errors.js";
 import type { WsMessageType } from "./message-types.js";
+import { type Items, Notifier } from "./notifications.js";
 import { Publisher } from "./publisher.js";
 import type {
   BatchAnswer,
@@ -10,8 +12,13 @@ import type {
   EventData,
   FanfareOptions,
   Id,
+  NewNotification,
+  Notification,
+  NotificationFor,
+  NotificationResult,
   Publication,
   PublishAnswer,
+  TopicAnswer,
 } from "./types.js";
 
 /** The types of a family: those that begin with these letters. */
@@ -20,7 +27,10 @@ type Family<Prefix extends string> = Extract<WsMessageType, `${Prefix}${string}`
 /** Any type, with those of a family offered first. */
 type Known<Types extends string> = Types | (string & Record<never, never>);
 
-/** Publishes to one hub. All of them resolve with the hub's answer, and reject with a {@link FanfareError}. */
+/** What `createNotifications` takes behind its users or notifications. */
+type Second = NewNotification | CallOptions;
+
+/** Calls of one hub and one notification service. All of them resolve with the answer, and reject with a {@link FanfareError}. */
 export interface Fanfare {
   /** Publishes anything to anybody. */
   publish(publication: Publication, options?: CallOptions): Promise<PublishAnswer>;
@@ -55,11 +65,36 @@ export interface Fanfare {
     data: EventData<Known<"status_update">>,
     options?: CallOptions,
   ): Promise<PublishAnswer>;
+  /** Puts a notification into a user's inbox, and resolves with it when it is stored; delivery follows by itself. */
+  createNotification(userId: Id, notification: NewNotification, options?: CallOptions): Promise<Notification>;
+  /**
+   * Puts the same notification into the inboxes of these users, and tells of each what became of it. It is sent as it is iterated, and
+   * not before. `deadline`: without one more result.
+   */
+  createNotifications(
+    users: Iterable<Id> | AsyncIterable<Id>,
+    notification: NewNotification,
+    options?: CallOptions,
+  ): AsyncGenerator<NotificationResult, void>;
+  /** The same for notifications that differ. */
+  createNotifications(
+    notifications: Iterable<NotificationFor> | AsyncIterable<NotificationFor>,
+    options?: CallOptions,
+  ): AsyncGenerator<NotificationResult, void>;
+  /** Puts a notification into the inbox of everyone who follows a topic. */
+  notifyTopic(topic: string, notification: NewNotification, options?: CallOptions): Promise<TopicAnswer>;
 }
 
 /** Makes a publisher. @throws FanfareError `invalid` where an option is wrong. */
 export function createFanfare(options: FanfareOptions = {}): Fanfare {
   const publisher = new Publisher(options);
+  let made: Notifier | undefined;
+  // Who only publishes needs no service key.
+  const notifier = (): Notifier => {
+    made ??= new Notifier(options);
+    return made;
+  };
+  if (options.notificationUrl !== undefined || options.serviceKey !== undefined) notifier();
   const toUser = async (userId: Id, data: EventData, call?: CallOptions) => {
     return publisher.publish({ ...split(data), user_id: target("userId", userId) }, call);
   };
@@ -73,6 +108,17 @@ export function createFanfare(options: FanfareOptions = {}): Fanfare {
     broadcastTranscriptionUpdate: async (queueId, data, call) => {
       return publisher.publish({ ...split(data), queue_id: target("queueId", queueId) }, call);
     },
+    createNotification: async (userId, notification, call) => notifier().create(userId, notification, call),
+    createNotifications: (
+      items: Items<Id> | Items<NotificationFor>,
+      second?: Second,
+      third?: CallOptions,
+    ) => {
+      // What has a title is a notification, and what has none are options.
+      const same = typeof second === "object" && second && "title" in second ? second : undefined;
+      return notifier().many(items, same, (same ? third : (second as CallOptions | undefined)) ?? {});
+    },
+    notifyTopic: async (topic, notification, call) => notifier().topic(topic, notification, call),
   };
 }
 

@@ -1,4 +1,4 @@
-// Why an event was not published, by whose fault. The words here never hold a key, and of an address only what is public.
+// Why an event was not published or a notification not created, by whose fault. The words here never hold a key, and of an address only what is public.
 
 /**
  * The kinds of failure.
@@ -33,14 +33,14 @@ export interface FanfareErrorDetails {
   readonly cause?: unknown;
 }
 
-/** An event was not published, as far as is known. */
+/** An event was not published, or a notification not created, as far as is known. */
 export class FanfareError extends Error {
   override readonly name = "FanfareError";
   /** What kind of failure: see {@link FanfareErrorCode}. */
   readonly code: FanfareErrorCode;
   /** The HTTP status of the last answer, where there was one. */
   readonly status: number | undefined;
-  /** The hub's own code: `forbidden`, `invalid_channel`, … */
+  /** The code of the hub or the service: `forbidden`, `invalid_channel`, … */
   readonly hubCode: string | undefined;
   /** How many requests were made. */
   readonly attempts: number;

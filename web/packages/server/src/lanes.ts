@@ -15,8 +15,9 @@ export class Lanes {
   private running = 0;
   private pending = 0;
 
-  /** At most `maxConcurrent` run at the same time; of more than `maxPending` that run or wait, the newest is refused. */
+  /** For calls to `who`. At most `maxConcurrent` run at the same time; of more than `maxPending` that run or wait, the newest is refused. */
   constructor(
+    private readonly who: string,
     private readonly maxConcurrent: number,
     private readonly maxPending: number,
   ) {}
@@ -24,7 +25,7 @@ export class Lanes {
   /** Runs a job when those before it in its lane have ended, well or not. `signal` takes it out of the line. */
   run<Answer>(lane: string, signal: AbortSignal, job: () => Promise<Answer>): Promise<Answer> {
     if (this.pending >= this.maxPending) {
-      const message = `${this.pending} calls wait for the hub already; this one was not sent.`;
+      const message = `${this.who} has ${this.pending} calls waiting already; this one was not sent.`;
       return Promise.reject(new FanfareError("overloaded", message));
     }
     this.pending++;

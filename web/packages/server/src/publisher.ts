@@ -1,11 +1,8 @@
-// The publisher: publications as requests, each with its key, in the order of their target. The attempts of a request are in
-// request.ts, the order in lanes.ts, the dashboard's words in broadcasts.ts.
+// The publisher: publications as requests, each with its key, in the order of their target. How a call is made is in
+// caller.ts, the dashboard's words in broadcasts.ts.
 
-import { randomUUID } from "node:crypto";
-
+import { Caller, fromEnvironment, keyOf, textOf } from "./caller.js";
 import { FanfareError } from "./errors.js";
-import { Lanes } from "./lanes.js";
-import { type Sender, send } from "./request.js";
 import type {
   BatchAnswer,
   BatchPublication,
@@ -15,20 +12,11 @@ import type {
   PublishAnswer,
 } from "./types.js";
 
-/** Where a hub is on one's own machine: the default of `PORT`. */
-const LOCAL = "http://127.0.0.1:8080";
+/** The hub, where it is on one's own machine. */
+const HUB = { who: "The hub", key: "API key", local: "http://127.0.0.1:8080" };
 
 /** The hub takes as many in one batch. */
 const MAX_BATCH = 1_000;
-
-/** What a header may hold: visible ASCII. */
-const VISIBLE = /^[\x21-\x7e]+$/;
-
-/** What an idempotency key may be: the hub takes printable ASCII, and headers lose blanks at their ends. */
-const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
-
-/** The longest that the hub takes, bytes. */
-const MAX_KEY = 255;
 
 /** What has a target: calls that agree in all of these keep their order. */
 const TARGETS = [
@@ -43,34 +31,12 @@ const TARGETS = [
 
 /** Publishes to one hub. */
 export class Publisher {
-  readonly #base: string;
-  readonly #sender: Sender;
-  readonly #deadline: number;
-  readonly #lanes: Lanes;
+  readonly #hub: Caller;
 
   /** @throws FanfareError `invalid` where an option is wrong. */
   constructor(options: FanfareOptions = {}) {
-    this.#base = baseOf(options.url ?? fromEnvironment("WS_SERVICE_URL") ?? LOCAL);
-    const key = options.apiKey ?? fromEnvironment("FANFARE_API_KEY");
-    // Node's own error would show it.
-    if (key !== undefined && !VISIBLE.test(key)) {
-      throw new FanfareError("invalid", "The API key has characters that no key has, or is empty.");
-    }
-    this.#sender = {
-      fetch: options.fetch ?? ((...request) => globalThis.fetch(...request)),
-      headers: {
-        "content-type": "application/json",
-        accept: "application/json, application/problem+json",
-        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
-      },
-      timeout: positive("timeout", options.timeout ?? 10_000),
-      maxAttempts: positive("maxAttempts", options.maxAttempts ?? 10),
-      minDelay: positive("minDelay", options.minDelay ?? 200),
-      maxDelay: positive("maxDelay", options.maxDelay ?? 5_000),
-    };
-    this.#deadline = positive("deadline", options.deadline ?? 30_000);
-    const concurrent = positive("maxConcurrent", options.maxConcurrent ?? 16);
-    this.#lanes = new Lanes(concurrent, positive("maxPending", options.maxPending ?? 1_000));
+    const url = options.url ?? fromEnvironment("WS_SERVICE_URL");
+    this.#hub = new Caller(HUB, url, options.apiKey ?? fromEnvironment("FANFARE_API_KEY"), options);
   }
 
   /** Publishes, and resolves with the hub's answer. */
@@ -78,7 +44,9 @@ export class Publisher {
     const given = checked(publication);
     const body = textOf(given);
     const key = keyOf(options.idempotencyKey);
-    const answer = await this.#post("broadcast", laneOf(given), body, options, { "idempotency-key": key });
+    const answer = await this.#hub.post("broadcast", laneOf(given), body, options, {
+      "idempotency-key": key,
+    });
     if (isAnswer(answer)) return answer;
     throw strange();
   }
@@ -100,79 +68,10 @@ export class Publisher {
         idempotency_key: keyOf(publication.idempotency_key),
       })),
     );
-    const answer = await this.#post("broadcast/batch", "batch", body, options, {});
+    const answer = await this.#hub.post("broadcast/batch", "batch", body, options, {});
     if (Array.isArray(answer) && answer.length === publications.length) return answer as BatchAnswer[];
     throw strange();
   }
-
-  async #post(
-    path: string,
-    lane: string,
-    body: string,
-    options: CallOptions,
-    headers: Readonly<Record<string, string>>,
-  ): Promise<unknown> {
-    const deadline = positive("deadline", options.deadline ?? this.#deadline);
-    const given = new AbortController();
-    const late = () => {
-      const message = "The hub did not answer before the deadline.";
-      given.abort(new FanfareError("timeout", message, { mayHaveArrived: sent }));
-    };
-    const aborted = () => {
-      const message = "The call was given up by its caller.";
-      given.abort(
-        new FanfareError("aborted", message, { mayHaveArrived: sent, cause: options.signal?.reason }),
-      );
-    };
-    let sent = false;
-    const until = performance.now() + deadline;
-    const timer = setTimeout(late, deadline);
-    if (options.signal?.aborted) aborted();
-    options.signal?.addEventListener("abort", aborted, { once: true });
-    try {
-      return await this.#lanes.run(lane, given.signal, () => {
-        sent = true;
-        return send(this.#sender, {
-          url: `${this.#base}${path}`,
-          body,
-          headers,
-          signal: given.signal,
-          until,
-        });
-      });
-    } finally {
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", aborted);
-    }
-  }
-}
-
-function fromEnvironment(name: string): string | undefined {
-  // An empty variable is the same as none.
-  return process.env[name]?.trim() || undefined;
-}
-
-/** The address with a slash at its end. What is wrong with it is said without it: it may hold a password. */
-function baseOf(given: string | URL): string {
-  let url: URL;
-  try {
-    url = new URL(String(given));
-  } catch {
-    throw new FanfareError("invalid", "The hub's address is no URL. It looks like http://hub.example:8080.");
-  }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new FanfareError("invalid", "The hub's address must begin with http:// or https://.");
-  }
-  if (url.username || url.password) {
-    throw new FanfareError("invalid", "The hub's address must not hold a name or a password; pass apiKey.");
-  }
-  url.search = url.hash = "";
-  return url.href.endsWith("/") ? url.href : `${url.href}/`;
-}
-
-function positive(name: string, value: number): number {
-  if (typeof value === "number" && value > 0 && value < 2 ** 31) return value;
-  throw new FanfareError("invalid", `${name} must be a number above 0 and below 2^31.`);
 }
 
 function checked(publication: Publication): Publication {
@@ -197,29 +96,12 @@ function laneOf(publication: Publication): string {
   return JSON.stringify(TARGETS.map((target) => texts(publication[target])));
 }
 
-function keyOf(given: string | undefined): string {
-  if (given === undefined) return randomUUID();
-  if (typeof given === "string" && IDEMPOTENCY_KEY.test(given) && given.length <= MAX_KEY) return given;
-  throw new FanfareError("invalid", `An idempotency key has 1 to ${MAX_KEY} characters of printable ASCII.`);
-}
-
-function textOf(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch (cause) {
-    const message = "The data cannot be JSON: a circle, or a BigInt, which has to be given as text.";
-    throw new FanfareError("invalid", message, { cause });
-  }
-}
-
 function isAnswer(value: unknown): value is PublishAnswer {
   if (typeof value !== "object" || value === null) return false;
   return "success" in value && value.success === true && "id" in value && typeof value.id === "string";
 }
 
 function strange(): FanfareError {
-  return new FanfareError(
-    "bad_answer",
-    "What answered is no hub: its JSON is not an answer to a publication.",
-  );
+  const message = "What answered is not the hub: its JSON is not an answer to a publication.";
+  return new FanfareError("bad_answer", message);
 }

@@ -1,5 +1,6 @@
-// One call of the hub: attempts one after the other until there is an answer, a refusal, or no time left. All attempts have the same
-// idempotency key, so that what arrived twice is sent once. Knows nothing of lanes and events.
+// One call of the hub or a service: attempts one after the other until there is an answer, a refusal, or no time left. All attempts
+// have the same idempotency key, so that what arrived twice is taken once. Knows nothing of lanes and events; answers that are read
+// as they come are in stream.ts.
 
 import { FanfareError, type FanfareErrorCode } from "./errors.js";
 
@@ -9,8 +10,10 @@ const MAX_ANSWER = 4 * 1024 * 1024;
 /** Characters of a refusal that are shown. */
 const MAX_DETAIL = 300;
 
-/** What all calls of a publisher have in common. Times in milliseconds. */
+/** What all calls to one server have in common. Times in milliseconds. */
 export interface Sender {
+  /** Who is called, as messages begin: `The hub`. */
+  readonly who: string;
   readonly fetch: typeof globalThis.fetch;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeout: number;
@@ -28,20 +31,21 @@ export interface Call {
   readonly until: number;
 }
 
+/** Why one attempt failed. */
+export interface Failure {
+  readonly code: FanfareErrorCode;
+  readonly message: string;
+  readonly again: boolean;
+  readonly status?: number;
+  readonly hubCode?: string | undefined;
+  /** From the answer's `Retry-After`, milliseconds. */
+  readonly after?: number | undefined;
+  readonly mayHaveArrived?: boolean;
+  readonly cause?: unknown;
+}
+
 /** What one attempt came to. */
-type Outcome =
-  | { readonly answer: unknown }
-  | {
-      readonly code: FanfareErrorCode;
-      readonly message: string;
-      readonly again: boolean;
-      readonly status?: number;
-      readonly hubCode?: string | undefined;
-      /** From the answer's `Retry-After`, milliseconds. */
-      readonly after?: number | undefined;
-      readonly mayHaveArrived?: boolean;
-      readonly cause?: unknown;
-    };
+type Outcome = { readonly answer: unknown } | Failure;
 
 /** Posts until it is answered, and gives the answer's JSON. */
 export async function send(sender: Sender, call: Call): Promise<unknown> {
@@ -50,17 +54,32 @@ export async function send(sender: Sender, call: Call): Promise<unknown> {
     const outcome = await attempt(sender, call);
     if ("answer" in outcome) return outcome.answer;
     mayHaveArrived ||= outcome.mayHaveArrived ?? false;
-    const fail = (told: string) => {
-      const { status, hubCode, cause } = outcome;
-      const details = { status, hubCode, cause, attempts, mayHaveArrived };
-      return new FanfareError(outcome.code, `${outcome.message}${told}`, details);
-    };
-    if (!outcome.again) throw fail("");
-    if (attempts >= sender.maxAttempts) throw fail(` Gave up after ${attempts} attempts.`);
-    const pause = Math.max(outcome.after ?? 0, backoff(sender, attempts));
-    if (performance.now() + pause >= call.until) throw fail(" There was no time for another attempt.");
-    await rest(pause, call.signal);
+    await restAfter(outcome, { sender, attempts, mayHaveArrived, until: call.until, signal: call.signal });
   }
+}
+
+/** What is known of a call when one of its attempts has failed. `until` is a time of `performance.now()`. */
+export interface Progress {
+  readonly sender: Sender;
+  readonly attempts: number;
+  readonly mayHaveArrived: boolean;
+  readonly until: number;
+  readonly signal: AbortSignal;
+}
+
+/** Waits until the next attempt may be made, or throws what the call has failed with. */
+export async function restAfter(failure: Failure, progress: Progress): Promise<void> {
+  const { sender, attempts, mayHaveArrived, until, signal } = progress;
+  const fail = (told: string) => {
+    const { status, hubCode, cause } = failure;
+    const details = { status, hubCode, cause, attempts, mayHaveArrived };
+    return new FanfareError(failure.code, `${failure.message}${told}`, details);
+  };
+  if (!failure.again) throw fail("");
+  if (attempts >= sender.maxAttempts) throw fail(` Gave up after ${attempts} attempts.`);
+  const pause = Math.max(failure.after ?? 0, backoff(sender, attempts));
+  if (performance.now() + pause >= until) throw fail(" There was no time for another attempt.");
+  await rest(pause, signal);
 }
 
 /** A random part of a limit that doubles with each failure, and at least half of it: a hub in trouble is not asked at once. */
@@ -85,27 +104,31 @@ async function attempt(sender: Sender, call: Call): Promise<Outcome> {
       redirect: "manual",
       signal: given.signal,
     });
-    return judge(response, await bodyOf(response));
+    return judge(sender, response, await bodyOf(response));
   } catch (cause) {
     if (call.signal.aborted) throw call.signal.reason;
-    if (given.signal.aborted) {
-      return {
-        code: "timeout",
-        message: "The hub did not answer in time.",
-        again: true,
-        mayHaveArrived: true,
-      };
-    }
-    if (cause instanceof TooLarge) {
-      return { code: "bad_answer", message: "The answer is larger than any of a hub's.", again: false };
-    }
-    const why = causeOf(cause);
-    const message = `The hub could not be reached${why ? ` (${why})` : ""}.`;
-    return { code: "unreachable", message, again: true, mayHaveArrived: !NEVER_SENT.has(why), cause };
+    return broken(sender, given.signal.aborted, cause);
   } finally {
     clearTimeout(timer);
     call.signal.removeEventListener("abort", abort);
   }
+}
+
+/** What it was that broke an attempt off: its time, or the cause. */
+export function broken({ who }: Sender, inTime: boolean, cause: unknown): Failure {
+  if (inTime) {
+    return { code: "timeout", message: `${who} did not answer in time.`, again: true, mayHaveArrived: true };
+  }
+  if (cause instanceof TooLarge) return strange(who, "its answer is too large");
+  const why = causeOf(cause);
+  const message = `${who} could not be reached${why ? ` (${why})` : ""}.`;
+  return { code: "unreachable", message, again: true, mayHaveArrived: !NEVER_SENT.has(why), cause };
+}
+
+/** What answered is somebody else. */
+export function strange(who: string, why: string, status?: number): Failure {
+  const message = `What answered is not ${who.replace(/^The/, "the")}: ${why}.`;
+  return { code: "bad_answer", message, again: false, ...(status === undefined ? {} : { status }) };
 }
 
 /** With these nothing was sent. */
@@ -124,40 +147,43 @@ function causeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
-function judge(response: Response, text: string): Outcome {
+function judge(sender: Sender, response: Response, text: string): Outcome {
   const { status } = response;
   const body = parsed(text);
-  if (status === 200) {
-    if (body !== undefined) return { answer: body };
-    return {
-      code: "bad_answer",
-      message: "What answered is no hub: 200 without JSON.",
-      again: false,
-      status,
-    };
+  if (status !== 200 && status !== 201) {
+    return refusal(sender, status, body, response.headers.get("retry-after"));
   }
-  const { code, detail, title } = (body ?? {}) as Record<string, unknown>;
+  if (body !== undefined) return { answer: body };
+  return strange(sender.who, `${status} without JSON`, status);
+}
+
+/** What an answer says that is none of the good ones; `body` is its JSON, if it has any. */
+export function refusal(
+  { who }: Sender,
+  status: number,
+  body: unknown,
+  header: string | null = null,
+): Failure {
+  const { code, detail, title } = (typeof body === "object" && body !== null ? body : {}) as Record<
+    string,
+    unknown
+  >;
   const said = [detail, title].find((part) => typeof part === "string" && part !== "") as string | undefined;
-  const message = `The hub answered ${status}${said ? `: ${said.slice(0, MAX_DETAIL)}` : ""}`.replace(
+  const message = `${who} answered ${status}${said ? `: ${said.slice(0, MAX_DETAIL)}` : ""}`.replace(
     /\.?$/,
     ".",
   );
   const hubCode = typeof code === "string" ? code : undefined;
   const told = { message, status, hubCode };
   if (status === 401 || status === 403) return { ...told, code: "unauthorized", again: false };
-  if (status === 429 || status === 503) {
-    return {
-      ...told,
-      code: "overloaded",
-      again: true,
-      after: retryAfter(response.headers.get("retry-after")),
-    };
+  // A service says 409 with a time to come back while the first call under the same key is under way.
+  if (status === 429 || status === 503 || (status === 409 && header !== null)) {
+    return { ...told, code: "overloaded", again: true, after: retryAfter(header) };
   }
   if (status >= 500) return { ...told, code: "server_error", again: true, mayHaveArrived: true };
   if (status === 408) return { ...told, code: "timeout", again: true };
   if (status >= 400) return { ...told, code: "invalid", again: false };
-  const what = "What answered is no hub, or a proxy before it sends elsewhere";
-  return { ...told, code: "bad_answer", message: `${what}: status ${status}.`, again: false };
+  return strange(who, `status ${status}`, status);
 }
 
 /** Seconds or a date (RFC 9110, 10.2.3), as milliseconds from now; undefined if it is neither. */
@@ -170,7 +196,8 @@ function retryAfter(header: string | null): number | undefined {
 
 class TooLarge extends Error {}
 
-async function bodyOf(response: Response): Promise<string> {
+/** The text of an answer as a whole. */
+export async function bodyOf(response: Response): Promise<string> {
   if (!response.body) return "";
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -186,7 +213,8 @@ async function bodyOf(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function parsed(text: string): unknown {
+/** The JSON of a text; undefined if it is none. */
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,4 +1,6 @@
-// What the hub takes and answers, and what a publisher is made with. Types only; no behaviour here.
+// What the hub and the notification service take and answer, and what a publisher is made with. Types only; no behaviour here.
+
+import type { FanfareError } from "./errors.js";
 
 /** The id of a user, a job, a queue; `456` and `"456"` address the same. */
 export type Id = string | number | bigint;
@@ -53,12 +55,75 @@ export interface RefusedAnswer {
 /** An answer of a batch. */
 export type BatchAnswer = PublishAnswer | RefusedAnswer;
 
+/** How much a notification matters. */
+export type Priority = "low" | "normal" | "high" | "urgent";
+
+/** What a user is told, and finds in the inbox until it is deleted or expires. */
+export interface NewNotification {
+  /** 1 to 200 characters of text, never markup. */
+  readonly title: string;
+  /** Up to 20,000 characters of text. Default: none. */
+  readonly message?: string;
+  /** What it is, 1 to 64 of `A-Za-z0-9_-.:`. Default: the category, else `general`. */
+  readonly type?: string | undefined;
+  /** By what people switch sound and push on and off. Default: the type. */
+  readonly category?: string | undefined;
+  /** For the page that shows it: an object of up to 16 KiB of JSON. */
+  readonly data?: Readonly<Record<string, unknown>> | undefined;
+  /** Default: `normal`. */
+  readonly priority?: Priority | undefined;
+  /** When it vanishes by itself, in the future: a `Date`, or a text of RFC 3339. */
+  readonly expires_at?: Date | string | null | undefined;
+}
+
+/** One of several notifications that differ. */
+export interface NotificationFor extends NewNotification {
+  readonly user_id: Id;
+}
+
+/** A notification as it is stored. */
+export interface Notification {
+  readonly id: number;
+  readonly user_id: string | number;
+  readonly type: string;
+  readonly category: string;
+  readonly title: string;
+  readonly message: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly priority: Priority;
+  readonly is_read: boolean;
+  readonly read_at: string | null;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly [member: string]: unknown;
+}
+
+/** What became of one notification among many: it has an `id`, or an `error`. */
+export type NotificationResult =
+  | { readonly place: number; readonly userId: Id; readonly id: number; readonly error?: undefined }
+  | { readonly place: number; readonly userId: Id; readonly id?: undefined; readonly error: FanfareError };
+
+/** The answer to a notification for a topic. */
+export interface TopicAnswer {
+  readonly topic: string;
+  /** Users who follow it. */
+  readonly recipients: number;
+}
+
 /** What a publisher is made with. Times in milliseconds. */
-export interface FanfareOptions {
+export interface FanfareOptions extends ServerOptions {
   /** The hub's address. Default: `WS_SERVICE_URL`, else `http://127.0.0.1:8080`. */
   url?: string | URL | undefined;
   /** A key of the hub's `FANFARE_API_KEYS`. Default: `FANFARE_API_KEY`; without one the hub takes only local publishers. */
   apiKey?: string | undefined;
+  /** The notification service's address. Default: `NOTIFICATION_SERVICE_URL`, else `http://127.0.0.1:8084`. */
+  notificationUrl?: string | URL | undefined;
+  /** The key by which services know each other, for notifications. Default: `SERVICE_API_KEY`. */
+  serviceKey?: string | undefined;
+}
+
+/** How calls are made, to the hub and to the notification service each. */
+export interface ServerOptions {
   /** From the call to its last attempt's end, the time in line included. Default: 30,000. */
   deadline?: number;
   /** The longest that one attempt may take. Default: 10,000. */
@@ -79,7 +144,7 @@ export interface FanfareOptions {
 /** What one call may say. */
 export interface CallOptions {
   /**
-   * Repeated within 10 min it gives the first answer again, and nothing is sent: for a job that may run twice. Default: a new one
+   * Repeated within 10 min (24 h for notifications) it gives the first answer again, and nothing is sent: for a job that may run twice. Default: a new one
    * for each call, which its retries share.
    */
   readonly idempotencyKey?: string;

@@ -20,12 +20,14 @@ function column(section: string): string[] {
 
 test("it names every option, every error and every call", () => {
   const within = (file: string, start: string) => read(file).split(start)[1]?.split("\n}")[0] ?? "";
-  const options = [...within("../src/types.ts", "interface FanfareOptions {").matchAll(/^ {2}(\w+)\?:/gm)];
+  const types = ["interface FanfareOptions extends ServerOptions {", "interface ServerOptions {"];
+  const members = types.map((start) => within("../src/types.ts", start)).join();
+  const options = [...members.matchAll(/^ {2}(\w+)\?:/gm)];
   expect(options.length).toBeGreaterThan(7);
   expect(column("Options")).toEqual(options.map(([, name]) => name).sort());
   const errors = read("../src/errors.ts").split("type FanfareErrorCode =")[1]?.split(";")[0] ?? "";
   expect(column("Errors")).toEqual([...errors.matchAll(/"(\w+)"/g)].map(([, code]) => code).sort());
-  const calls = Object.keys(offered).filter((name) => /^(publish|broadcast)/.test(name));
+  const calls = Object.keys(offered).filter((name) => /^(publish|broadcast|notify|createN)/.test(name));
   expect(column("Calls")).toEqual(calls.sort());
 });
 

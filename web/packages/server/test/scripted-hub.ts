@@ -27,19 +27,24 @@ export const PUBLISHED = {
 /** The server of a test. */
 export class ScriptedHub {
   readonly asked: Asked[] = [];
+  /** The answer after the last of those that were given. */
+  otherwise: Answer = { status: 200, json: PUBLISHED };
   url = "";
   readonly #server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const { url: path, method, headers } = request;
-      this.asked.push({
-        path,
-        method,
-        headers,
-        body: JSON.parse(Buffer.concat(chunks).toString() || "null"),
-      });
-      const answer = this.#answers.shift() ?? { status: 200, json: PUBLISHED };
+      const text = Buffer.concat(chunks).toString() || "null";
+      const inLines = headers["content-type"] === "application/x-ndjson";
+      const body: unknown = inLines
+        ? text
+            .trimEnd()
+            .split("\n")
+            .map((line) => JSON.parse(line))
+        : JSON.parse(text);
+      this.asked.push({ path, method, headers, body });
+      const answer = this.#answers.shift() ?? this.otherwise;
       if (typeof answer === "function") return answer(response);
       response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers });
       response.end(answer.json === undefined ? "" : JSON.stringify(answer.json));

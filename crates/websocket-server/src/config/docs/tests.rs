@@ -35,4 +35,5 @@ fn the_examples_of_the_file_read_as_one_file() {
         FILE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let file = file::parse(&examples.concat(), Path::new(".")).expect("the examples are valid");
     assert_eq!((file.rules.len(), file.api_keys.len(), file.hooks.len()), (2, 2, 1));
+    assert_eq!((file.delivery_hooks.len(), file.feeds.len()), (1, 1));
 }

@@ -48,7 +48,10 @@ fn what_can_be_no_feed_is_refused_and_told_why() {
         (with("name = \"a\"\ntypes = []"), "1 to 64 types"),
         (with("name = \"a\"\ntypes = [\"*a\"]"), "not its end"),
         (with("name = \"a\"\ntypes = [\"a\"]\nurl = \"x\""), "unknown field"),
-        (with("name = \"a\"\ntypes = [\"a\"]\n[[feeds]]\nname = \"a\"\ntypes = [\"b\"]"), "1: the feed a stands"),
+        (
+            with("name = \"a\"\ntypes = [\"a\"]\n[[feeds]]\nname = \"a\"\ntypes = [\"b\"]"),
+            "1: the feed a stands",
+        ),
     ] {
         assert!(fault.contains(part), "{part}: {fault}");
     }

@@ -13,7 +13,7 @@ import { createOwn, OwnContext } from "./own";
 
 // Toasts and chat come behind the first page.
 const ChatLive = part(() => import("../chat/live").then((chat) => chat.ChatLive));
-const EventToasts = part(() => import("./toasts").then((toasts) => toasts.EventToasts));
+const Toasts = part(() => import("./toasts").then((toasts) => toasts.Toasts));
 
 /** What each event makes stale for a user. A key covers all that begin with it. */
 function staleFor(userId: number): InvalidationMap<EventMap> {
@@ -64,7 +64,7 @@ export function Live({ children }: { children: ReactNode }) {
         </FailureBoundary>
         <FailureBoundary fallback={null}>
           <Suspense>
-            <EventToasts
+            <Toasts
               viewer={session.user}
               own={own}
               // On a phone the main actions are at the bottom.

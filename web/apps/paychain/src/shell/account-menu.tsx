@@ -1,20 +1,24 @@
 // The account of this window: who it is, other accounts of this browser, the theme, and the ways out.
 
-import { useState } from "react";
+import { Suspense, useState } from "react";
 import { useEntrance, useSession } from "../session";
 import {
   announce,
+  BellIcon,
   Button,
   Dialog,
   EditIcon,
+  FailureBoundary,
   Menu,
   MenuChoice,
   MenuItem,
   MenuLabel,
   MenuSeparator,
+  NotOpened,
   PersonIcon,
   PlusIcon,
   Problem,
+  part,
   SignOutIcon,
 } from "../ui";
 import { AccountFace, ROLES } from "./account-face";
@@ -22,12 +26,16 @@ import styles from "./account-menu.module.css";
 import { RenameDialog } from "./rename-dialog";
 import { chooseTheme, chosenTheme, THEMES } from "./theme";
 
+const PreferencesDialog = part(() =>
+  import("../inbox/preferences-dialog").then((dialog) => dialog.PreferencesDialog),
+);
+
 /** The menu with its button. `compact`: the button is the initials alone. */
 export function AccountMenu({ compact }: { compact: boolean }) {
   const { user, signOut } = useSession();
   const { accounts, use, leave } = useEntrance();
   const [theme, setTheme] = useState(chosenTheme);
-  const [asked, setAsked] = useState<"rename" | "everywhere" | null>(null);
+  const [asked, setAsked] = useState<"rename" | "notifications" | "everywhere" | null>(null);
   const others = accounts.map((account) => account.user).filter((other) => other.user_id !== user.user_id);
   const close = () => setAsked(null);
 
@@ -47,6 +55,9 @@ export function AccountMenu({ compact }: { compact: boolean }) {
         </MenuLabel>
         <MenuItem icon={<EditIcon />} onSelect={() => setAsked("rename")}>
           Change name
+        </MenuItem>
+        <MenuItem icon={<BellIcon />} onSelect={() => setAsked("notifications")}>
+          Notification settings
         </MenuItem>
         <MenuSeparator />
         {others.length > 0 && <MenuLabel>Use in this window</MenuLabel>}
@@ -85,6 +96,13 @@ export function AccountMenu({ compact }: { compact: boolean }) {
             announce("Name changed");
           }}
         />
+      )}
+      {asked === "notifications" && (
+        <FailureBoundary fallback={<NotOpened />}>
+          <Suspense>
+            <PreferencesDialog onClose={close} />
+          </Suspense>
+        </FailureBoundary>
       )}
       {asked === "everywhere" && <EverywhereDialog onClose={close} />}
     </>

@@ -2,12 +2,14 @@
 // navigation is at the bottom edge, where the thumb is.
 
 import { ConnectionIndicator } from "@fanfare/react";
-import { type ReactNode, Suspense, useEffect } from "react";
+import { type ReactNode, Suspense, useEffect, useState } from "react";
 import { Link, NavLink, useLocation } from "react-router";
 import { useUnread } from "../chat/unread";
 import { Unread } from "../chat/unread-badge";
 import {
+  BellIcon,
   FailureBoundary,
+  IconButton,
   JobsIcon,
   MessagesIcon,
   PHONE,
@@ -20,7 +22,8 @@ import { AccountFace } from "./account-face";
 import { Brand } from "./brand";
 import styles from "./shell.module.css";
 
-// Menus and dialogs come behind the first page.
+// Menus, dialogs and notifications come behind the first page.
+const Bell = part(() => import("../inbox/bell").then((bell) => bell.Bell));
 const AccountMenu = part(() => import("./account-menu").then((menu) => menu.AccountMenu));
 
 const PLACES = [
@@ -38,8 +41,19 @@ export function Shell({ preload, children }: { preload: () => void; children: Re
       <AccountFace compact={phone} />
     </span>
   );
+  // Until the bell is there, which the first page does not wait for: a button as large, and as good.
+  const [asked, setAsked] = useState(false);
+  const [isIdle, setIdle] = useState(false);
+  const bell = <IconButton label="Notifications" icon={<BellIcon />} onClick={() => setAsked(true)} />;
   // What the server has now it may not have later: it may be away, or be a newer version.
-  useEffect(() => whenIdle(preload), [preload]);
+  useEffect(
+    () =>
+      whenIdle(() => {
+        preload();
+        setIdle(true);
+      }),
+    [preload],
+  );
   return (
     <div className={styles.shell}>
       <button type="button" className={styles.skip} onClick={() => document.querySelector("main")?.focus()}>
@@ -52,6 +66,9 @@ export function Shell({ preload, children }: { preload: () => void; children: Re
         {!phone && <Navigation />}
         <div className={styles.side}>
           <ConnectionIndicator {...(styles.connection ? { className: styles.connection } : {})} />
+          <FailureBoundary fallback={bell}>
+            <Suspense fallback={bell}>{isIdle || asked ? <Bell isAsked={asked} /> : bell}</Suspense>
+          </FailureBoundary>
           <FailureBoundary fallback={face}>
             <Suspense fallback={face}>
               <AccountMenu compact={phone} />

@@ -45,6 +45,13 @@ export const MessagesIcon = () => (
   </Icon>
 );
 
+/** A bell: notifications. */
+export const BellIcon = () => (
+  <Icon>
+    <path d="M3 11.5c1-1 1.25-2 1.25-4.5a3.75 3.75 0 0 1 7.5 0c0 2.5.25 3.5 1.25 4.5zM6.5 13.75h3" />
+  </Icon>
+);
+
 /** A plus: make something new. */
 export const PlusIcon = () => (
   <Icon>

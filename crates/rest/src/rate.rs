@@ -1,8 +1,8 @@
-//! How many messages one user may send in any 10 s (contract: socketio, 300), counted in this process.
+//! How many things of one kind one user may create in any 10 s, counted in this process.
 //!
-//! Exact: the times of a user's messages within the window are kept, so it never matters where a window begins.
+//! Exact: the times of what a user created within the window are kept, so it never matters where a window begins.
 //!
-//! Overload: what is kept is as much as this process takes in one window; users without a message in it are forgotten
+//! Overload: what is kept is as much as this process takes in one window; users without anything in it are forgotten
 //! when the next window begins, and beyond [`MOST_USERS`] those who are new wait for that.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,18 +11,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
-use rest::Failure;
 use service_kit::problem::Problem;
 
-/// The window (contract: socketio, Client → server).
-pub(crate) const WINDOW: Duration = Duration::from_secs(10);
+use crate::failure::Failure;
 
-/// Users whose messages are counted at once; chosen, far beyond what one database writes in a window.
+/// The window (contract: socketio, Client → server, where it is that of chat).
+pub const WINDOW: Duration = Duration::from_secs(10);
+
+/// Users whose things are counted at once; chosen, far beyond what one database writes in a window.
 const MOST_USERS: usize = 100_000;
 
-/// The messages of all users within the window. Cheap to clone.
+/// What all users created within the window. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct RateLimit {
+pub struct RateLimit {
+    /// What is counted, as refusals name it: `messages`.
+    things: &'static str,
     most: Option<NonZeroUsize>,
     users: Arc<Mutex<Users>>,
 }
@@ -34,16 +37,17 @@ struct Users {
 }
 
 impl RateLimit {
-    /// So many messages in any [`WINDOW`]; any number without.
-    pub(crate) fn new(most: Option<NonZeroUsize>) -> Self {
-        Self { most, users: Arc::default() }
+    /// So many of them in any [`WINDOW`]; any number without. `things` is how refusals name them, such as `messages`.
+    #[must_use]
+    pub fn new(things: &'static str, most: Option<NonZeroUsize>) -> Self {
+        Self { things, most, users: Arc::default() }
     }
 
-    /// Counts a message.
+    /// Counts one.
     ///
     /// # Errors
     /// 429 `rate_limited`, with the time after which one passes; it is not counted then.
-    pub(crate) fn count(&self, user: &str, now: Instant) -> Result<(), Failure> {
+    pub fn count(&self, user: &str, now: Instant) -> Result<(), Failure> {
         let Some(most) = self.most else { return Ok(()) };
         let users = &mut *self.users.lock().unwrap_or_else(PoisonError::into_inner);
         users.sweep(now);
@@ -68,14 +72,14 @@ impl RateLimit {
             }
         };
         let Some(wait) = wait else { return Ok(()) };
-        let detail = format!("at most {most} messages in {} s", WINDOW.as_secs());
+        let detail = format!("at most {most} {} in {} s", self.things, WINDOW.as_secs());
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
         Err(Failure(problem.retry_after(wait)))
     }
 }
 
 impl Users {
-    /// Forgets those without a message in the window, once in each.
+    /// Forgets those without anything in the window, once in each.
     fn sweep(&mut self, now: Instant) {
         if self.swept.is_some_and(|at| now.duration_since(at) < WINDOW) {
             return;
@@ -99,8 +103,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_sends_so_many_in_any_window_and_no_other_pays_for_it() {
-        let limit = RateLimit::new(NonZeroUsize::new(3));
+    fn a_user_creates_so_many_in_any_window_and_no_other_pays_for_it() {
+        let limit = RateLimit::new("messages", NonZeroUsize::new(3));
         let start = Instant::now();
         let at = |millis: u64| start + Duration::from_millis(millis);
         for millis in [0, 4_000, 9_000] {
@@ -116,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_no_more_is_forgotten() {
-        let limit = RateLimit::new(NonZeroUsize::new(3));
+    fn who_creates_no_more_is_forgotten() {
+        let limit = RateLimit::new("messages", NonZeroUsize::new(3));
         let start = Instant::now();
         for user in 0..1_000 {
             assert!(limit.count(&user.to_string(), start).is_ok());
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_nothing_is_kept() {
-        let limit = RateLimit::new(None);
+        let limit = RateLimit::new("messages", None);
         for _ in 0..1_000 {
             assert!(limit.count("anna", Instant::now()).is_ok());
         }
