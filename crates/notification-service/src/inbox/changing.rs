@@ -157,20 +157,17 @@ impl Desk {
     /// What the database says, and 409 where another instance makes this very call. What was read until then stays so.
     pub(crate) async fn read_all(&self, user: &AnyUserId, fresh: &Fresh) -> Result<AllRead, Failure> {
         let (user_key, now) = (user.text(), self.clock.now());
-        let last: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(id) FROM notifications WHERE user_key = $1 AND is_unread = 1 AND removed IS NULL",
-        )
-        .bind(user_key.as_ref())
-        .fetch_one(self.store.reader())
-        .await?;
+        let mut last = None;
         let mut done = AllRead { updated: 0, unread_count: 0 };
         loop {
             let mut transaction = self.store.begin().await?;
             let inbox = table::hold(&mut transaction, &user_key).await?;
-            let mut unread = match last {
-                Some(last) => oldest_unread(&mut transaction, &user_key, last, now).await?,
-                None => Vec::new(),
+            // What comes in behind the first look, which holds the inbox, stays unread.
+            let until = match last {
+                Some(last) => last,
+                None => *last.insert(newest_unread(&mut transaction, &user_key).await?),
             };
+            let mut unread = oldest_unread(&mut transaction, &user_key, until, now).await?;
             let is_last = unread.len() <= READ_AT_ONCE;
             unread.truncate(READ_AT_ONCE);
             done.updated += i64::try_from(unread.len()).unwrap_or(i64::MAX);
@@ -198,6 +195,17 @@ impl Desk {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// The last that a user has not read; 0 without any.
+async fn newest_unread(transaction: &mut Transaction, user_key: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "SELECT COALESCE(MAX(id), 0) FROM notifications
+         WHERE user_key = $1 AND is_unread = 1 AND removed IS NULL",
+    )
+    .bind(user_key)
+    .fetch_one(&mut **transaction)
+    .await
 }
 
 /// The oldest that a user has not read, up to an id, by id and category: one more than are read at once, where there are.

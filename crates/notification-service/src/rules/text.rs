@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `usd` | an amount in US dollars as the locale writes it: `$1,250.00`, `1.250,00 $` |
 //!
-//! and all of minijinja's own.
+//! and minijinja's own, but for `format`, `indent`, `batch` and `slice`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -106,6 +106,9 @@ impl Texts {
             }
             let mut environment = environment(&locale);
             for (name, template) in [(TITLE, source.title), (MESSAGE, source.message)] {
+                if name == TITLE && template.trim().is_empty() {
+                    return Err(format!("`text.{locale}.title` is empty"));
+                }
                 if template.len() > MOST_TEMPLATE {
                     return Err(format!("`text.{locale}.{name}` has more than {MOST_TEMPLATE} bytes"));
                 }
@@ -169,6 +172,10 @@ fn environment(locale: &str) -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(FUEL));
     environment.remove_global("range");
+    // These make as much text, or as long a list, as a number in the template says, at the price of one instruction.
+    for name in ["format", "indent", "batch", "slice"] {
+        environment.remove_filter(name);
+    }
     let language = locale.split('-').next().unwrap_or_default().to_ascii_lowercase();
     // What is `null` is as good as missing, and truth is as JSON writes it: nobody wants to read Python's words for them.
     environment.set_formatter(|output, state, value| match value.kind() {

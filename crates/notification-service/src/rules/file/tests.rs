@@ -115,6 +115,8 @@ fn a_wrong_file_is_told_in_one_line_that_names_the_rule() {
         (rule("").replace("\"T\"", "\"{{ a\""), &["`text.en.title`"]),
         (rule("").replace("\"T\"", "\"{% include 'x' %}\""), &["`text.en.title`"]),
         (rule("").replace("\"T\"", "\"{{ a | nonsense }}\""), &["`text.en`", "title", "nonsense"]),
+        (rule("").replace("\"T\"", "'{{ \"%99999999d\" | format(1) }}'"), &["`text.en`", "format"]),
+        (rule("").replace("\"T\"", "\" \""), &["`text.en.title`", "empty"]),
         (rule("").replace("title", "titel"), &["titel"]),
         (rule("").replace("text.en", "text.e"), &["text.e", "locale"]),
         (rule("").replace("[rules.text.en]\ntitle = \"T\"", ""), &["text"]),
