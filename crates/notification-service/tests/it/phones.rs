@@ -90,11 +90,13 @@ impl Phones {
     /// Waits until all is decided and no call is under way: Firebase may be left alone.
     #[track_caller]
     pub(crate) fn rest_but_due(&self) {
-        eventually(SOON, || {
-            self.due() == 0
-                && self.world.number("SELECT COUNT(*) FROM push_sends WHERE live = 1 AND state <> 'waiting'")
-                    == 0
-        });
+        eventually(SOON, || self.rests_but_due());
+    }
+
+    /// Whether all is decided and no call is under way.
+    pub(crate) fn rests_but_due(&self) -> bool {
+        let claimed = "SELECT COUNT(*) FROM push_sends WHERE live = 1 AND state <> 'waiting'";
+        self.due() == 0 && self.world.number(claimed) == 0
     }
 
     fn due(&self) -> i64 {
