@@ -124,12 +124,19 @@ async fn expire(desk: &Desk) -> Result<bool, Failure> {
     }
     let users: BTreeSet<String> = found.into_iter().collect();
     let mut transaction = desk.store.begin().await?;
-    let (mut entries, mut left) = (Vec::new(), ROWS);
+    // All before the first push is taken back: whoever holds that row waits for no inbox.
+    let mut held: Vec<(String, Inbox)> = Vec::new();
     for user_key in users {
+        if let Some(inbox) = table::hold(&mut transaction, &user_key).await? {
+            held.push((user_key, inbox));
+        }
+    }
+    let (mut entries, mut left) = (Vec::new(), ROWS);
+    for (user_key, inbox) in held {
         if left == 0 {
             break;
         }
-        left -= expire_of(&mut transaction, &user_key, now, left, &mut entries).await?;
+        left -= expire_of(&mut transaction, &user_key, inbox, now, left, &mut entries).await?;
     }
     let swept = usize::try_from(ROWS - left).unwrap_or_default();
     relay::enqueue_many(&mut transaction, &entries).await?;
@@ -139,15 +146,15 @@ async fn expire(desk: &Desk) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// Sweeps up to `most` notifications of one inbox; how many.
+/// Sweeps up to `most` notifications of an inbox that is held; how many.
 async fn expire_of(
     transaction: &mut Transaction,
     user_key: &str,
+    inbox: Inbox,
     now: i64,
     most: i64,
     entries: &mut Vec<Entry>,
 ) -> Result<i64, Failure> {
-    let Some(inbox) = table::hold(transaction, user_key).await? else { return Ok(0) };
     let sql = format!(
         "SELECT {GOING} FROM notifications
          WHERE user_key = $1 AND removed IS NULL AND expires_at IS NOT NULL AND expires_at <= $2

@@ -72,9 +72,9 @@ pub(crate) fn verdict(facts: &Facts<'_>, steps: &[Step]) -> String {
     } else if facts.now - facts.created_at < PATIENCE {
         "The hub has it, and has not told yet to whom it went".to_owned()
     } else if facts.hub_tells {
-        format!("User {user} was not connected when it was told")
+        format!("The hub told of no connection of user {user}")
     } else {
-        format!("User {user} was not connected when it was told, or the hub has no delivery hook")
+        format!("The hub told of no connection of user {user}, or it has no delivery hook")
     };
     sentence(&[Some(told), push(steps), expired])
 }

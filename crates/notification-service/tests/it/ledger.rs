@@ -98,7 +98,7 @@ fn what_is_of_nobody_here_or_can_not_be_read_is_counted_and_left_out() {
         world.clock.advance(std::time::Duration::from_secs(60));
         let verdict = trace(&instance, id)["verdict"].as_str().expect("a verdict").to_owned();
         assert!(
-            verdict.contains("was not connected") && verdict.contains("the user had no device"),
+            verdict.contains("no connection of user") && verdict.contains("the user had no device"),
             "{verdict}"
         );
         let metrics = http::request(instance.address, "GET", "/metrics", &[], None);
