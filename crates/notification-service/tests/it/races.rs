@@ -4,8 +4,10 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use serde_json::{Value, json};
+use test_kit::eventually;
 
-use crate::harness::{ENGINES, Engine, Instance, KEY, Wishes, World, call_at, token};
+use crate::harness::{ENGINES, Engine, Instance, KEY, SOON, Wishes, World, call_at, token};
+use crate::phones::Phones;
 
 /// Calls that are made at the same moment, each by a thread of its own; their statuses in order.
 fn at_once(calls: Vec<Box<dyn FnOnce() -> u16 + Send>>) -> Vec<u16> {
@@ -204,4 +206,52 @@ fn of_many_calls_with_one_key_at_once_one_creates() {
         assert_eq!(world.number("SELECT COUNT(*) FROM notifications"), 4);
         world.counts_agree();
     }
+}
+
+#[test]
+fn a_sweep_of_many_inboxes_and_their_users_never_wait_for_each_other() {
+    // Each has a push that is open, so who takes a notification away takes it back from the phone as well.
+    const USERS: i64 = 8;
+    let phones = Phones::with(Engine::Postgres);
+    (0..USERS).for_each(|user| phones.phone(user, &format!("phone-{user}")));
+    for _ in 0..4 {
+        let micros = phones.world.clock.now() + 5_000_000;
+        let expires_at = jiff::Timestamp::from_microsecond(micros).expect("a time").to_string();
+        for user in 0..USERS {
+            for _ in 0..3 {
+                phones.at().notify(user, "stays");
+                let body = json!({"user_id": user, "title": "goes", "expires_at": expires_at});
+                let address = phones.at().address;
+                let answer = call_at(address, KEY, "POST", "/api/notifications", &[], Some(&body));
+                assert_eq!(answer.status, 201, "{}", answer.text());
+            }
+        }
+        phones.world.clock.advance(std::time::Duration::from_secs(6));
+        let address = phones.at().address;
+        let overdue = "SELECT COUNT(*) FROM notifications WHERE removed IS NULL AND title = 'goes'";
+        let is_swept = std::sync::atomic::AtomicBool::new(false);
+        thread::scope(|scope| {
+            for user in 0..USERS {
+                let is_swept = &is_swept;
+                scope.spawn(move || {
+                    let own = token(user);
+                    let mut is_read = false;
+                    while !is_swept.load(std::sync::atomic::Ordering::Relaxed) {
+                        let list =
+                            call_at(address, &own, "GET", "/api/notifications?per_page=3", &[], None).json();
+                        for one in list["notifications"].as_array().expect("a list") {
+                            is_read = !is_read;
+                            let what = if is_read { "read" } else { "unread" };
+                            let path = format!("/api/notifications/{}/{what}", one["id"]);
+                            let answer = call_at(address, &own, "PUT", &path, &[], None);
+                            assert!([200, 404].contains(&answer.status), "{}", answer.text());
+                        }
+                    }
+                });
+            }
+            eventually(SOON, || phones.world.number(overdue) == 0);
+            is_swept.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+    phones.world.counts_agree();
 }
