@@ -207,9 +207,12 @@ def test_a_service_that_is_away_is_told_when_the_deadline_is_over(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFICATION_SERVICE_URL", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(UnreachableError, match="the notification service does not answer") as told:
+    with pytest.raises(UnreachableError, match="the notification service does not answer"):
         calls.create(7, "t", deadline=0.3)
-    assert not told.value.may_have_arrived
+    # Refused at once, and not cut off by a deadline: then it is known that nothing has arrived.
+    with pytest.raises(UnreachableError) as refused:
+        calls.create(7, "t", attempts=1)
+    assert not refused.value.may_have_arrived
 
 
 def test_a_service_that_is_given_is_used_and_left_open(service: ScriptedHub) -> None:
