@@ -197,6 +197,8 @@ describe("the social page", { timeout: 300_000 }, () => {
         await message(near, words).waitFor();
         said.push(words);
       }
+      // Stored, and so before what comes by another way.
+      await near.locator(".tick").last().getByText("Sent").waitFor();
       await anna.call("POST", `api/chat/${ben.id}/messages`, { message: "three, by HTTP" });
       said.push("three, by HTTP");
       await write(far, "written while away");
