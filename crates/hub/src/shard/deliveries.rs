@@ -39,6 +39,8 @@ struct Unconfirmed {
     connection: ConnectionId,
     events: Told,
     is_asked: bool,
+    /// Whether it is among those that are still to be asked: once, however many events it is given meanwhile.
+    is_due: bool,
 }
 
 /// Those of some events that are told to hooks. Costs next to nothing where there are none.
@@ -79,7 +81,7 @@ impl<L: Link> Shard<L> {
             // Nothing ever comes back there.
             return;
         }
-        let fresh = || Unconfirmed { connection: id, events: Told::new(), is_asked: false };
+        let fresh = || Unconfirmed { connection: id, events: Told::new(), is_asked: false, is_due: false };
         let waiting = following.unconfirmed.entry(key).or_insert_with(fresh);
         if waiting.connection != id {
             *waiting = fresh();
@@ -88,7 +90,9 @@ impl<L: Link> Shard<L> {
         waiting.events.extend(told.into_iter().take(room));
         // What answers an earlier question comes before these.
         waiting.is_asked = false;
-        following.unasked.push(key);
+        if !mem::replace(&mut waiting.is_due, true) {
+            following.unasked.push(key);
+        }
     }
 
     /// Whether anything is waited for.
@@ -153,15 +157,18 @@ impl<L: Link> Shard<L> {
         }
         let mut later = Vec::new();
         for key in mem::take(&mut self.following.unasked) {
-            let Some(waiting) = self.following.unconfirmed.get_mut(&key).filter(|it| !it.is_asked) else {
+            let Some(waiting) = self.following.unconfirmed.get_mut(&key) else { continue };
+            waiting.is_due = false;
+            if waiting.is_asked {
                 continue;
-            };
+            }
             let Some(connection) = self.connections.get_mut(key as usize) else { continue };
             if waiting.connection != connection.id || !connection.is_open() {
                 continue;
             }
             if connection.outbox.is_some() || connection.is_batching && self.batches.has(key) {
                 // Behind what it does not take yet a question would come too late to mean anything.
+                waiting.is_due = true;
                 later.push(key);
                 continue;
             }
