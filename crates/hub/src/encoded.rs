@@ -112,7 +112,7 @@ pub struct Encoded {
     accepted_at: Instant,
     accepted: Timestamp,
     form: Arc<Form>,
-    /// The delivery hook that it is told to: 0 is not looked up, 1 is none, and above 2 more than its number.
+    /// The delivery hook that it is told to: 0 is not looked up yet, 1 is none, all else the hook's number and 2.
     hook: AtomicU16,
     /// Whether its `ack` is understood.
     is_tracked: AtomicBool,

@@ -8,13 +8,13 @@
 //! Bounds: [`FEED_HISTORY`], and the bytes that all streams keep together. Not here: who may read (the server).
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::channel::{USER_PREFIX, split_namespace};
 use protocol::publication::Audience;
 use protocol::timestamp::Timestamp;
 use protocol::{Epoch, Position, Stream, Target};
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::encoded::Encoded;
