@@ -63,8 +63,9 @@ export function createAlerts(inbox: Inbox, options: AlertOptions = {}): Alerts {
     try {
       audio ??= new Audio(soundUrl ?? "");
       audio.currentTime = 0;
-      await audio.play();
-      return true;
+      // One that stalls is none, and keeps no other window silent.
+      const late = new Promise((resolve) => setTimeout(resolve, SOUND_EVERY, false));
+      return (await Promise.race([audio.play().then(() => true), late])) === true;
     } catch {
       // Refused by the browser, or not there: the bell shows it anyway.
       return false;
@@ -72,7 +73,7 @@ export function createAlerts(inbox: Inbox, options: AlertOptions = {}): Alerts {
   }
 
   function arrived({ notification, sound }: Arrival): void {
-    if (sound && soundUrl !== null && mayPlay()) void alone(play);
+    if (sound && soundUrl !== null && mayPlay()) void alone(play).catch(() => {});
     if (document.visibilityState === "visible") {
       channel?.postMessage(notification.id);
       return;

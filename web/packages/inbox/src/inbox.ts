@@ -43,6 +43,8 @@ export function createInbox(options: InboxOptions): Inbox {
   const told = events();
   const actions = queue();
   const wishes = new Set<Wish>();
+  /** Deletes of which nobody knows whether they were carried out. */
+  const unsure = new Set<number>();
   const pages = list({
     call,
     clock,
@@ -68,6 +70,7 @@ export function createInbox(options: InboxOptions): Inbox {
   let categories: readonly Category[] | null = null;
   let watchers = 0;
   let categoriesTimer: unknown = null;
+  let categoriesAsked = 0;
 
   function emit(): void {
     snapshot = null;
@@ -140,8 +143,9 @@ export function createInbox(options: InboxOptions): Inbox {
       const isGone = code === "not_found" && given.id !== undefined && given.action !== "restore";
       if (isGone) pages.apply(quiet({ kind: "deleted", id: given.id }));
       // Whether it was carried out is not known, or the list is not what it was taken for.
-      if (isGone || code === "timeout" || code === "unreachable" || code === "unavailable")
-        pages.refreshSoon();
+      const isUnknown = code === "timeout" || code === "unreachable" || code === "unavailable";
+      if (isGone || isUnknown) pages.refreshSoon();
+      if (isUnknown && given.action === "remove" && given.id !== undefined) unsure.add(given.id);
       if (isGone && given.action === "remove") {
         emit();
         return true;
@@ -197,11 +201,13 @@ export function createInbox(options: InboxOptions): Inbox {
   }
 
   async function fetchCategories(): Promise<void> {
-    const outcome = await call({ action: "categories", path: "/stats" });
+    // What changes while this is under way asks once more.
     categoriesTimer = null;
+    const mine = ++categoriesAsked;
+    const outcome = await call({ action: "categories", path: "/stats" });
     const found = outcome.ok ? categoriesOf(outcome.value) : null;
     // Without them the list is still good: what is known stays, and the next change asks again.
-    if (!found || watchers === 0) return;
+    if (!found || watchers === 0 || mine !== categoriesAsked) return;
     categories = found;
     emit();
   }
@@ -253,6 +259,8 @@ export function createInbox(options: InboxOptions): Inbox {
     },
     remove(id) {
       const notification = pages.shown(wishes).find((one) => one.id === id) ?? null;
+      unsure.delete(id);
+      const isTaken = !actions.isFull;
       const removed = act(
         { action: "remove", method: "DELETE", path: `/${id}`, id },
         { kind: "remove", id },
@@ -265,7 +273,8 @@ export function createInbox(options: InboxOptions): Inbox {
           const wish = notification && ({ kind: "restore", notification } as const);
           if (wish) wishes.add(wish);
           emit();
-          if (await removed) return restore(id, wish);
+          // One that was not gone stays as it is.
+          if ((await removed) || unsure.delete(id)) return restore(id, wish);
           // It was never gone.
           if (wish) wishes.delete(wish);
           emit();
@@ -273,12 +282,15 @@ export function createInbox(options: InboxOptions): Inbox {
         })();
         return undone;
       };
-      const own: Extract<Notice, { kind: "removed" }> | null = notification && {
-        key: notices + 1,
-        kind: "removed",
-        notification,
-        undo,
-      };
+      const own: Extract<Notice, { kind: "removed" }> | null =
+        isTaken && notification
+          ? {
+              key: notices + 1,
+              kind: "removed",
+              notification,
+              undo,
+            }
+          : null;
       if (own) {
         notices += 1;
         notice = own;

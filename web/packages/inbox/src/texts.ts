@@ -37,7 +37,6 @@ export interface Texts {
   readonly emptyCategory: string;
   readonly showAll: string;
   readonly isUnread: string;
-  readonly isRead: string;
   readonly earlier: string;
   readonly urgent: string;
   readonly high: string;
@@ -134,7 +133,6 @@ function english(locale: string): Texts {
     emptyCategory: "No notifications in this category",
     showAll: "Show all",
     isUnread: "Unread",
-    isRead: "Read",
     earlier: "Earlier",
     urgent: "Urgent",
     high: "Important",
@@ -228,7 +226,6 @@ function german(locale: string): Texts {
     emptyCategory: "Keine Mitteilungen in dieser Kategorie",
     showAll: "Alle anzeigen",
     isUnread: "Ungelesen",
-    isRead: "Gelesen",
     earlier: "Früher",
     urgent: "Dringend",
     high: "Wichtig",

@@ -160,14 +160,26 @@ describe("deleting", () => {
   it("that is refused comes back by itself, and undoing it asks for nothing", async () => {
     const { begin, inbox, service, titles } = scene();
     await begin(2);
-    service.answer = ({ method }) => (method === "DELETE" ? problem(500, "") : null);
+    service.answer = ({ method }) => (method === "DELETE" ? problem(403, "") : null);
     const undo = inbox.remove(2);
     expect(titles()).toEqual(["n1"]);
     await settled();
     expect(titles()).toEqual(["n2", "n1"]);
-    expect(inbox.getSnapshot().notice).toMatchObject({ failure: { action: "remove", code: "unavailable" } });
+    expect(inbox.getSnapshot().notice).toMatchObject({ failure: { action: "remove", code: "forbidden" } });
     expect(await undo()).toBe(true);
     expect(service.asked("POST", /restore/)).toEqual([]);
+  });
+
+  it("of which nobody knows whether it was carried out is taken back at the service", async () => {
+    const { begin, inbox, service, titles } = scene();
+    await begin(2);
+    service.answer = ({ method }) => (method === "DELETE" ? problem(500, "") : null);
+    const undo = inbox.remove(2);
+    await settled();
+    expect(inbox.getSnapshot().notice).toMatchObject({ failure: { action: "remove", code: "unavailable" } });
+    expect(await undo()).toBe(true);
+    expect(service.asked("POST", /restore/)).toHaveLength(1);
+    expect(titles()).toEqual(["n2", "n1"]);
   });
 
   it("what another device deleted already is deleted, without a word", async () => {

@@ -135,7 +135,10 @@ export class FanfareBell extends InboxElement {
       isSettings = toSettings;
       for (const part of [filters.element, list.element, all, settings]) part.hidden = toSettings;
       for (const part of [settingsBox, back]) part.hidden = !toSettings;
-      if (toSettings) stale.element.hidden = true;
+      if (toSettings) {
+        stale.away();
+        stale.element.hidden = true;
+      }
       write(title, toSettings ? texts.settings : texts.title);
       if (toSettings) preferences.open();
       else preferences.close();
@@ -197,6 +200,7 @@ export class FanfareBell extends InboxElement {
       list.hidden();
       preferences.close();
       notice.away();
+      stale.away();
       document.removeEventListener("pointerdown", outside, true);
       removeEventListener("resize", place);
       removeEventListener("scroll", place, { capture: true });

@@ -47,6 +47,11 @@ export class StaleBar {
     say();
     if (snapshot.retryAt !== null) this.timer = setInterval(say, 1_000);
   }
+
+  /** Nobody looks at it. */
+  away(): void {
+    clearInterval(this.timer);
+  }
 }
 
 /** What became of the last action. */
