@@ -36,6 +36,7 @@ const SERVICE_TYPES = {
   payment_refunded: (data) => ["payments", ...parties(data)],
   user_registered: ({ user_id: id }) => [`user:${id}`],
   user_logged_in: ({ user_id: id }) => [`user:${id}`],
+  notification: ({ user_id: id }) => [`user:${id}`],
 };
 
 function parties({ employer_id: employer, worker_id: worker }) {
@@ -106,8 +107,8 @@ export function checkPublications({ byId, streams }, publications, faults) {
     for (const id of ids) {
       const { type, what } = byId.get(id);
       if (type !== "chaos") continue;
-      // A call that was given up may be carried out late.
-      if (wanted.get(what)?.abandoned) continue;
+      // A call that was given up may be carried out late, and what comes by Pub/Sub has no order.
+      if (wanted.get(what)?.abandoned || wanted.get(what)?.unordered) continue;
       const [p, n] = what.split("/");
       if (Number(n) <= (last.get(p) ?? 0))
         faults.add("order", `${stream}: ${what} stands behind ${p}/${last.get(p)}`);
@@ -121,6 +122,7 @@ export function checkServices({ byId, streams }, { jobs, payments, balanced, log
   const byJob = new Map();
   const byPayment = new Map();
   const ofUser = new Map();
+  const byNotification = new Map();
   const collect = (map, key, event) => map.set(key, [...(map.get(key) ?? []), event.type]);
   // In the order of the streams that all of them are in.
   for (const stream of ["@all", "jobs", "payments", ...people.map(({ userId }) => `user:${userId}`)]) {
@@ -133,7 +135,11 @@ export function checkServices({ byId, streams }, { jobs, payments, balanced, log
         }
         continue;
       }
-      if (stream !== audience[0]) continue;
+      if (stream !== audience[0]) {
+        if (event.places[audience[0]] === undefined)
+          faults.add("audience", `${event.type} ${event.what} is in ${stream}, and not in ${audience[0]}`);
+        continue;
+      }
       const known = new Set([...audience]);
       const is = Object.keys(event.places);
       if (is.length !== known.size || is.some((each) => !known.has(each))) {
@@ -144,6 +150,7 @@ export function checkServices({ byId, streams }, { jobs, payments, balanced, log
       }
       if (event.type.startsWith("job_")) collect(byJob, event.data.job_id, event);
       else if (event.type.startsWith("payment_")) collect(byPayment, event.data.payment_id, event);
+      else if (event.type === "notification") collect(byNotification, event.data.id, event);
       else collect(ofUser, event.data.user_id, event);
     }
   }
@@ -151,6 +158,9 @@ export function checkServices({ byId, streams }, { jobs, payments, balanced, log
     if (is.join(" ") !== should.join(" "))
       faults.add(kind, `${what} was told as [${is.join(" ")}], and should be [${should.join(" ")}]`);
   };
+  for (const [id, types] of byNotification) {
+    if (types.length > 1) faults.add("notification", `notification ${id} was told ${types.length} times`);
+  }
   const states = new Map(jobs.map((job) => [job.job_id, job.status]));
   for (const job of jobs) {
     const last = { completed: ["job_completed"], refunded: ["job_refunded"] }[job.status] ?? [];

@@ -243,6 +243,13 @@ describe("what is in history", () => {
     };
     assert.ok(found(turned).includes("order"));
   });
+  it("has what came without an order as it came", () => {
+    const turned = (it) => {
+      [it.order[0].what, it.order[1].what] = ["p/2", "p/1"];
+      for (const publication of it.publications) publication.unordered = true;
+    };
+    assert.ok(!found(turned).includes("order"));
+  });
   it("has a hole in a stream's offsets", () => {
     const hole = ({ order }) => {
       order[3].places = { "chaos:0": 4 };
@@ -367,6 +374,22 @@ describe("the services' events", () => {
         Object.assign(logins, { logins: 1, signIns: 2 });
       }),
       ["user"],
+    );
+  });
+  it("tell of each notification once, to its user", () => {
+    const note = { id: 4, user_id: 8, type: "job_completed" };
+    const told = (number) => event("notification", note, { "user:8": 4 + number }, number);
+    assert.deepEqual(
+      found(({ users }) => users.get(8).push(told(1))),
+      [],
+    );
+    assert.deepEqual(
+      found(({ users }) => users.get(8).push(told(1), told(2))),
+      ["notification"],
+    );
+    assert.deepEqual(
+      found(({ order }) => order.push({ ...told(1), places: { jobs: 3 } })),
+      ["audience"],
     );
   });
   it("are all of a known type", () => {

@@ -2,6 +2,7 @@
 // back with it. Written from docs/protocol.md (Server-sent events) alone.
 
 import { request } from "node:http";
+import { request as secureRequest } from "node:https";
 import { call } from "./http.mjs";
 
 /** How long a connection may say nothing, milliseconds: the server's ping is every 25 s. */
@@ -27,7 +28,7 @@ export class EventsClient {
   constructor({ member, sight, url, tokens, counts, seen, chance }) {
     this.sight = sight;
     this.counts = counts;
-    this.#base = url.replace(/^ws:/, "http:").replace(/\/ws$/, "");
+    this.#base = url.replace(/^ws/, "http").replace(/\/ws$/, "");
     this.#tokens = tokens;
     this.#chance = chance;
     this.#seen = seen;
@@ -84,7 +85,7 @@ export class EventsClient {
   }
 
   #open(url, headers) {
-    const out = request(url, { headers, agent: false });
+    const out = (url.startsWith("https:") ? secureRequest : request)(url, { headers, agent: false });
     this.#out = out;
     let ending;
     const silence = setTimeout(() => out.destroy(new Error("silent")), SILENCE);

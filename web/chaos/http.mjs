@@ -1,8 +1,19 @@
 // Calls of HTTP that may fail, over connections that are kept. Not here: what is done about a failure.
 
+import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
+import { Agent as SecureAgent, request as secureRequest } from "node:https";
 
-const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+const settings = { keepAlive: true, maxSockets: 64 };
+const agent = new Agent(settings);
+let secureAgent;
+
+/** For TLS; NODE_EXTRA_CA_CERTS names an authority, also where it was set after this process began. */
+function secure() {
+  const file = process.env.NODE_EXTRA_CA_CERTS;
+  secureAgent ??= new SecureAgent({ ...settings, ...(file ? { ca: readFileSync(file) } : {}) });
+  return secureAgent;
+}
 
 /** How long a call may take, milliseconds: longer than a part stands still. */
 const PATIENCE = 15_000;
@@ -11,9 +22,10 @@ const PATIENCE = 15_000;
 export function call(base, method, path, { key, token = key, headers = {}, body, patience = PATIENCE } = {}) {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : JSON.stringify(body);
-    const out = request(`${base}${path}`, {
+    const withTls = base.startsWith("https:");
+    const out = (withTls ? secureRequest : request)(`${base}${path}`, {
       method,
-      agent,
+      agent: withTls ? secure() : agent,
       headers: {
         ...(token ? { authorization: `Bearer ${token}` } : {}),
         ...(text === undefined

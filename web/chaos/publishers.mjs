@@ -16,11 +16,13 @@ const DEFINITE = 120_000;
 let settings;
 let over = false;
 let running = [];
+/** Whose turn it is among several hubs: the next one's when one does not take it. */
+let turn = 0;
 const publications = [];
 const counts = { published: 0, refused: 0, silent: 0, repeats: 0, again: 0, abandoned: 0, statuses: {} };
 
 serve({
-  /** `{seed, hub, key, singles, batches, rate, channels, users}`. */
+  /** `{seed, hub, key, singles, batches, rate, channels, users}`; `hub` may be a list, of which one is asked at a time. */
   start(given) {
     settings = given;
     const { singles, batches, rate } = given;
@@ -221,9 +223,13 @@ async function repeat(chance, publication) {
 }
 
 async function post(path, body, headers = {}) {
+  const hubs = [settings.hub].flat();
   try {
-    return await call(settings.hub, "POST", path, { key: settings.key, headers, body });
+    const answer = await call(hubs[turn % hubs.length], "POST", path, { key: settings.key, headers, body });
+    if (answer.status === 503) turn += 1;
+    return answer;
   } catch {
+    turn += 1;
     counts.silent += 1;
     return null;
   }

@@ -3,22 +3,21 @@
 // the options are. Here is the course of a run; what each part does is in the file of its name.
 
 import { randomInt } from "node:crypto";
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
 import { Auditor, books } from "./audit.mjs";
 import { Chance } from "./chance.mjs";
-import { checkPublications, checkServices, checkSight, Faults, joined, time } from "./check.mjs";
+import { Faults, time } from "./check.mjs";
 import { startChild } from "./children.mjs";
 import { Mayhem } from "./faults.mjs";
 import { call } from "./http.mjs";
 import { membersOf, register, signedIn } from "./population.mjs";
 import { percentile, progress, summary, summed, write } from "./report.mjs";
 import { addresses, KEYS, servers } from "./servers.mjs";
+import { bundle, verdict } from "./verdict.mjs";
 
 /** The most clients in one process. */
 const IN_ONE = 50;
@@ -156,7 +155,7 @@ async function run() {
   const auditor = new Auditor({ hub: hub.url, channels: followed, users });
   await auditor.begin();
 
-  const sdk = await bundle();
+  const sdk = await bundle(directory);
   const members = membersOf(registered, total, channels, chance);
   const clients = [];
   for (let from = 0; from < members.length; from += IN_ONE) {
@@ -233,7 +232,9 @@ async function run() {
   const took = (await ofAll("taken", mayhem.calm)).flat();
   for (const part of [...services, hub]) if (!part.runs) told(`${part.name} does not run at the end`);
   const { forgotten } = mayhem;
-  const checked = await check({
+  const checked = await verdict({
+    directory,
+    faults,
     auditor,
     clients,
     publishers,
@@ -257,52 +258,4 @@ async function run() {
   };
   console.log(`\n${summary(result)}\n`);
   if (given.report) write(given.report, result);
-}
-
-/** The SDK as it is in the repository, as one file. */
-async function bundle() {
-  const outfile = join(directory, "sdk.mjs");
-  const entry = fileURLToPath(new URL("../packages/sdk/src/index.ts", import.meta.url));
-  await build({
-    entryPoints: [entry],
-    bundle: true,
-    format: "esm",
-    platform: "neutral",
-    outfile,
-    logLevel: "error",
-  });
-  return outfile;
-}
-
-async function check({ auditor, clients, publishers, states, money, end, forgotten, logins }) {
-  const truth = await auditor.truth();
-  for (const text of truth.faults) faults.add("history", text);
-  const whole = joined(truth, faults);
-  const file = join(directory, "publications.json");
-  await publishers.ask("write", file);
-  checkPublications(whole, JSON.parse(readFileSync(file, "utf8")), faults);
-  checkServices(whole, { ...money, logins }, states, auditor.users, faults);
-  const order = truth.order.map(({ id }) => id);
-  const userOrder = new Map([...truth.users].map(([userId, events]) => [userId, events.map(({ id }) => id)]));
-  let deliveries = 0;
-  let sights = 0;
-  let tokens = 0;
-  for (const [number, each] of clients.entries()) {
-    const file = join(directory, `seen-${number}.json`);
-    await each.ask("write", file, 120_000);
-    const { seen, sights: some } = JSON.parse(readFileSync(file, "utf8"));
-    for (const sight of some) {
-      sights += 1;
-      const found = checkSight(
-        sight,
-        seen,
-        { ...whole, order, userOrder, merged: truth.merged, forgotten },
-        end,
-        faults,
-      );
-      deliveries += found.deliveries;
-      tokens += found.tokens;
-    }
-  }
-  return { history: whole.byId.size, deliveries, sights, tokens };
 }

@@ -41,8 +41,19 @@ where
     B: MessageBody + 'static,
 {
     let policy = Arc::new(policy);
+    middleware_by(move || Arc::clone(&policy))
+}
+
+/// [`middleware`] for a policy that can change: `policy` is asked at each request for the one in force.
+pub fn middleware_by<S, B>(
+    policy: impl Fn() -> Arc<OriginPolicy> + 'static,
+) -> impl Transform<S, ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
     from_fn(move |request: ServiceRequest, next: Next<B>| {
-        let policy = Arc::clone(&policy);
+        let policy = policy();
         async move { answer(&policy, request, next).await }
     })
 }

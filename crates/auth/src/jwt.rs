@@ -220,6 +220,16 @@ impl Verifier {
         Ok(Self { keys, local: settings.local, jwks, rules, warnings })
     }
 
+    /// A verifier by other settings that goes on with the published keys of this one, which are not fetched anew: those of
+    /// `settings` are not looked at.
+    ///
+    /// # Errors
+    /// As [`Verifier::new`].
+    pub fn renewed(&self, settings: JwtSettings) -> Result<Self, JwtSetupError> {
+        let renewed = Self::new(JwtSettings { jwks: None, local: self.local.clone(), ..settings })?;
+        Ok(Self { jwks: self.jwks.clone(), ..renewed })
+    }
+
     /// Whether there is anything to verify with. Without it there are no identities (contract: channels).
     #[must_use]
     pub fn has_keys(&self) -> bool {

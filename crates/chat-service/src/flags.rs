@@ -62,8 +62,8 @@ mod tests {
 
     fn flags(env: &[(&str, &str)]) -> Result<ChatFlags, String> {
         let env = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        match read::<Program>([OsString::from("chat-service")], env, &[]) {
-            Ok(Asked::Run(program)) => Ok(program.chat),
+        match read::<Program>([OsString::from("chat-service")], env) {
+            Ok(Asked::Run { flags: program, .. }) => Ok(program.chat),
             Ok(Asked::Print(text)) => Err(text),
             Err(error) => Err(error.to_string()),
         }

@@ -23,6 +23,8 @@ pub(crate) struct HubFlags {
     /// The API key, where the hub wants one.
     ///
     /// Values: one of the hub's keys.
+    ///
+    /// Secret: better in a file, which SERVICE_API_KEY_FILE names, than in a flag, which every user of the machine can read.
     #[arg(long, env = "SERVICE_API_KEY", value_name = "KEY", value_parser = values::secret)]
     pub(crate) key: Option<Secret>,
 }
@@ -37,8 +39,13 @@ impl HubFlags {
 /// Reads a command's flags; an answer to print, or a mistake, is the end of it.
 pub(crate) fn read<F: Parser>(args: Vec<OsString>) -> Result<F, ExitCode> {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match settings::read::<F>(args, std::env::vars_os(), &["key", "jwt_secret", "token", "database_url"]) {
-        Ok(Asked::Run(flags)) => Ok(flags),
+    match settings::read::<F>(args, std::env::vars_os()) {
+        Ok(Asked::Run { flags, warnings }) => {
+            for warning in warnings {
+                eprintln!("{name}: {warning}");
+            }
+            Ok(flags)
+        }
         Ok(Asked::Print(text)) => {
             print!("{text}");
             Err(ExitCode::SUCCESS)

@@ -42,6 +42,8 @@ struct Flags {
     /// An access token, to follow what only its user may see.
     ///
     /// Values: a JWT.
+    ///
+    /// Secret: better in a file, which FANFARE_TOKEN_FILE names, than in a flag, which every user of the machine can read.
     #[arg(long, env = "FANFARE_TOKEN", value_parser = values::secret)]
     token: Option<Secret>,
 

@@ -44,6 +44,8 @@ struct Flags {
     /// The shared secret that the hub verifies with.
     ///
     /// Values: any text.
+    ///
+    /// Secret: better in a file, which JWT_SECRET_FILE names, than in a flag, which every user of the machine can read.
     #[arg(long, env, value_name = "SECRET", value_parser = values::secret)]
     jwt_secret: Option<Secret>,
 

@@ -22,16 +22,17 @@ use protocol::ChannelPattern;
 use pubsub_bridge::{Bridge, BridgeFlags};
 use rest::{Callers, Operations};
 use service_kit::arguments::Secret;
-use service_kit::settings::SettingsError;
+use service_kit::reload::{self, Applied, Hangups, Reloads, differs};
+use service_kit::settings::{self, SettingsError};
 use service_kit::shutdown::{Shutdown, Token};
-use service_kit::{limits, telemetry};
+use service_kit::{healthcheck, limits, notify, telemetry};
 use store::Location;
 use user_service::{UserFlags, UserService};
 use websocket_server::config::{
     self, Config, DeliveryHook, Endpoint, EndpointAuth, Environment, Hook, IfTaken, Launch, OwnPort, Places,
     Program, Warning,
 };
-use websocket_server::{Extension, FrontPage, Server};
+use websocket_server::{Extension, FrontPage, Reloader, Server};
 
 use crate::app::App;
 use crate::{command, demo, docs};
@@ -57,6 +58,8 @@ pub(crate) struct UpFlags {
     ///
     /// Values: postgres://user:password@host:port/database, where each service has a schema of its own.
     ///
+    /// Secret: better in a file, which DATABASE_URL_FILE names, than in a flag, which every user of the machine can read.
+    ///
     /// Unset: a SQLite file for each service in FANFARE_DATA.
     ///
     /// Source: protocol.
@@ -66,6 +69,8 @@ pub(crate) struct UpFlags {
     /// The key by which the services know each other and the hub knows them.
     ///
     /// Values: 8 to 200 visible ASCII characters.
+    ///
+    /// Secret: better in a file, which SERVICE_API_KEY_FILE names, than in a flag, which every user of the machine can read.
     ///
     /// Unset: a random one, new at each start.
     ///
@@ -97,8 +102,7 @@ const NO_APP: &str = "this build is without the PayChain app, and the page on / 
 const PROGRAM: Program = Program {
     name: "fanfare up",
     about: "Run the hub and all services on one port, with SQLite in a directory",
-    unused: &["REDIS_URL"],
-    secrets: &["service_api_key", "database_url"],
+    unused: &[],
     page: docs::configuration,
 };
 
@@ -108,6 +112,9 @@ pub(crate) fn command() -> clap::Command {
 }
 
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
+    if let Some(code) = healthcheck::asked(args.iter().cloned(), std::env::vars_os(), config::PORT) {
+        return code;
+    }
     // Bound first: the hub reads the services' keys there, which decides how it is configured.
     let internal = match TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) {
         Ok(listener) => listener,
@@ -117,17 +124,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
         Ok(address) => format!("http://{address}"),
         Err(error) => return command::failed("up", error),
     };
-    let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    let set = |name: &str| env.iter().any(|(known, value)| known == name && !value.is_empty());
-    if set("JWKS_URL") {
-        eprintln!(
-            "fanfare up: JWKS_URL: the user service in this process publishes the keys; leave it unset"
-        );
-        return ExitCode::from(SettingsError::EXIT_CODE);
-    }
-    env.push(("JWKS_URL".into(), format!("{base}/.well-known/jwks.json").into()));
-    let launched = config::launch_with(&PROGRAM, args, env, |config, own: UpFlags| checked(config, own));
-    let (config, own) = match launched {
+    let (config, own) = match launch(&args, &base) {
         Ok(Launch::Serve(both)) if both.1.notification.rules.print_rules => {
             print!("{}", notification_service::BUILT_IN_RULES);
             return ExitCode::SUCCESS;
@@ -143,10 +140,21 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
         }
     };
     telemetry::init("fanfare", config.logging.format, &config.logging.filter);
-    match serve(&config, own, internal, &base) {
+    match serve(&config, own, internal, &base, &args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => command::failed("up", format!("{error:#}")),
     }
+}
+
+/// Reads all settings; the keys of tokens are at `base`.
+fn launch(args: &[OsString], base: &str) -> Result<Launch<(Config, UpFlags)>, SettingsError> {
+    let mut env = settings::with_environment_file(args, std::env::vars_os().collect())?;
+    if env.iter().any(|(known, value)| known == "JWKS_URL" && !value.is_empty()) {
+        let line = "JWKS_URL: the user service in this process publishes the keys; leave it unset";
+        return Err(SettingsError::new(line));
+    }
+    env.push(("JWKS_URL".into(), format!("{base}/.well-known/jwks.json").into()));
+    config::launch_with(&PROGRAM, args.iter().cloned(), env, checked)
 }
 
 /// Checks what concerns both.
@@ -229,7 +237,13 @@ fn durable(own: &UpFlags) -> Vec<ChannelRule> {
         .collect()
 }
 
-fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> anyhow::Result<()> {
+fn serve(
+    config: &Config,
+    own: UpFlags,
+    internal: TcpListener,
+    base: &str,
+    args: &[OsString],
+) -> anyhow::Result<()> {
     command::provide_tls()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -238,6 +252,7 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
     let shutdown = Shutdown::new();
     shutdown.follow_signals()?;
     actix_rt::System::new().block_on(async {
+        let hangups = Hangups::listen()?;
         let key = match &own.service_api_key {
             Some(key) => key.clone(),
             None => random_key()?,
@@ -270,6 +285,17 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
         // For whoever started the process: the one line that says that it answers, and where.
         println!("listening on {scheme}://{address}");
         server.announce_own();
+        let status = format!("listening on {scheme}://{address}");
+        notify::ready(&status);
+        let again = Again {
+            reloader: server.reloader(),
+            started: (config.clone(), own.clone()),
+            args: args.to_vec(),
+            base: base.to_owned(),
+        };
+        let reloads = Reloads::new(server.registry())?;
+        actix_rt::spawn(reload::follow(hangups, reloads, shutdown.clone(), status, move || again.read()));
+        actix_rt::spawn(notify::keep_alive(server.vitals()));
         if own.demo {
             let base = base.to_owned();
             actix_rt::spawn(async move {
@@ -289,6 +315,34 @@ fn serve(config: &Config, own: UpFlags, internal: TcpListener, base: &str) -> an
         services.close().await;
         Ok(())
     })
+}
+
+/// What is needed to read the configuration again.
+struct Again {
+    reloader: Reloader,
+    started: (Config, UpFlags),
+    args: Vec<OsString>,
+    base: String,
+}
+
+impl Again {
+    /// Reads it, and puts the hub's part in force. What the services know too stays as it was for both until a restart.
+    fn read(&self) -> Result<Applied, SettingsError> {
+        let Launch::Serve(both) = launch(&self.args, &self.base)? else { return Ok(Applied::default()) };
+        let ((started, before), (mut config, own)) = (&self.started, *both);
+        let mut restart = Applied::default();
+        let secret = |config: &Config| config.auth.jwt.as_ref().map(|jwt| jwt.secret.clone());
+        restart.restart("JWT_SECRET", differs(&secret(started), &secret(&config)));
+        restart.restart("SERVICE_API_KEY", differs(&before.service_api_key, &own.service_api_key));
+        // The text of an address with its password is compared, and nowhere shown.
+        let flags = |own: &UpFlags| format!("{own:?}");
+        restart.restart("settings of the services", differs(&flags(before), &flags(&own)));
+        config.auth.jwt.clone_from(&started.auth.jwt);
+        config.service_key.clone_from(&started.service_key);
+        let mut applied = self.reloader.apply(config)?;
+        applied.restart.append(&mut restart.restart);
+        Ok(applied)
+    }
 }
 
 /// What clients send to each other goes to the chat service of this process, and what they do with their notifications to the

@@ -37,6 +37,8 @@ struct Flags {
     /// The key of the services; fanfare up has to be started with the same.
     ///
     /// Values: SERVICE_API_KEY.
+    ///
+    /// Secret: better in a file, which SERVICE_API_KEY_FILE names, than in a flag, which every user of the machine can read.
     #[arg(long, env = "SERVICE_API_KEY", value_name = "KEY", value_parser = values::secret)]
     key: Option<Secret>,
 

@@ -1,8 +1,10 @@
 //! The client: one connection pool to one hub, with a time limit on each call.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
@@ -51,8 +53,19 @@ pub struct HubClient {
     broadcast: Url,
     batch: Url,
     health: Url,
-    authorization: Option<HeaderValue>,
+    /// Clones show the same key.
+    authorization: Arc<ArcSwapOption<HeaderValue>>,
     attempts: usize,
+}
+
+/// A key as the value of `Authorization`, which no log shows; an empty one is none.
+fn bearer(key: Option<&str>) -> Result<Option<HeaderValue>, PublishError> {
+    let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(None) };
+    let value = HeaderValue::from_str(&format!("Bearer {key}"));
+    let wrong = |_| PublishError::Settings("the hub's API key can't stand in a header".to_owned());
+    let mut value = value.map_err(wrong)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// What the hub answered to a publication.
@@ -109,16 +122,8 @@ impl HubClient {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(wrong("the hub's address begins with neither http:// nor https://".to_owned()));
         }
-        let authorization = match settings.key.as_deref().filter(|key| !key.is_empty()) {
-            None => None,
-            Some(key) => {
-                let value = HeaderValue::from_str(&format!("Bearer {key}"));
-                let mut value =
-                    value.map_err(|_| wrong("the hub's API key can't stand in a header".to_owned()))?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
+        let authorization = bearer(settings.key.as_deref())?;
+        let authorization = Arc::new(ArcSwapOption::from_pointee(authorization));
         let http = Client::builder()
             .timeout(settings.timeout)
             .connect_timeout(settings.timeout.min(Duration::from_secs(2)))
@@ -131,6 +136,15 @@ impl HubClient {
         let (broadcast, batch) = (below(&base, "broadcast"), below(&base, "broadcast/batch"));
         let (health, attempts) = (below(&base, "health"), settings.attempts.max(1));
         Ok(Self { http, base, broadcast, batch, health, authorization, attempts })
+    }
+
+    /// Shows another key from the next call on, and so do all clones.
+    ///
+    /// # Errors
+    /// [`PublishError::Settings`] for a key that can be none; then nothing has changed.
+    pub fn set_key(&self, key: Option<&str>) -> Result<(), PublishError> {
+        self.authorization.store(bearer(key)?.map(Arc::new));
+        Ok(())
     }
 
     /// A path of the hub.
@@ -203,8 +217,8 @@ impl HubClient {
     }
 
     pub(crate) async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Response, PublishError> {
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
+        if let Some(authorization) = self.authorization.load_full() {
+            request = request.header(AUTHORIZATION, (*authorization).clone());
         }
         let request = request.header(CONTENT_TYPE, "application/json");
         let response = request.send().await.map_err(PublishError::Unreachable)?;

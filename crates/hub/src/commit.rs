@@ -246,7 +246,7 @@ impl Hub {
                 order.note_group(&group, &formed);
                 order.note_moved(group.seq, moved);
                 for (pending, encoded) in formed {
-                    let recipients = self.release(order, pending.outgoing, encoded, &pending.streams);
+                    let recipients = self.release(order, pending.outgoing, encoded, &pending.streams, None);
                     replies.push((pending.reply, recipients));
                 }
             }
@@ -270,7 +270,8 @@ impl Hub {
                         self.refuse(pending, earlier);
                     } else {
                         let encoded = self.encode(order, &pending.outgoing, &pending.streams, 0);
-                        let recipients = self.release(order, pending.outgoing, encoded, &pending.streams);
+                        let recipients =
+                            self.release(order, pending.outgoing, encoded, &pending.streams, None);
                         replies.push((pending.reply, recipients));
                     }
                 }
@@ -307,7 +308,7 @@ impl Hub {
             let order = self.order();
             // Not the last number that was given: its publication may still be on its way to the disk.
             let ordered = Ordered { seq: order.released, ..Ordered::default() };
-            let encoded = Encoded::new(publication, None, ordered, now.wall, Arc::clone(self.event_form()));
+            let encoded = Encoded::new(publication, None, ordered, now.wall, self.event_form());
             self.deliver(&watchers, &Arc::new(encoded), None);
             drop(order);
         }
@@ -325,6 +326,11 @@ impl Hub {
 
     /// Notes what can be resumed; it is on disk soon.
     pub(crate) fn note_resume(&self, change: impl IntoIterator<Item = ResumeChange>) {
+        if self.is_clustered {
+            let mut order = self.order();
+            change.into_iter().for_each(|change| self.note_in(&mut order, change));
+            return;
+        }
         if !self.has_journal {
             return;
         }
@@ -343,13 +349,18 @@ impl Hub {
     pub fn keep_house(&self, now: Now) {
         self.tell_presence(now);
         self.tell_absences(now);
-        let now = now.wall;
+        let (moment, now) = (now, now.wall);
         let expired = self.resumes().expire(now);
         let mut order = self.order();
         let order_ref = &mut *order;
         order_ref.history.sweep(now);
         order_ref.expire_state(now);
-        order_ref.forget_some(|name| self.registry().get(name).is_some());
+        if self.is_clustered {
+            self.keep_cluster(order_ref, moment);
+            self.begin_farewell(order_ref);
+        } else {
+            order_ref.forget_some(|name| self.registry().get(name).is_some());
+        }
         if self.has_journal {
             expired.into_iter().for_each(|one| order_ref.note_resume(ResumeChange::Forget(one)));
         } else {

@@ -24,6 +24,9 @@ mod tasks;
 pub(crate) use channels::on_verified;
 pub use dashboard::MAX_WINDOW;
 
+/// What clients read of a subscription that new channel rules end.
+const REVOKED: &str = "the channel rules no longer let you follow this channel; it is unsubscribed";
+
 /// All worlds. A further one stands here and in a file of its own.
 const WORLDS: &[&dyn World] =
     &[&channels::Channels, &dashboard::Dashboard, &tasks::Tasks, &receipts::Receipts, &socketio::SocketIo];
@@ -56,6 +59,11 @@ pub(crate) trait World: Sync + std::fmt::Debug {
     /// not everything since can be given.
     fn restored(&self, _streams: &[&str], _lost: &[&str], _view: &View<'_>) -> Vec<Vec<u8>> {
         Vec::new()
+    }
+
+    /// What a client is told that loses a channel, since the channel rules changed; [`REVOKED`] is why.
+    fn revoked(&self, _channel: &str, _view: &View<'_>) -> Option<Vec<u8>> {
+        None
     }
 
     /// A service's answer to what a client sent, where the world has answers.

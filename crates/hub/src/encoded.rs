@@ -301,9 +301,9 @@ impl Encoded {
         (place.stream.epoch == stream.epoch).then_some(place.offset)
     }
 
-    /// One more stream keeps it.
-    pub(crate) fn keep(&self) {
-        self.keepers.fetch_add(1, Ordering::Relaxed);
+    /// One more stream keeps it. Returns whether it is the first.
+    pub(crate) fn keep(&self) -> bool {
+        self.keepers.fetch_add(1, Ordering::Relaxed) == 0
     }
 
     /// One stream less keeps it. Returns whether it was the last.

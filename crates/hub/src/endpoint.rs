@@ -11,6 +11,7 @@ use protocol::timestamp::TimestampFormat;
 
 use crate::dialects::{self, Dialect};
 use crate::limits::Limits;
+use crate::tunable::{Dial, EndpointBounds};
 use crate::wire::NamespaceIndex;
 use crate::wire::{Packing, Wire};
 
@@ -76,13 +77,13 @@ pub struct Endpoint {
     /// The namespace, where the world is that of Socket.IO.
     pub namespace: Option<Namespace>,
     /// Client frames in any window; none is no limit.
-    pub rate: Option<u32>,
+    pub rate: Dial,
     /// How often the server pings.
     pub ping_interval: Duration,
     /// How long a connection may be silent.
     pub ping_timeout: Duration,
     /// Connections of one user; none is no limit. The one too many is closed 4029.
-    pub connections_per_user: Option<u32>,
+    pub connections_per_user: Dial,
     /// How many each user has, where there is a limit.
     users: Mutex<HashMap<Box<str>, u32>>,
 }
@@ -100,10 +101,10 @@ impl Endpoint {
             own_user: defaults.own_user,
             channels: defaults.channels.iter().filter_map(|name| ChannelName::new(name).ok()).collect(),
             namespace: None,
-            rate: limits.rate,
+            rate: Dial::new(limits.rate),
             ping_interval: defaults.ping_interval.map_or(limits.ping_interval, Duration::from_secs),
             ping_timeout: limits.ping_timeout,
-            connections_per_user: defaults.connections_per_user.or(limits.connections_per_user),
+            connections_per_user: Dial::new(defaults.connections_per_user.or(limits.connections_per_user)),
             users: Mutex::default(),
         }
     }
@@ -112,7 +113,12 @@ impl Endpoint {
     #[must_use]
     pub fn of_namespace(namespace: Namespace, limits: &Limits) -> Self {
         let name = format!("{} {}", Dialect::SOCKETIO.name(), namespace.name).into();
-        Self { name, namespace: Some(namespace), rate: None, ..Self::new(Dialect::SOCKETIO, limits) }
+        Self {
+            name,
+            namespace: Some(namespace),
+            rate: Dial::new(None),
+            ..Self::new(Dialect::SOCKETIO, limits)
+        }
     }
 
     /// The name of its namespace.
@@ -138,7 +144,7 @@ impl Endpoint {
 
     /// Takes one more place for a user; there are `times` as many as the limit says.
     pub(crate) fn take_place(&self, user: &str, times: u32) -> bool {
-        let Some(most) = self.connections_per_user else { return true };
+        let Some(most) = self.connections_per_user.get() else { return true };
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         match users.get_mut(user) {
             Some(count) if *count >= most.saturating_mul(times) => return false,
@@ -149,9 +155,19 @@ impl Endpoint {
         true
     }
 
+    /// Puts other bounds in force.
+    pub(crate) fn set_bounds(&self, bounds: EndpointBounds) {
+        self.rate.set(bounds.rate);
+        self.connections_per_user.set(bounds.connections_per_user);
+        if bounds.connections_per_user.is_none() {
+            // Who leaves is no longer counted, so a later bound begins anew.
+            self.users.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     /// Gives a user's place back.
     pub(crate) fn give_place_back(&self, user: &str) {
-        if self.connections_per_user.is_none() {
+        if self.connections_per_user.get().is_none() {
             return;
         }
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,10 +205,30 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_that_is_taken_away_and_set_again_counts_anew() {
+        let endpoint = Endpoint::new(Dialect::DASHBOARD, &Limits::default());
+        let bound = |connections_per_user| EndpointBounds { rate: None, connections_per_user };
+        assert!(endpoint.take_place("7", 1) && endpoint.take_place("7", 1));
+        endpoint.set_bounds(bound(Some(2)));
+        assert!(!endpoint.take_place("7", 1), "those that are there count");
+        endpoint.set_bounds(bound(None));
+        assert!(endpoint.take_place("7", 1));
+        endpoint.set_bounds(bound(Some(1)));
+        assert!(endpoint.take_place("7", 1) && !endpoint.take_place("7", 1));
+        for _ in 0..4 {
+            endpoint.give_place_back("7");
+        }
+        assert_eq!(endpoint.places(), 0, "those that were never counted take nothing away");
+    }
+
+    #[test]
     fn each_world_has_its_defaults() {
         let limits = Limits::default();
         let tasks = Endpoint::new(Dialect::TASKS, &limits);
-        assert_eq!((tasks.connections_per_user, tasks.everyone, tasks.own_user), (Some(10), false, true));
+        assert_eq!(
+            (tasks.connections_per_user.get(), tasks.everyone, tasks.own_user),
+            (Some(10), false, true)
+        );
         let receipts = Endpoint::new(Dialect::RECEIPTS, &limits);
         assert_eq!(receipts.channels.iter().map(ChannelName::as_str).collect::<Vec<_>>(), ["receipts"]);
         assert!(!receipts.everyone && !receipts.own_user);

@@ -119,6 +119,17 @@ impl Feeds {
         of
     }
 
+    /// The feeds as text that is the same wherever they are: what nodes of a cluster compare.
+    pub(crate) fn written(&self) -> String {
+        let mut lines: Vec<String> = self
+            .all
+            .iter()
+            .map(|(feed, _)| format!("{}\u{1e}{}\n", feed.name, feed.types.join("\u{1f}")))
+            .collect();
+        lines.sort_unstable();
+        lines.concat()
+    }
+
     /// Adds to a target the feeds that have the type.
     pub(crate) fn route(&self, target: Target, event_type: &str) -> Target {
         if self.all.is_empty() {
@@ -156,6 +167,17 @@ impl Hub {
     #[must_use]
     pub fn feeds_changed(&self) -> &Notify {
         &self.feeds().changed
+    }
+
+    /// Makes sure that a feed can be read here, where this is a node of a cluster. Returns whether it can.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn prepare_feed(&self, name: &str) -> bool {
+        match self.feeds().all.iter().find(|(feed, _)| *feed.name == *name) {
+            Some((_, stream)) => self.prepare(&[stream.as_str()]).await,
+            None => true,
+        }
     }
 
     /// The events of a feed behind a position, `limit` at most; without one from the oldest that is kept. None where there

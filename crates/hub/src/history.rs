@@ -13,7 +13,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use protocol::position::Epoch;
+use protocol::position::{Epoch, Position};
 use protocol::timestamp::Timestamp;
 use slab::Slab;
 
@@ -269,6 +269,52 @@ impl History {
         index
     }
 
+    /// A stream begins, or begins anew, behind a position; `dropped` is the number of the last event up to there, where
+    /// it had any.
+    pub(crate) fn begin_at(
+        &mut self,
+        name: &str,
+        at: Position,
+        dropped: u64,
+        rule: Option<HistoryRule>,
+    ) -> StreamIndex {
+        let index = match self.find(name) {
+            Some(index) => index,
+            None => return self.begin_new(name, at, dropped, rule),
+        };
+        while self.pop(index) {}
+        let stream = self.stream_mut(index);
+        if stream.key.epoch != at.epoch {
+            stream.key = Arc::new(StreamKey { name: name.into(), epoch: at.epoch });
+        }
+        (stream.end, stream.assigned, stream.dropped) = (at.offset, at.offset, dropped);
+        stream.rule = rule.filter(keeps_something);
+        index
+    }
+
+    fn begin_new(
+        &mut self,
+        name: &str,
+        at: Position,
+        dropped: u64,
+        rule: Option<HistoryRule>,
+    ) -> StreamIndex {
+        let index = self.insert(name, at.epoch, at.offset, rule.filter(keeps_something), false);
+        self.stream_mut(index).dropped = dropped;
+        index
+    }
+
+    /// Forgets a stream that nobody follows and that a broker knows.
+    pub(crate) fn forget(&mut self, name: &str) {
+        let Some(index) = self.find(name) else { return };
+        while self.pop(index) {}
+        let hash = self.hasher.hash_one(name);
+        if let Ok(entry) = self.names.find_entry(hash, |&other| other == index) {
+            entry.remove();
+        }
+        self.streams.remove(index as usize);
+    }
+
     /// A stream that nothing is known of has had nothing since the last reset: so its epoch can be told from its name,
     /// and need not be kept for it to be the same again.
     fn new_epoch(&self, name: &str, is_durable: bool) -> Epoch {
@@ -340,7 +386,6 @@ impl History {
     /// Takes an event into streams that it is in: it is released.
     pub(crate) fn append_to(&mut self, encoded: &Arc<Encoded>, streams: &[StreamIndex]) {
         let now = encoded.accepted();
-        self.account(encoded);
         for &index in streams {
             if let Some(offset) = encoded.offset_in(&self.stream(index).key) {
                 self.push(index, offset, encoded, now);
@@ -372,21 +417,18 @@ impl History {
             stream.dropped = encoded.seq();
             return;
         };
-        encoded.keep();
+        let is_first = encoded.keep();
         stream.ring.push_back(Arc::clone(encoded));
+        if is_first {
+            self.bytes += encoded.kept_weight();
+            self.events += 1;
+        }
         self.places += 1;
         self.queue.push_back((encoded.seq(), index));
         while self.stream(index).ring.len() > rule.size as usize {
             self.pop(index);
         }
         self.trim(index, now);
-    }
-
-    fn account(&mut self, encoded: &Arc<Encoded>) {
-        if encoded.is_kept() {
-            self.bytes += encoded.kept_weight();
-            self.events += 1;
-        }
     }
 
     /// Drops what is older than the stream's rule says.
@@ -514,7 +556,7 @@ pub(crate) fn next_life(before: Epoch) -> Epoch {
 }
 
 /// Whether a rule keeps anything at all.
-fn keeps_something(rule: &HistoryRule) -> bool {
+pub(crate) fn keeps_something(rule: &HistoryRule) -> bool {
     rule.size > 0 && !rule.age.is_zero()
 }
 

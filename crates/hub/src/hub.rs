@@ -7,15 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use protocol::timestamp::Timestamp;
 use protocol::{ConnectionId, Position, Stream, Target};
 use tokio::sync::oneshot;
 
+use crate::broker::{Broker, Life};
+use crate::cluster::{Cluster, NodeCalls};
 use crate::deliveries::{Deliveries, DeliveryHooks};
 use crate::dialects::Dialect;
 use crate::encoded::{Encoded, Form, StreamKey};
 use crate::endpoint::{Endpoint, EndpointIndex};
 use crate::feeds::{Feed, Feeds};
+use crate::history::keeps_something;
 use crate::hooks::{Answered, Hooks};
 use crate::identity::Identity;
 use crate::inbox::{Caller, DrainPlan, Inbox, Message, Roll, Wake};
@@ -29,6 +33,7 @@ use crate::presence::Presence;
 use crate::registry::Registry;
 use crate::resume::Resumes;
 use crate::rules::{ChannelRules, HistoryRule};
+use crate::tunable::Tunable;
 
 /// The hub of one node: its registry, its shards' inboxes, and the order of publications.
 #[derive(Debug)]
@@ -53,10 +58,13 @@ pub struct Hub {
     deliveries: Deliveries,
     /// Where clients' events go.
     hooks: OnceLock<Arc<dyn Hooks>>,
-    form: Arc<Form>,
+    form: ArcSwap<Form>,
+    /// Whether it is a node of a cluster.
+    pub(crate) is_clustered: bool,
+    /// What its server does for other nodes.
+    node_calls: OnceLock<Arc<dyn NodeCalls>>,
     draining: AtomicBool,
-    rules: ChannelRules,
-    limits: Limits,
+    tunable: Tunable,
     metrics: Metrics,
 }
 
@@ -83,6 +91,8 @@ pub struct Beginning {
     pub endpoints: Vec<Endpoint>,
     /// What services read.
     pub feeds: Vec<Feed>,
+    /// Where it is a node of a cluster: the broker, and what is known of the life of its data. Then nothing is stored here.
+    pub broker: Option<(Arc<dyn Broker>, Option<Life>)>,
 }
 
 impl Hub {
@@ -101,22 +111,32 @@ impl Hub {
         wakes: Vec<Box<dyn Wake>>,
         beginning: Beginning,
     ) -> Self {
-        let Beginning { stored, now, random, mut endpoints, feeds } = beginning;
+        let Beginning { stored, now, random, mut endpoints, feeds, broker } = beginning;
         if endpoints.is_empty() {
             endpoints.push(Endpoint::new(Dialect::CHANNELS, &limits));
         }
         let namespaces = Namespaces::of(&mut endpoints);
         let has_journal = stored.is_some();
-        let secret = stored.as_ref().map_or(random, |stored| stored.secret);
+        let life = broker.as_ref().and_then(|(_, life)| *life);
+        let secret = stored.as_ref().map(|stored| stored.secret).or(life.map(|life| life.secret));
+        let secret = secret.unwrap_or(random);
         let [a, b, c, d, e, f, g, h, ..] = random;
         let process = u32::from_be_bytes([a, b, c, d]);
+        let process = broker.as_ref().map_or(process, |(broker, _)| broker.node());
         let resumes = Resumes::new(&secret, process, wakes.len(), limits.resumable);
         let form = Arc::new(Form {
             deflate_min: limits.deflate_min,
             namespaces: namespaces.names(),
-            life: u32::from_be_bytes([e, f, g, h]),
+            life: life.map_or(u32::from_be_bytes([e, f, g, h]), |life| short_life(life.life)),
         });
-        let order = Order::restore(&rules, &limits, &random, stored, now, (&resumes, &form));
+        let mut order = Order::restore(&rules, &limits, &random, stored, now, (&resumes, &form));
+        let is_clustered = broker.is_some();
+        if let Some((broker, life)) = broker {
+            let own = [protocol::channel::ALL.into()].into_iter();
+            let spaces = namespaces.names();
+            let own = own.chain(spaces.iter().map(|name| Stream::namespace(name).as_str().into()));
+            order.cluster = Some(Box::new(Cluster::new(broker, life, own.collect())));
+        }
         let presence = Presence::new(limits.presence_grace);
         let hub = Self {
             registry: Registry::new(wakes.len()),
@@ -133,10 +153,11 @@ impl Hub {
             feeds: Feeds::of(feeds),
             deliveries: Deliveries::default(),
             hooks: OnceLock::new(),
-            form,
+            form: ArcSwap::new(form),
+            is_clustered,
+            node_calls: OnceLock::new(),
             draining: AtomicBool::new(false),
-            rules,
-            limits,
+            tunable: Tunable::new(rules, limits),
             metrics,
         };
         hub.tell_history(&mut hub.order());
@@ -163,16 +184,9 @@ impl Hub {
         &self.registry
     }
 
-    /// The channel rules.
-    #[must_use]
-    pub fn rules(&self) -> &ChannelRules {
-        &self.rules
-    }
-
-    /// The bounds.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
+    /// What can change while it runs.
+    pub(crate) fn tunable(&self) -> &Tunable {
+        &self.tunable
     }
 
     /// The counters.
@@ -239,8 +253,28 @@ impl Hub {
     }
 
     /// What is the same for all events.
-    pub(crate) fn event_form(&self) -> &Arc<Form> {
-        &self.form
+    pub(crate) fn event_form(&self) -> Arc<Form> {
+        self.form.load_full()
+    }
+
+    /// Another life of the cluster's data begins, or is heard of.
+    pub(crate) fn set_life(&self, life: u64) {
+        let (form, life) = (self.event_form(), short_life(life));
+        if form.life != life {
+            let (deflate_min, namespaces) = (form.deflate_min, form.namespaces.clone());
+            self.form.store(Arc::new(Form { deflate_min, namespaces, life }));
+            self.inboxes.iter().for_each(|inbox| inbox.push([Message::Recall]));
+        }
+    }
+
+    /// Answers the servers of other nodes with this from now on; the first call counts.
+    pub fn set_node_calls(&self, calls: Arc<dyn NodeCalls>) {
+        // A second call changes nothing.
+        let _ = self.node_calls.set(calls);
+    }
+
+    pub(crate) fn node_calls(&self) -> Option<&Arc<dyn NodeCalls>> {
+        self.node_calls.get()
     }
 
     /// Takes clients' events there from now on; the first call counts.
@@ -268,7 +302,7 @@ impl Hub {
     #[must_use]
     pub fn unwritten(&self) -> usize {
         let order = self.order();
-        order.pending.len() + order.writing
+        order.pending.len() + order.writing + order.cluster.as_ref().map_or(0, |cluster| cluster.unanswered())
     }
 
     /// Whether the hub is shutting down.
@@ -280,7 +314,7 @@ impl Hub {
     /// A place for one more connection, if the node has one.
     #[must_use]
     pub fn admit(self: &Arc<Self>) -> Option<Admission> {
-        let most = self.limits.connections;
+        let most = self.limits().connections;
         self.connections
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < most).then_some(now + 1))
             .ok()
@@ -307,6 +341,9 @@ impl Hub {
         self.check(&order, &outgoing, weight).inspect_err(|refusal| {
             self.metrics.publications_refused.with_label_values(&[refusal.reason()]).inc();
         })?;
+        if self.is_clustered {
+            return self.publish_shared(&mut order, outgoing, weight);
+        }
         order.forget_some(|name| self.registry.get(name).is_some());
         let streams = match outgoing.is_transient {
             true => Streams::new(),
@@ -323,7 +360,7 @@ impl Hub {
         };
         if disk == Disk::Behind && !order.is_waiting() {
             let encoded = self.encode(&mut order, &outgoing, &streams, 0);
-            return Ok(Accepted::Now(self.release(&mut order, outgoing, encoded, &streams)));
+            return Ok(Accepted::Now(self.release(&mut order, outgoing, encoded, &streams, None)));
         }
         let (reply, waiting) = oneshot::channel();
         let was_empty = order.pending.is_empty();
@@ -340,7 +377,7 @@ impl Hub {
 
     /// What a stream keeps, and whether on disk.
     pub(crate) fn keeps(&self, name: &str) -> (Option<HistoryRule>, bool) {
-        let rule = self.rules.history(name);
+        let rule = self.rules().history(name).filter(keeps_something);
         (rule, self.has_journal && rule.is_some_and(|rule| rule.durable))
     }
 
@@ -363,7 +400,7 @@ impl Hub {
     ) -> Arc<Encoded> {
         let ordered = order.place(streams, group);
         let publication = Arc::clone(&outgoing.publication);
-        let form = Arc::clone(&self.form);
+        let form = self.event_form();
         Arc::new(Encoded::new(publication, outgoing.except, ordered, outgoing.accepted, form))
     }
 
@@ -375,9 +412,9 @@ impl Hub {
         if let Some(error) = outgoing.fate.as_ref().and_then(|fate| fate.failure()) {
             return Err(error);
         }
-        let is_full = order.pending.len() >= self.limits.queue_publications
-            || !order.pending.is_empty() && order.pending_bytes + weight > self.limits.queue_bytes;
-        let has_room = |inbox: &Inbox| inbox.has_room(weight, &self.limits);
+        let is_full = order.pending.len() >= self.limits().queue_publications
+            || !order.pending.is_empty() && order.pending_bytes + weight > self.limits().queue_bytes;
+        let has_room = |inbox: &Inbox| inbox.has_room(weight, &self.limits());
         if is_full || !self.inboxes.iter().all(has_room) && self.visits_a_full_shard(outgoing, weight) {
             return Err(PublishError::Overloaded);
         }
@@ -398,7 +435,7 @@ impl Hub {
         let is_for_one = matches!(&outgoing.target, Target::Named(audience) if audience.connection.is_some());
         self.inboxes.iter().enumerate().any(|(shard, inbox)| {
             (is_for_one || entries.iter().any(|entry| entry.is_on(shard)))
-                && !inbox.has_room(weight, &self.limits)
+                && !inbox.has_room(weight, &self.limits())
         })
     }
 
@@ -481,6 +518,13 @@ impl Hub {
     pub(crate) fn departed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// A life as it stands in the offsets of sockets.
+fn short_life(life: u64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "half of the random bits are enough")]
+    let low = life as u32;
+    low
 }
 
 /// The earliest return after a drain: a process needs about so long to be replaced.

@@ -12,6 +12,8 @@ use protocol::publication::CloseSessions;
 use protocol::{ConnectionId, PublicationId};
 use tokio::sync::oneshot;
 
+use crate::broker::{NodeId, Ticket};
+use crate::cluster::CountTo;
 use crate::encoded::Encoded;
 use crate::hooks::Answered;
 use crate::idempotency::{Answer, InProgress};
@@ -132,11 +134,16 @@ pub(crate) struct Reply {
     pub id: PublicationId,
     /// Whether it names one connection alone: if that is unknown, it was not sent, and may be repeated.
     pub is_for_one: bool,
+    /// In a cluster, who adds up what its nodes count.
+    pub count: Option<CountTo>,
 }
 
 impl Reply {
     /// Tells the number of connections that it was queued to.
     pub(crate) fn answer(self, recipients: u32) {
+        if let Some(count) = self.count {
+            count.tell(recipients);
+        }
         if let Some(key) = self.key
             && (recipients > 0 || !self.is_for_one)
         {
@@ -196,6 +203,23 @@ pub(crate) enum Message {
     Told(Box<Told>),
     /// A service's answer to what a client sent.
     Answered(Box<Answered>),
+    /// Look at all subscriptions anew, by the rules that are now in force.
+    RulesChanged,
+    /// The streams that a connection waits for are followed, or are not to be had at the moment.
+    Ready(ConnectionId, bool),
+    /// Something is missing in these streams that never comes.
+    Lost(Arc<[Box<str>]>),
+    /// Tell of all connections that can be resumed: what was known of them is gone.
+    Recall,
+}
+
+/// Who asks a shard for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A connection on a shard.
+    Shard(usize, ConnectionId),
+    /// Another node.
+    Node(NodeId, Ticket),
 }
 
 /// The positions that a client gave with a `resume`.
@@ -206,9 +230,7 @@ pub(crate) type Given = Vec<(Box<str>, GivenPosition)>;
 pub(crate) struct TakeOver {
     pub claims: Claims,
     pub user: Option<Box<str>>,
-    /// Where the new connection is.
-    pub shard: usize,
-    pub to: ConnectionId,
+    pub asker: Asker,
     pub given: Given,
 }
 
@@ -226,12 +248,12 @@ pub(crate) struct TakenOver {
 pub(crate) struct Ask {
     pub former: ConnectionId,
     pub user: Option<Box<str>>,
-    /// Where the new connection is.
-    pub shard: usize,
-    pub to: ConnectionId,
+    pub asker: Asker,
     /// Shards that are still to be asked.
     pub left: usize,
-    /// Where it is a socket, which ends where it is found: the stream of its namespace.
+    /// Whether it is a socket, which ends where it is found.
+    pub is_socket: bool,
+    /// The stream of the namespace that the socket has to be in, where the asker is in one.
     pub namespace: Option<Box<str>>,
 }
 
@@ -259,6 +281,8 @@ pub(crate) enum Caller {
     Connection(usize, ConnectionId),
     /// An operator.
     Operator(tokio::sync::mpsc::Sender<()>),
+    /// Other nodes.
+    Nodes,
 }
 
 /// A question about a user's connections, to all shards.
@@ -272,7 +296,7 @@ pub(crate) struct Question {
 pub(crate) type Answers = tokio::sync::mpsc::Sender<Vec<ConnectionInfo>>;
 
 /// A connection, as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ConnectionInfo {
     /// Its id.
     pub connection_id: String,
@@ -359,6 +383,13 @@ impl Inbox {
     pub(crate) fn has(&self, encoded: &Arc<Encoded>) -> bool {
         self.queue().iter().any(
             |message| matches!(message, Message::Deliver(delivery) if Arc::ptr_eq(&delivery.encoded, encoded)),
+        )
+    }
+
+    /// Whether it waits here to be told that something of such a stream is lost.
+    pub(crate) fn has_lost(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        self.queue().iter().any(
+            |message| matches!(message, Message::Lost(streams) if streams.iter().any(|name| is_such(name))),
         )
     }
 

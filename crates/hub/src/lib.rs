@@ -4,6 +4,8 @@
 //! shards that have an audience for it. A [`Shard`] owns its connections alone and writes to them through
 //! [`Link`], so that a seeded simulation can run all of it with links and a clock of its own.
 
+pub mod broker;
+mod cluster;
 mod commit;
 mod compact;
 pub mod deliveries;
@@ -35,8 +37,10 @@ mod resume;
 mod retained;
 pub mod rules;
 mod shard;
+mod tunable;
 mod wire;
 
+pub use cluster::{Conflict, NodeAnswer, NodeCalls};
 pub use commit::{Commit, Fate, Wait};
 pub use dialects::{Defaults, Dialect, MAX_WINDOW};
 
@@ -51,4 +55,5 @@ pub use metrics::Metrics;
 pub use operator::{HistoryInfo, StreamInfo};
 pub use outgoing::{Accepted, Outgoing, PublishError, Recipients};
 pub use shard::{Ended, Now, Opening, Shard, Verify};
+pub use tunable::{Bounds, Dial, EndpointBounds};
 pub use wire::{NamespaceIndex, Packing, Wire};

@@ -78,6 +78,12 @@ pub struct Metrics {
     pub commit_failures: IntCounter,
     /// 1 while the last write to disk was one that succeeded, or none was needed; 0 after a failure.
     pub storage_up: IntGauge,
+    /// Events that were delivered late, after the broker was away.
+    pub broker_catch_up_events: IntCounter,
+    /// Streams of which something was missing then.
+    pub broker_streams_lost: IntCounter,
+    /// Other nodes of the cluster that go by other rules.
+    pub cluster_conflicts: IntGauge,
 }
 
 /// Fan-outs take from 100 µs (a unicast) to seconds (a full queue).
@@ -180,6 +186,18 @@ impl Metrics {
             ),
             commit_failures: counter("fanfare_commit_failures_total", "Writes to disk that failed"),
             storage_up,
+            broker_catch_up_events: counter(
+                "fanfare_broker_catch_up_events_total",
+                "Events delivered late, after the nodes' broker was away",
+            ),
+            broker_streams_lost: counter(
+                "fanfare_broker_streams_lost_total",
+                "Streams that missed events for good while the nodes' broker was away",
+            ),
+            cluster_conflicts: gauge(
+                "fanfare_cluster_conflicts",
+                "Other nodes of the cluster that go by other rules",
+            ),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! is for; so what a socket missed, and how many get it, is told as everywhere.
 //!
 //! **Presence.** A user is there from the first socket in a namespace until [`Limits::offline_grace`](crate::Limits) after
-//! the last one ended, so that a reload is no absence. Bounds: one entry for each user with a socket in such a namespace,
+//! the last one ended, so that a reload is no absence; in a cluster on any node (`cluster/sockets`). Bounds: one entry for each user with a socket in such a namespace,
 //! and those in their grace.
 
 use std::collections::HashMap;
@@ -136,6 +136,11 @@ impl Namespaces {
     /// The namespace of a stream that its user's sockets follow, where it tells who comes and goes.
     fn telling(&self, stream: &str) -> Option<NamespaceIndex> {
         let (name, _) = split_namespace(stream)?;
+        self.telling_space(name)
+    }
+
+    /// A namespace, where it tells who comes and goes.
+    pub(crate) fn telling_space(&self, name: &str) -> Option<NamespaceIndex> {
         self.index(name).filter(|&index| self.all[usize::from(index)].2)
     }
 }
@@ -150,6 +155,10 @@ impl Hub {
     /// A user's socket follows this stream of its own from now on.
     pub(crate) fn user_came(&self, stream: &str, user: &UserId, socket: ConnectionId, now: Now) {
         let Some(namespace) = self.namespaces().telling(stream) else { return };
+        if self.is_clustered {
+            self.socket_came(namespace, user, socket, now);
+            return;
+        }
         let mut present = self.namespaces().present();
         let there = present.users.entry((namespace, user.as_str().into())).or_insert_with(|| There {
             sockets: 0,
@@ -174,6 +183,10 @@ impl Hub {
     /// It follows it no longer.
     pub(crate) fn user_went(&self, stream: &str, user: &str, now: Now) {
         let Some(namespace) = self.namespaces().telling(stream) else { return };
+        if self.is_clustered {
+            self.socket_went(namespace, user, now);
+            return;
+        }
         let mut present = self.namespaces().present();
         let Some(there) = present.users.get_mut(&(namespace, user.into())) else { return };
         there.sockets = there.sockets.saturating_sub(1);
@@ -184,7 +197,7 @@ impl Hub {
         }
     }
 
-    fn offline_grace_ms(&self) -> u64 {
+    pub(crate) fn offline_grace_ms(&self) -> u64 {
         u64::try_from(self.limits().offline_grace.as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -233,19 +246,18 @@ impl Hub {
         now: Timestamp,
     ) -> bool {
         let Some((name, ..)) = self.namespaces().all.get(usize::from(namespace)) else { return true };
-        let id =
-            if user.is_number() { user.as_str().to_owned() } else { protocol::flat::string(user.as_str()) };
-        let data = format!("{{\"user_id\":{id},\"timestamp\":{}}}", json!(now.to_string()));
-        let publication = Publication {
-            id: PublicationId::now(),
-            event_type: kind.into(),
-            data: data.into(),
-            timestamp: now,
-        };
+        let publication = presence_event(kind, user, now);
         let target = Target::Named(Audience { streams: vec![Stream::namespace(name)], connection: None });
         let outgoing = Outgoing { except: Some(except), ..Outgoing::new(publication, target, now) };
         self.publish_routed(outgoing).is_ok()
     }
+}
+
+/// The event that tells that a user came or went.
+pub(crate) fn presence_event(kind: &str, user: &UserId, now: Timestamp) -> Publication {
+    let id = if user.is_number() { user.as_str().to_owned() } else { protocol::flat::string(user.as_str()) };
+    let data = format!("{{\"user_id\":{id},\"timestamp\":{}}}", json!(now.to_string()));
+    Publication { id: PublicationId::now(), event_type: kind.into(), data: data.into(), timestamp: now }
 }
 
 #[cfg(test)]

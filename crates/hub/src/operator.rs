@@ -90,8 +90,11 @@ impl Hub {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn present(&self, channel: &str, most: usize) -> Listing {
-        if self.registry().get(channel).is_some_and(|entry| !entry.is_tracked()) {
-            let (done, mut told) = mpsc::channel(1);
+        let (done, mut told) = mpsc::channel(1);
+        if !self.knows_elsewhere(channel, || Caller::Operator(done.clone())) {
+            // It comes when the roll has been called.
+            let _ = told.recv().await;
+        } else if self.registry().get(channel).is_some_and(|entry| !entry.is_tracked()) {
             self.call_roll(channel, Caller::Operator(done));
             // The end of the sender, without a word, is the end of the hub.
             let _ = told.recv().await;

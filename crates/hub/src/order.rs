@@ -13,6 +13,7 @@ use protocol::timestamp::Timestamp;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use crate::cluster::Cluster;
 use crate::commit::expiry;
 use crate::compact::{LiveGroup, stored_weight};
 use crate::encoded::{Encoded, Ordered, StreamKey};
@@ -82,12 +83,16 @@ pub(crate) struct Order {
     /// When keys were last forgotten on disk.
     pub(crate) keys_swept: Option<Timestamp>,
     pub(crate) is_stopped: bool,
+    /// Where this is a node of a cluster: what it knows of that.
+    pub(crate) cluster: Option<Box<Cluster>>,
 }
 
 impl Order {
     /// Whether something waits for the disk, so that what comes now waits behind it.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.is_writing || !self.pending.is_empty()
+        self.is_writing
+            || !self.pending.is_empty()
+            || self.cluster.as_ref().is_some_and(|cluster| cluster.is_busy())
     }
 
     /// Gives a publication its number and its places.
@@ -136,7 +141,15 @@ impl Order {
     /// Keeps an event as the state under a key of each of its streams but feeds, which nobody joins.
     pub(crate) fn retain(&mut self, retain: &Retain, encoded: &Arc<Encoded>) {
         let expires = expiry(encoded.accepted(), retain.keep);
-        for place in encoded.places().iter().filter(|place| !is_feed(&place.stream.name)) {
+        let is_here = |name: &str| self.cluster.as_ref().is_none_or(|cluster| cluster.is_live(name));
+        let places = encoded.places().iter().filter(|place| !is_feed(&place.stream.name));
+        let places: SmallVec<[_; 1]> = places.filter(|place| is_here(&place.stream.name)).collect();
+        for place in places {
+            // What was missed while a broker was away may be older than the state that it told.
+            let known = self.retained.under(&place.stream.name, &retain.key);
+            if self.cluster.is_some() && known.is_some_and(|known| known.seq() > encoded.seq()) {
+                continue;
+            }
             self.set_state(&place.stream.name.as_str().into(), &retain.key, encoded, expires);
         }
     }

@@ -10,7 +10,7 @@ use protocol::{ConnectionId, Publication, Target};
 use tokio::sync::oneshot;
 
 use crate::commit::Fate;
-use crate::idempotency::InProgress;
+use crate::idempotency::{Answer, InProgress};
 
 /// A publication, and where it goes.
 #[derive(Debug)]
@@ -87,8 +87,10 @@ impl Accepted {
 pub enum Recipients {
     /// So many.
     Counted(u32),
-    /// The shards are counting.
+    /// The shards are counting, or in a cluster the nodes are.
     Counting(oneshot::Receiver<u32>),
+    /// It was sent before, under the same key, through another node or before a restart: that was answered so.
+    Repeated(Answer),
 }
 
 impl Recipients {
@@ -96,6 +98,7 @@ impl Recipients {
     pub async fn count(self) -> u32 {
         match self {
             Self::Counted(count) => count,
+            Self::Repeated(answer) => answer.recipients,
             Self::Counting(counting) => counting.await.unwrap_or(0),
         }
     }
@@ -113,6 +116,9 @@ pub enum PublishError {
     /// The disk is full.
     #[error("the disk is full, and this publication has to be stored before it is sent")]
     StorageFull,
+    /// There is no broker at the moment, or it has not answered: whether it was stored is not known.
+    #[error("the nodes' broker is away, and this publication has to be stored before it is sent")]
+    BrokerDown,
     /// The disk cannot be written.
     #[error("the store cannot be written, and this publication has to be stored before it is sent")]
     StorageFailed,
@@ -127,6 +133,7 @@ impl PublishError {
             Self::Draining => "draining",
             Self::StorageFull => "storage_full",
             Self::StorageFailed => "storage_failed",
+            Self::BrokerDown => "broker_down",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use protocol::publication::{CloseSessions, ConnectionTarget};
 use protocol::{ConnectionId, Stream, Target};
 
+use crate::cluster::CountTo;
 use crate::encoded::Encoded;
 use crate::feeds::plain;
 use crate::hub::Hub;
@@ -23,6 +24,7 @@ impl Hub {
         outgoing: Outgoing,
         encoded: Arc<Encoded>,
         streams: &Streams,
+        count: Option<CountTo>,
     ) -> Recipients {
         let Outgoing { target, except, close_sessions, is_transient, namespace, retain, key, .. } = outgoing;
         order.history.append_to(&encoded, streams);
@@ -36,7 +38,7 @@ impl Hub {
         }
         self.metrics().publications.inc();
         self.feeds().tell(&encoded);
-        let reply = Reply { key, id: encoded.publication().id, is_for_one: is_for_one(&target) };
+        let reply = Reply { key, id: encoded.publication().id, is_for_one: is_for_one(&target), count };
         let closing = close_sessions.map(|sessions| self.closing(*sessions));
         let audience = match target {
             Target::Everyone => {
@@ -147,6 +149,6 @@ impl Hub {
 }
 
 /// Whether only a connection is named, which may be unknown.
-fn is_for_one(target: &Target) -> bool {
+pub(crate) fn is_for_one(target: &Target) -> bool {
     matches!(target, Target::Named(audience) if audience.streams.is_empty() && audience.connection.is_some())
 }

@@ -94,6 +94,7 @@ fn empty(limits: &Limits, random: &[u8; 32], stored: &Stored) -> Order {
         resets: stored.resets,
         keys_swept: None,
         is_stopped: false,
+        cluster: None,
     }
 }
 

@@ -7,7 +7,7 @@
 //! Not here: taking over from a connection that is still open (its shard does that).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -57,13 +57,15 @@ pub(crate) enum Found {
     Dropped(ResumeEntry),
     /// It may still be open on this shard.
     Perhaps(Claims),
+    /// This hub has not given it; another node of the cluster may have.
+    Elsewhere(Claims),
     /// It is nobody's, used, too old, or not this user's.
     Nothing,
 }
 
 /// The dropped connections of a hub.
 pub(crate) struct Resumes {
-    mac: Hmac<Sha256>,
+    mac: RwLock<Hmac<Sha256>>,
     process: u32,
     shards: usize,
     most: usize,
@@ -89,7 +91,25 @@ impl Resumes {
         // A key of any length is taken; an all-zero MAC would only make tokens that nobody accepts elsewhere.
         let mac = <Hmac<Sha256> as Mac>::new_from_slice(secret)
             .unwrap_or_else(|_| <Hmac<Sha256> as Mac>::new(&Default::default()));
-        Self { mac, process, shards, most, parked: Mutex::default() }
+        Self { mac: RwLock::new(mac), process, shards, most, parked: Mutex::default() }
+    }
+
+    /// Makes tokens with this from now on: that of the cluster, once it is known.
+    pub(crate) fn set_secret(&self, secret: &[u8; 32]) {
+        if let Ok(mac) = <Hmac<Sha256> as Mac>::new_from_slice(secret) {
+            *self.mac.write().unwrap_or_else(PoisonError::into_inner) = mac;
+        }
+    }
+
+    fn mac(&self) -> Hmac<Sha256> {
+        self.mac.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All that are kept, which are kept no longer.
+    pub(crate) fn take_all(&self) -> Vec<ResumeEntry> {
+        let mut parked = self.parked();
+        let all = std::mem::take(&mut *parked);
+        all.entries.into_values().collect()
     }
 
     fn parked(&self) -> MutexGuard<'_, Parked> {
@@ -103,7 +123,7 @@ impl Resumes {
         bytes.extend_from_slice(&generation.to_be_bytes());
         bytes.extend_from_slice(&u16::try_from(shard).unwrap_or(u16::MAX).to_be_bytes());
         bytes.extend_from_slice(&self.process.to_be_bytes());
-        let mac = self.mac.clone().chain_update(&bytes).finalize().into_bytes();
+        let mac = self.mac().chain_update(&bytes).finalize().into_bytes();
         bytes.extend_from_slice(&mac[..MAC]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -112,7 +132,7 @@ impl Resumes {
     /// client compares it. It is taken from its user alone.
     pub(crate) fn pid(&self, connection: ConnectionId) -> String {
         let id = connection.as_u128().to_be_bytes();
-        let mac = self.mac.clone().chain_update(PID).chain_update(id).finalize().into_bytes();
+        let mac = self.mac().chain_update(PID).chain_update(id).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([&id[..], &mac[..MAC]].concat())
     }
 
@@ -121,7 +141,7 @@ impl Resumes {
         let bytes = URL_SAFE_NO_PAD.decode(pid).ok().filter(|bytes| bytes.len() == 16 + MAC)?;
         let (id, mac) = bytes.split_first_chunk::<16>()?;
         // Compares in constant time.
-        self.mac.clone().chain_update(PID).chain_update(id).verify_truncated_left(mac).ok()?;
+        self.mac().chain_update(PID).chain_update(id).verify_truncated_left(mac).ok()?;
         Some(ConnectionId::from_random(u128::from_be_bytes(*id)))
     }
 
@@ -129,7 +149,7 @@ impl Resumes {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok().filter(|bytes| bytes.len() == CLAIMS + MAC)?;
         let (claims, mac) = bytes.split_at(CLAIMS);
         // Compares in constant time.
-        self.mac.clone().chain_update(claims).verify_truncated_left(mac).ok()?;
+        self.mac().chain_update(claims).verify_truncated_left(mac).ok()?;
         let (connection, rest) = claims.split_first_chunk()?;
         let (generation, rest) = rest.split_first_chunk()?;
         let (shard, rest) = rest.split_first_chunk()?;
@@ -150,6 +170,9 @@ impl Resumes {
         }
         if claims.process == self.process && usize::from(claims.shard) < self.shards {
             return Found::Perhaps(claims);
+        }
+        if claims.process != self.process {
+            return Found::Elsewhere(claims);
         }
         Found::Nothing
     }
@@ -337,7 +360,10 @@ mod tests {
         let other_secret = Resumes::new(&[8; 32], 1, 2, 10);
         assert!(matches!(other_secret.find(&token, None, at(0)), Found::Nothing));
         let restarted = Resumes::new(&SECRET, 2, 2, 10);
-        assert!(matches!(restarted.find(&token, None, at(0)), Found::Nothing), "not known after a restart");
+        assert!(
+            matches!(restarted.find(&token, None, at(0)), Found::Elsewhere(_)),
+            "not known after a restart"
+        );
         restarted.park(entry(1, None, 0), at(0));
         assert!(matches!(restarted.find(&token, None, at(0)), Found::Dropped(_)), "known after a restart");
     }

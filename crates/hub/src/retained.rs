@@ -117,6 +117,16 @@ impl<E> Retained<E> {
         states.iter().filter(move |kept| kept.end.0 > now_ms).map(|kept| &kept.event)
     }
 
+    /// The state under a key of a stream, whether or not its time is over.
+    pub(crate) fn under(&self, stream: &str, key: &str) -> Option<&Arc<E>> {
+        self.streams.get(stream)?.iter().find(|kept| *kept.key == *key).map(|kept| &kept.event)
+    }
+
+    /// Forgets all states of a stream; nobody is told.
+    pub(crate) fn forget_stream(&mut self, stream: &str) {
+        while self.take(stream, |states| (!states.is_empty()).then_some(0)).is_some() {}
+    }
+
     /// The names of the streams that have a state.
     pub(crate) fn streams(&self) -> impl Iterator<Item = &str> {
         self.streams.keys().map(|stream| &**stream)

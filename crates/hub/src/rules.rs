@@ -71,7 +71,7 @@ pub enum Identities {
 }
 
 /// All rules, the built-in last ones included.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelRules {
     rules: Vec<ChannelRule>,
     identities: Identities,
@@ -102,6 +102,23 @@ impl ChannelRules {
         Self { rules, identities }
     }
 
+    /// The same rules for a hub whose connections can have users, or can't.
+    #[must_use]
+    pub fn with_identities(mut self, identities: Identities) -> Self {
+        self.identities = identities;
+        self
+    }
+
+    /// Whether every stream keeps by these rules what it keeps by `others`, as far as the rules themselves say: the same
+    /// answers in the same order.
+    #[must_use]
+    pub fn keeps_as(&self, others: &Self) -> bool {
+        fn answers(rules: &ChannelRules) -> impl Iterator<Item = (&str, HistoryRule)> {
+            rules.rules.iter().filter_map(|rule| Some((rule.pattern.as_str(), rule.history?)))
+        }
+        answers(self).eq(answers(others))
+    }
+
     /// Puts rules between those of the configuration and the built-in ones.
     #[must_use]
     pub fn with_defaults(mut self, rules: Vec<ChannelRule>) -> Self {
@@ -116,6 +133,30 @@ impl ChannelRules {
             .iter()
             .filter(|rule| rule.history.is_some_and(|history| history.durable))
             .map(|rule| rule.pattern.as_str())
+    }
+
+    /// The rules as text that is the same wherever they are: what nodes of a cluster compare.
+    pub(crate) fn written(&self) -> String {
+        let mut text = format!("identities {}\n", self.identities == Identities::Known);
+        for ChannelRule { pattern, subscribe, publish, history } in &self.rules {
+            let subscribe = subscribe.as_ref().map(|rule| match rule {
+                SubscribeRule::Anyone => "anyone".to_owned(),
+                SubscribeRule::SignedIn => "signed-in".to_owned(),
+                SubscribeRule::Nobody => "nobody".to_owned(),
+                SubscribeRule::UserTypes(types) => format!("types {}", types.join("\u{1f}")),
+                SubscribeRule::User(template) => format!("user {template}"),
+            });
+            let publish = publish.as_ref().map(|rule| match rule {
+                PublishRule::Anyone => "anyone".to_owned(),
+                PublishRule::Nobody => "nobody".to_owned(),
+                PublishRule::Keys(names) => format!("keys {}", names.join("\u{1f}")),
+            });
+            let history = history
+                .map(|HistoryRule { size, age, durable }| format!("{size} {} {durable}", age.as_millis()));
+            let parts = [subscribe, publish, history].map(Option::unwrap_or_default);
+            text += &format!("{}\u{1e}{}\n", pattern.as_str(), parts.join("\u{1e}"));
+        }
+        text
     }
 
     fn matching<'s>(&'s self, stream: &'s str) -> impl Iterator<Item = &'s ChannelRule> {

@@ -11,6 +11,7 @@ mod delivery;
 mod fanout;
 mod lists;
 mod presence;
+mod rechecking;
 mod recovery;
 mod replay;
 mod resuming;
@@ -19,6 +20,7 @@ mod sockets;
 mod standing;
 mod subscriptions;
 mod sweep;
+mod waiting;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -161,8 +163,14 @@ pub struct Shard<L> {
     begun: u64,
     /// Connections whose replay goes on; each is here once.
     replays: VecDeque<Key>,
+    /// Where the look at all connections goes on that new rules ask for.
+    recheck: Option<usize>,
     /// How far events come that are told to hooks.
     following: Following,
+    /// Tokens that clients sent behind something that had to wait.
+    verify: Vec<Verify>,
+    /// Whether the message that is looked at waited for what it shows: then the node has heard all that there was.
+    is_synced: bool,
     /// The time of the last call that told it.
     clock: Now,
 }
@@ -194,7 +202,10 @@ impl<L: Link> Shard<L> {
             scratch: Vec::new(),
             begun: 0,
             replays: VecDeque::new(),
+            recheck: None,
             following: Following::default(),
+            verify: Vec::new(),
+            is_synced: false,
             clock: Now { ms: 0, wall: Timestamp::from_millis(0) },
         }
     }
@@ -351,7 +362,7 @@ impl<L: Link> Shard<L> {
         let hub = Arc::clone(&self.hub);
         let Some(connection) = self.get_mut(key) else { return false };
         let endpoint = hub.endpoint(connection.endpoint);
-        let Some(most) = endpoint.rate else { return true };
+        let Some(most) = endpoint.rate.get() else { return true };
         let window = wrap(to_ms(hub.limits().rate_window));
         let allowed = connection.rate.allow(wrap(now.ms), most, window);
         if !allowed {
@@ -372,6 +383,9 @@ impl<L: Link> Shard<L> {
     fn answer(&mut self, key: Key, message: &[u8], now: Now) -> Option<Verify> {
         let id = self.get(key)?.id;
         let steps = self.view(key, now, |view| view.endpoint.dialect.world().on_message(message, view))?;
+        if !self.has_streams_for(key, &steps, message) {
+            return None;
+        }
         let mut verify = None;
         for step in steps {
             // A reply that does not fit closes the connection, and a closed one follows nothing.
@@ -440,15 +454,10 @@ impl<L: Link> Shard<L> {
             watches: connection.follows.iter().filter(|follow| is_watch(&self.lists, **follow)).count(),
             endpoint: self.hub.endpoint(connection.endpoint),
             hooks: self.hub.hooks().map(|hooks| &**hooks),
-            rules: self.hub.rules(),
-            limits: self.hub.limits(),
+            rules: &self.hub.rules(),
+            limits: &self.hub.limits(),
             now: now.wall,
         }))
-    }
-
-    /// The dialect of a connection, for metrics and operators.
-    fn label(&self, connection: &Connection<L>) -> &str {
-        if connection.wire == Wire::Events { "events" } else { &self.hub.endpoint(connection.endpoint).name }
     }
 
     fn reply(&mut self, key: Key, text: &[u8], now: Now) {
@@ -481,7 +490,7 @@ impl<L: Link> Shard<L> {
             self.flush_batch(key, now);
         }
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
-        let sent = connection.send_one(frame, self.hub.limits(), &mut self.counts);
+        let sent = connection.send_one(frame, &self.hub.limits(), &mut self.counts);
         self.settle(key, sent, now);
     }
 
@@ -505,6 +514,8 @@ impl<L: Link> Shard<L> {
         for message in messages.drain(..) {
             match message {
                 Message::Deliver(delivery) => self.queue.push_back(delivery),
+                // Who has lost something gets nothing of what is behind that.
+                Message::Lost(streams) => self.on_lost(&streams, now),
                 other => others.push(other),
             }
         }
@@ -523,6 +534,10 @@ impl<L: Link> Shard<L> {
                 Message::Ask(ask) => self.on_ask(ask, now),
                 Message::Told(told) => self.on_told(*told, now),
                 Message::Answered(answered) => self.on_answered(&answered, now),
+                Message::Ready(id, is_ready) => self.on_ready(id, is_ready, now),
+                Message::Lost(streams) => self.on_lost(&streams, now),
+                Message::Recall => self.recall(),
+                Message::RulesChanged => self.begin_recheck(),
             }
         }
         messages.shrink_to(SPARE_MESSAGES);
@@ -532,6 +547,7 @@ impl<L: Link> Shard<L> {
     /// Writes to about `budget` connections. Returns whether more is to be done.
     pub fn step(&mut self, budget: usize, now: Now) -> bool {
         self.clock = now;
+        let is_rechecking = self.recheck_some(now);
         let budget = self.flush_batches(budget, now);
         self.replay(budget.div_ceil(REPLAY_SHARE), now);
         let left = self.fan_out(budget, now);
@@ -542,27 +558,12 @@ impl<L: Link> Shard<L> {
         self.bury();
         self.tell_deliveries();
         self.tell_metrics();
-        self.run.is_some()
+        is_rechecking
+            || self.run.is_some()
             || !self.queue.is_empty()
             || !self.replays.is_empty()
             || self.has_due_batches(now)
             || self.farewell.as_ref().is_some_and(Farewell::is_due)
-    }
-
-    fn tell_metrics(&mut self) {
-        let counts = std::mem::take(&mut self.counts);
-        let metrics = self.hub.metrics();
-        if counts.deliveries > 0 {
-            metrics.deliveries.inc_by(counts.deliveries);
-        }
-        if counts.writes > 0 || counts.bytes > 0 {
-            metrics.writes.inc_by(counts.writes);
-            metrics.bytes_sent.inc_by(counts.bytes);
-        }
-        if counts.outbox_bytes != 0 || counts.outboxes != 0 {
-            metrics.outbox_bytes.add(counts.outbox_bytes);
-            metrics.outboxes.add(counts.outboxes);
-        }
     }
 }
 

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 async fn open(flags: ServiceFlags, own: JobFlags, shutdown: Token) -> anyhow::Result<Opened> {
-    let key = flags.service_api_key.clone();
+    let (key, follow) = (flags.service_api_key.clone(), flags.followers.clone());
     let service = JobService::open(Settings {
         location: flags.location(PROGRAM.name),
         hub: flags.hub()?,
@@ -28,6 +28,11 @@ async fn open(flags: ServiceFlags, own: JobFlags, shutdown: Token) -> anyhow::Re
         shutdown: shutdown.clone(),
     })
     .await?;
+    let paying = service.clone();
+    follow.add(move |flags: &ServiceFlags| {
+        let (service, key) = (paying.clone(), flags.service_api_key.clone());
+        Ok(move || service.set_payment_key(key.as_ref()))
+    });
     let (routes, closing) = (service.clone(), service.clone());
     Ok(Opened {
         configure: Arc::new(move |config| routes.configure(config)),

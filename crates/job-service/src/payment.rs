@@ -9,8 +9,10 @@
 //! Not here: what becomes of a job by an answer.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use events::{PaymentStatus, RefundReason, Usd};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -189,7 +191,7 @@ struct Voided {
 pub(crate) struct Payments {
     http: Client,
     base: Url,
-    authorization: Option<HeaderValue>,
+    authorization: Arc<ArcSwapOption<HeaderValue>>,
     call: Duration,
     patience: Duration,
 }
@@ -200,22 +202,32 @@ impl fmt::Debug for Payments {
     }
 }
 
+/// A key as the value of `Authorization`, which no log shows; an empty one is none.
+fn bearer(key: Option<&Secret>) -> Result<Option<HeaderValue>, PaymentSettingsError> {
+    let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(None) };
+    let value = HeaderValue::from_str(&format!("Bearer {}", key.expose()));
+    let mut value = value.map_err(|_| PaymentSettingsError::Key)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
 impl Payments {
+    /// Shows another key from the next call on.
+    ///
+    /// # Errors
+    /// The key can't stand in a header; then nothing has changed.
+    pub(crate) fn set_key(&self, key: Option<&Secret>) -> Result<(), PaymentSettingsError> {
+        self.authorization.store(bearer(key)?.map(Arc::new));
+        Ok(())
+    }
+
     /// Nothing is connected yet.
     pub(crate) fn new(settings: &PaymentSettings) -> Result<Self, PaymentSettingsError> {
         let base = Url::parse(&settings.url).map_err(|_| PaymentSettingsError::Address)?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(PaymentSettingsError::Address);
         }
-        let authorization = match settings.key.as_ref().filter(|key| !key.is_empty()) {
-            None => None,
-            Some(key) => {
-                let value = HeaderValue::from_str(&format!("Bearer {}", key.expose()));
-                let mut value = value.map_err(|_| PaymentSettingsError::Key)?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
+        let authorization = Arc::new(ArcSwapOption::from_pointee(bearer(settings.key.as_ref())?));
         let http = Client::builder()
             .timeout(settings.call)
             .connect_timeout(settings.connect)
@@ -313,8 +325,8 @@ impl Payments {
     /// that can be asked without an account.
     pub(crate) async fn answers(&self) -> bool {
         let mut request = self.http.get(self.at("payments")).timeout(Duration::from_secs(1));
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
+        if let Some(authorization) = self.authorization.load_full() {
+            request = request.header(AUTHORIZATION, (*authorization).clone());
         }
         request.send().await.is_ok_and(|response| !response.status().is_server_error())
     }
@@ -373,8 +385,8 @@ impl Payments {
 
     fn request(&self, url: Url, body: &Value) -> reqwest::RequestBuilder {
         let mut request = self.http.post(url).json(body);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
+        if let Some(authorization) = self.authorization.load_full() {
+            request = request.header(AUTHORIZATION, (*authorization).clone());
         }
         match rest::trace::current() {
             Some(traceparent) => request.header("traceparent", traceparent),

@@ -12,6 +12,7 @@ use rest::metrics::Watch;
 use rest::operations::State;
 use rest::{Callers, Health, Operations, Relaying};
 use serde_json::json;
+use service_kit::arguments::Secret;
 use service_kit::shutdown::Token;
 use store::{Location, Store, now_micros};
 use tokio::sync::Notify;
@@ -106,6 +107,13 @@ impl JobService {
     /// Adds the paths under `/jobs`.
     pub fn configure(&self, config: &mut ServiceConfig) {
         http::configure(self, config);
+    }
+
+    /// Shows the payment service another key from now on; one that can't stand in a header changes nothing.
+    pub fn set_payment_key(&self, key: Option<&Secret>) {
+        if let Err(error) = self.desk.payments.set_key(key) {
+            tracing::error!("the payment service is shown the key before: {error}");
+        }
     }
 
     /// What operators see.

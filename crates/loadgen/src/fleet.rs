@@ -60,7 +60,11 @@ pub(crate) struct Fleet {
     poll: Poll,
     events: Events,
     buffer: Vec<u8>,
-    server: SocketAddr,
+    /// The servers, and for each seat which of them is its own; none is the first.
+    servers: Vec<SocketAddr>,
+    homes: Vec<u8>,
+    /// Where publishers publish; none is all servers in turn.
+    publish_on: Option<usize>,
     entry: Entry,
     source_base: usize,
     seats: Vec<Seat>,
@@ -112,7 +116,9 @@ impl Fleet {
             poll: Poll::new()?,
             events: Events::with_capacity(2_048),
             buffer: vec![0; 256 * 1024],
-            server,
+            servers: vec![server],
+            homes: Vec::new(),
+            publish_on: None,
             entry,
             source_base,
             receivers: seats.iter().map(|_| None).collect(),
@@ -127,6 +133,29 @@ impl Fleet {
             last_trouble: None,
             request: Vec::new(),
         })
+    }
+
+    /// Adds another server with the same clients: seats and publishers belong to all servers in turn.
+    pub(crate) fn add_server(&mut self, server: SocketAddr) {
+        self.servers.push(server);
+        let count = self.servers.len();
+        self.homes = (0..self.seats.len()).map(|seat| u8::try_from(seat % count).unwrap_or(0)).collect();
+    }
+
+    /// Lets those who connect from now on do so at this server, in the order in which servers were added; and publishers at that one.
+    pub(crate) fn settle_on(&mut self, receivers: u8, publishers: usize) {
+        self.homes.fill(receivers);
+        self.publish_on = Some(publishers);
+    }
+
+    /// The server of a seat.
+    fn home(&self, seat: usize) -> SocketAddr {
+        self.servers[usize::from(self.homes.get(seat).copied().unwrap_or(0))]
+    }
+
+    /// The server of a publishing connection.
+    fn desk_of(&self, publisher: usize) -> SocketAddr {
+        self.servers[self.publish_on.unwrap_or(publisher) % self.servers.len()]
     }
 
     /// Connects every seat and waits until all are subscribed.
@@ -207,8 +236,9 @@ impl Fleet {
 
     /// Begins to connect one seat.
     pub(crate) fn connect(&mut self, seat: usize) -> Result<()> {
-        let mut stream = dial(self.server, self.source_base + seat)
-            .with_context(|| format!("connecting receiver {seat} to {}", self.server))?;
+        let server = self.home(seat);
+        let mut stream = dial(server, self.source_base + seat)
+            .with_context(|| format!("connecting receiver {seat} to {server}"))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(seat), interest)?;
         self.receivers[seat] = Some(Receiver { stream, stage: Stage::Connecting, carry: Vec::new() });

@@ -17,6 +17,7 @@ mod memory;
 mod order;
 mod outcome;
 mod plot;
+mod redis;
 mod report;
 mod scenario;
 mod sys;
@@ -29,8 +30,8 @@ use clap::{Parser, Subcommand};
 
 use crate::fleet::Transport;
 use crate::scenario::{
-    batching, churn, connects, durable, fanout, fanout_max, floor, history, idle, jobs, notifications,
-    recovery, storm, unicast, worlds,
+    batching, churn, cluster, connects, durable, fanout, fanout_max, floor, history, idle, jobs, million,
+    notifications, recovery, storm, unicast, worlds,
 };
 use crate::target::{Kind, TargetArgs};
 
@@ -79,6 +80,10 @@ enum Scenario {
     Worlds(worlds::WorldsArgs),
     /// Dashboards that ask for batches beside others: writes per client
     Batching(batching::BatchingArgs),
+    /// Two nodes on one Redis beside one node: deliveries, latency, Redis away, a node killed
+    Cluster(cluster::ClusterArgs),
+    /// A million signed-in connections over many nodes, and broadcasts that reach every one
+    Million(million::MillionArgs),
     /// Draw what `storm --timeline` wrote
     Plot(plot::PlotArgs),
     /// Turn lines of JSON into a Markdown table of medians and ratios
@@ -86,6 +91,12 @@ enum Scenario {
     /// The writing process of `floor`
     #[command(hide = true)]
     FloorWriter(floor::WriterArgs),
+    /// A client process of `million`
+    #[command(hide = true)]
+    Crowd {
+        /// What it is to connect
+        share: String,
+    },
     /// A further client process
     #[command(hide = true)]
     Worker {
@@ -133,6 +144,9 @@ fn main() -> Result<()> {
         Scenario::Storm(args) => storm::run(args, target)?,
         Scenario::Worlds(args) => worlds::run(args, target)?,
         Scenario::Batching(args) => batching::run(args, target)?,
+        Scenario::Cluster(args) => cluster::run(args, target)?,
+        Scenario::Million(args) => million::run(args, target)?,
+        Scenario::Crowd { share } => return million::crowd::work(share),
         Scenario::Plot(args) => return plot::run(args),
         Scenario::Report(args) => return report::run(args),
         Scenario::FloorWriter(args) => return floor::write_rounds(args),

@@ -2,7 +2,9 @@
 //!
 //! Input is what scenarios print with `--json`, one run a line. Medians, because a noisy machine spoils single runs, not the middle of several.
 
+mod cluster;
 mod goals;
+mod million;
 mod recovery;
 mod socketio;
 #[cfg(test)]
@@ -27,7 +29,8 @@ pub(crate) struct ReportArgs {
     /// Compare two targets figure by figure instead: `after,before`
     #[arg(long, value_delimiter = ',')]
     compare: Vec<String>,
-    /// The table: servers side by side, what it costs that nothing is lost, the other worlds beside `/ws`, or Socket.IO beside npm's
+    /// The table: servers side by side, what it costs that nothing is lost, the other worlds beside `/ws`, Socket.IO beside npm's, two nodes
+    /// beside one, or the run with a million connections
     #[arg(long, value_enum, default_value = "bench")]
     table: Table,
     /// Put the table into this document, between the markers of its name
@@ -49,6 +52,10 @@ enum Table {
     Worlds,
     /// Clients of Socket.IO, here and at npm's server.
     Socketio,
+    /// Two nodes on one Redis.
+    Cluster,
+    /// A million connections.
+    Million,
 }
 
 impl Table {
@@ -59,6 +66,8 @@ impl Table {
             Self::Recovery => ["<!-- bench-recovery:begin -->", "<!-- bench-recovery:end -->"],
             Self::Worlds => ["<!-- bench-worlds:begin -->", "<!-- bench-worlds:end -->"],
             Self::Socketio => ["<!-- bench-socketio:begin -->", "<!-- bench-socketio:end -->"],
+            Self::Cluster => ["<!-- bench-cluster:begin -->", "<!-- bench-cluster:end -->"],
+            Self::Million => ["<!-- bench-million:begin -->", "<!-- bench-million:end -->"],
         }
     }
 }
@@ -293,7 +302,9 @@ fn comparison(runs: &[Outcome], after: &str, before: &str) -> String {
 fn faults(runs: &[Outcome]) -> String {
     let mut out = String::new();
     for run in runs {
-        for name in ["lost", "doubled", "wrong_connections", "out_of_order", "gaps", "publish_wrong"] {
+        for name in
+            ["lost", "doubled", "wrong_connections", "out_of_order", "gaps", "publish_wrong", "closed"]
+        {
             if let Some(count) = run.figures.get(name).filter(|count| **count != 0.0) {
                 let _ = writeln!(out, "- {} against {}: {name} {count}", run.scenario, run.target);
             }
@@ -349,6 +360,8 @@ pub(crate) fn run(args: &ReportArgs) -> Result<()> {
             Table::Socketio => table(socketio::MEASURES, &runs),
             Table::Recovery => goals::table(recovery::ROWS, &runs),
             Table::Worlds => goals::table(worlds::ROWS, &runs),
+            Table::Cluster => goals::table(cluster::ROWS, &runs),
+            Table::Million => goals::table(million::ROWS, &runs),
         }),
         _ => bail!("--compare takes two targets: after,before"),
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod batching;
 pub(crate) mod churn;
+pub(crate) mod cluster;
 pub(crate) mod connects;
 pub(crate) mod durable;
 pub(crate) mod fanout;
@@ -10,6 +11,7 @@ pub(crate) mod floor;
 pub(crate) mod history;
 pub(crate) mod idle;
 pub(crate) mod jobs;
+pub(crate) mod million;
 pub(crate) mod notifications;
 pub(crate) mod recovery;
 pub(crate) mod storm;

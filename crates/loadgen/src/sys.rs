@@ -1,8 +1,9 @@
 //! The system calls the standard library has no name for: a clock shared between processes, the CPU clock of another process, the limit of
-//! open files, and asking a process to end. The only module of this crate with `unsafe`.
+//! open files, priorities, options of sockets, and asking a process to end. The only module of this crate with `unsafe`.
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 fn read_clock(clock: libc::clockid_t) -> io::Result<Duration> {
@@ -37,12 +38,57 @@ pub(crate) fn process_cpu(pid: u32) -> io::Result<Duration> {
 
 /// Sends a process SIGTERM.
 pub(crate) fn terminate(pid: u32) -> io::Result<()> {
+    send(pid, libc::SIGTERM)
+}
+
+/// Sends a process SIGKILL and does not wait for its end.
+pub(crate) fn kill(pid: u32) -> io::Result<()> {
+    send(pid, libc::SIGKILL)
+}
+
+fn send(pid: u32, signal: libc::c_int) -> io::Result<()> {
     let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
     // SAFETY: the call takes numbers only.
-    if unsafe { libc::kill(pid, libc::SIGTERM) } != 0 {
+    if unsafe { libc::kill(pid, signal) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Lets a socket that is bound to an address get its port at the connect, when the other side is known: then one port serves connections
+/// to many servers.
+pub(crate) fn choose_port_at_connect(socket: RawFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let size = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(io::Error::other)?;
+    // SAFETY: the pointer is to an integer on this frame, and the size is its own.
+    let code = unsafe {
+        libc::setsockopt(
+            socket,
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size,
+        )
+    };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes reads of an open file answer at once.
+pub(crate) fn do_not_block(file: RawFd) -> io::Result<()> {
+    // SAFETY: the calls take numbers only.
+    let code = unsafe {
+        let flags = libc::fcntl(file, libc::F_GETFL);
+        if flags < 0 { flags } else { libc::fcntl(file, libc::F_SETFL, flags | libc::O_NONBLOCK) }
+    };
+    if code < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sets the nice value of a thread, 0 for the calling one; a lower one than now needs a right that not everybody has. On Linux it is a
+/// thread's own, and a process is known by the id of its first thread.
+pub(crate) fn be_nice(thread: u32, value: i32) -> io::Result<()> {
+    // SAFETY: the call takes numbers only.
+    let code = unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, value) };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Raises the soft limit of open files to the hard one and returns it.

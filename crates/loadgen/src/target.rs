@@ -120,10 +120,21 @@ impl Target {
             let pid = args.pid.context("--url needs --pid, to read CPU and memory of the server")?;
             return Ok(Self { address, pid, child: None, command: None });
         }
-        let address = free_address()?;
+        Self::start_at(args, free_address()?, environment)
+    }
+
+    /// Starts it on this address, which has to be free.
+    pub(crate) fn start_at(
+        args: &TargetArgs,
+        address: SocketAddr,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
         let (program, arguments) = command_of(args)?;
         let mut command = Command::new(&program);
-        command.args(&arguments).env("HOST", "127.0.0.1").env("PORT", address.port().to_string());
+        command
+            .args(&arguments)
+            .env("HOST", address.ip().to_string())
+            .env("PORT", address.port().to_string());
         command.envs(environment);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some(secret) = &args.jwt_secret {

@@ -22,6 +22,11 @@ impl WorkDir {
         Ok(Self(path))
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Environment of a server with this configuration.
     pub(crate) fn config(&self, text: &str) -> Result<(String, String)> {
         let path = self.0.join("fanfare.toml");

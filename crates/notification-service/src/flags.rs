@@ -80,8 +80,8 @@ mod tests {
 
     fn flags(env: &[(&str, &str)]) -> Result<NotificationFlags, String> {
         let env = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        match read::<Program>([OsString::from("notification-service")], env, &[]) {
-            Ok(Asked::Run(program)) => Ok(program.notification),
+        match read::<Program>([OsString::from("notification-service")], env) {
+            Ok(Asked::Run { flags: program, .. }) => Ok(program.notification),
             Ok(Asked::Print(text)) => Err(text),
             Err(error) => Err(error.to_string()),
         }

@@ -1,11 +1,13 @@
 //! Who calls: a user, by an access token, or one of our services, by the service key.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
-use auth::{TokenError, VerifiedToken, Verifier};
+use arc_swap::ArcSwap;
+use auth::{JwtSettings, JwtSetupError, TokenError, VerifiedToken, Verifier};
 use service_kit::arguments::Secret;
 use service_kit::problem::Problem;
 use sha2::{Digest as _, Sha256};
@@ -41,18 +43,50 @@ pub enum Caller {
 }
 
 /// Knows callers by what they send as `Authorization`.
+///
+/// Clones know the same callers, also when their keys change ([`Callers::renew`]).
 #[derive(Debug, Clone)]
-pub struct Callers {
+pub struct Callers(Arc<ArcSwap<Known>>);
+
+#[derive(Debug)]
+struct Known {
     verifier: Arc<Verifier>,
     service_key: Option<[u8; 32]>,
+    /// The service key before, which is taken until this moment: the services learn of another one after the other.
+    former_key: Option<([u8; 32], Instant)>,
 }
+
+/// How long the service key before the present one is still taken (chosen: time for an operator to reload every service).
+pub const FORMER_KEY: Duration = Duration::from_secs(600);
 
 impl Callers {
     /// Users by the verifier's keys, services by the key where there is one.
     #[must_use]
     pub fn new(verifier: Arc<Verifier>, service_key: Option<&Secret>) -> Self {
-        let service_key = service_key.filter(|key| !key.is_empty()).map(|key| digest(key.expose()));
-        Self { verifier, service_key }
+        let known = Known { verifier, service_key: digest_of(service_key), former_key: None };
+        Self(Arc::new(ArcSwap::from_pointee(known)))
+    }
+
+    /// What makes them know users and services by other keys; published keys stay those that were fetched. It is carried out
+    /// when the answer is called. The service key before is taken for [`FORMER_KEY`] more.
+    ///
+    /// # Errors
+    /// A key for tokens can't be used.
+    pub fn renew(
+        &self,
+        jwt: JwtSettings,
+        service_key: Option<&Secret>,
+    ) -> Result<impl FnOnce() + use<>, JwtSetupError> {
+        let before = self.0.load_full();
+        let verifier = Arc::new(before.verifier.renewed(jwt)?);
+        let (service_key, known) = (digest_of(service_key), Arc::clone(&self.0));
+        Ok(move || {
+            let former_key = match before.service_key.filter(|_| before.service_key != service_key) {
+                Some(former) => Some((former, Instant::now() + FORMER_KEY)),
+                None => before.former_key,
+            };
+            known.store(Arc::new(Known { verifier, service_key, former_key }));
+        })
     }
 
     /// A service or a user, whichever calls.
@@ -97,13 +131,16 @@ impl Callers {
     }
 
     fn is_service(&self, token: &str) -> bool {
-        self.service_key.is_some_and(|key| bool::from(key.ct_eq(&digest(token))))
+        let (known, shown) = (self.0.load(), digest(token));
+        let former = known.former_key.filter(|(_, until)| Instant::now() < *until).map(|(key, _)| key);
+        known.service_key.iter().chain(&former).any(|key| bool::from(key.ct_eq(&shown)))
     }
 
     async fn token(&self, token: &str) -> Result<VerifiedToken, Failure> {
-        self.verifier.verify(token).await.map_err(|error| match error {
+        let verifier = Arc::clone(&self.0.load().verifier);
+        verifier.verify(token).await.map_err(|error| match error {
             TokenError::KeysUnavailable => {
-                let after = std::time::Duration::from_secs(1);
+                let after = Duration::from_secs(1);
                 Failure(Problem::unavailable("keys_unavailable", error.to_string(), after))
             }
             error => unauthorized(error.to_string()),
@@ -126,6 +163,10 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     let (scheme, token) = request.headers().get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn digest_of(key: Option<&Secret>) -> Option<[u8; 32]> {
+    key.filter(|key| !key.is_empty()).map(|key| digest(key.expose()))
 }
 
 fn digest(text: &str) -> [u8; 32] {

@@ -8,6 +8,7 @@
 //! | [`list`] | pages with opaque cursors |
 //! | [`caller`] | who calls: a user by token, or a service by its key |
 //! | [`idempotency`] | the first success again for a repeated POST |
+//! | [`followers`] | what follows other settings while a service runs |
 //! | [`failure`] | what a handler answers when it can't do what was asked |
 //! | [`rate`] | how many things one user may create in a while |
 //! | [`trace`] | the trace id that follows an event from here into the hub |
@@ -23,6 +24,7 @@
 pub mod body;
 pub mod caller;
 pub mod failure;
+pub mod followers;
 pub mod form;
 pub mod idempotency;
 pub mod instant;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer};
 use auth::OriginPolicy;
+use service_kit::notify;
 use service_kit::shutdown::Token;
 
 use crate::metrics::not_found;
@@ -55,6 +56,8 @@ pub async fn serve(
     tracing::info!("listening on http://{address}");
     // For whoever started the process: the one line that says that it answers, and where.
     println!("listening on http://{address}");
+    notify::ready(&format!("listening on http://{address}"));
+    actix_web::rt::spawn(notify::keep_alive(|| true));
     shutdown.begun().await;
     // What nobody waits for any more is done on the workers' threads as well.
     handle.pause().await;

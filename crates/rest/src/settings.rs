@@ -9,15 +9,14 @@ use std::time::Duration;
 use auth::{Jwks, JwksSettings, JwtSettings, OriginPolicy, Verifier};
 use hub_client::{HubClient, HubSettings};
 use service_kit::arguments::Secret;
+use service_kit::healthcheck::HealthcheckFlag;
 use service_kit::settings::values::{self, Environment, List, Word};
 use service_kit::settings::{LoggingFlags, SettingsError};
 use store::Location;
 use url::Url;
 
 use crate::caller::Callers;
-
-/// The fields of [`ServiceFlags`] whose values no error repeats.
-pub const SECRETS: &[&str] = &["jwt_secret", "service_api_key", "database_url"];
+use crate::followers::Followers;
 
 /// Where a service listens, whom it believes, where the others are.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +51,8 @@ pub struct ServiceFlags {
     /// Shared secret of HS256 tokens, beside the user service's keys.
     ///
     /// Values: any text, at least 32 bytes to be safe; production takes no shorter one.
+    ///
+    /// Secret: better in a file, which JWT_SECRET_FILE names, than in a flag, which every user of the machine can read.
     ///
     /// Unset: only the user service's tokens are known.
     ///
@@ -104,6 +105,8 @@ pub struct ServiceFlags {
     /// Values: 8 to 200 visible ASCII characters; the same for all services, and one of the hub's FANFARE_API_KEYS with
     /// +admin.
     ///
+    /// Secret: better in a file, which SERVICE_API_KEY_FILE names, than in a flag, which every user of the machine can read.
+    ///
     /// Unset: the payment service does not start; the hub takes events from its own machine alone.
     ///
     /// Source: protocol.
@@ -129,6 +132,8 @@ pub struct ServiceFlags {
     /// Where the data is kept.
     ///
     /// Values: postgres://user:password@host:port/database, or sqlite: and the path of a file.
+    ///
+    /// Secret: better in a file, which DATABASE_URL_FILE names, than in a flag, which every user of the machine can read.
     ///
     /// Unset: SQLite in a file of FANFARE_DATA, named after the service.
     ///
@@ -165,6 +170,13 @@ pub struct ServiceFlags {
     /// Check the settings, say what is wrong, and exit.
     #[arg(long, help_heading = "Process")]
     pub check: bool,
+
+    #[command(flatten)]
+    pub(crate) _healthcheck: HealthcheckFlag,
+
+    /// What can follow these settings when they change.
+    #[arg(skip)]
+    pub followers: Followers,
 }
 
 /// Reads `DATABASE_URL`.
@@ -251,7 +263,15 @@ impl ServiceFlags {
     pub fn hub(&self) -> Result<HubClient, SettingsError> {
         let mut settings = HubSettings::new(self.ws_service_url.as_str());
         settings.key = self.service_api_key.as_ref().map(|key| key.expose().to_owned());
-        HubClient::new(&settings).map_err(|error| SettingsError::new(format!("WS_SERVICE_URL: {error}")))
+        let wrong = |error| SettingsError::new(format!("WS_SERVICE_URL: {error}"));
+        let client = HubClient::new(&settings).map_err(wrong)?;
+        let following = client.clone();
+        self.followers.add(move |flags| {
+            let (client, key) = (following.clone(), flags.service_api_key.clone());
+            // A key that was read can stand in a header.
+            Ok(move || drop(client.set_key(key.as_ref().map(Secret::expose))))
+        });
+        Ok(client)
     }
 
     /// Knows users by the published keys, and services by the key. The keys are fetched by a task of its own, which
@@ -269,7 +289,20 @@ impl ServiceFlags {
         if let Some(jwks) = verifier.jwks() {
             follow(Arc::clone(jwks));
         }
-        Ok(Callers::new(verifier, self.service_api_key.as_ref()))
+        let callers = Callers::new(verifier, self.service_api_key.as_ref());
+        self.renew(&callers);
+        Ok(callers)
+    }
+}
+
+impl ServiceFlags {
+    /// Lets callers be known by other keys when these settings change.
+    pub fn renew(&self, callers: &Callers) {
+        let callers = callers.clone();
+        self.followers.add(move |flags| {
+            let renewed = callers.renew(flags.jwt(), flags.service_api_key.as_ref());
+            renewed.map_err(|error| SettingsError::new(error.to_string()))
+        });
     }
 }
 

@@ -3,8 +3,12 @@
 //!
 //! A program describes each setting once, as a field of a struct that derives `clap::Parser`: `long` names its flag,
 //! `env` its variable. The doc comment of a setting is read by program. Its first paragraph is the effect; then come
-//! paragraphs that begin with `Values:` (also told when a value is refused), `Unset:` (where there is no default) and
-//! `Source:` (where a number comes from). Help text, errors and the [`tables`] of the documentation are made from them.
+//! paragraphs that begin with `Values:` (also told when a value is refused), `Unset:` (where there is no default),
+//! `Source:` (where a number comes from) and `Secret:`. Help text, errors and the [`tables`] of the documentation are made
+//! from them.
+//!
+//! `Secret:` makes a setting a secret: no error repeats its value, and it may be given as the path of a file, in the variable
+//! of its name with `_FILE` behind it ([`given`]). The paragraph names that variable.
 //!
 //! clap's own reading of variables is not used: it reads the environment of the process while the command is built, so
 //! that a test can't give one. [`read`] takes the values from whatever environment it is given, in two passes. The first
@@ -13,8 +17,10 @@
 //!
 //! Not here: checks that concern several settings, and the settings themselves.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
@@ -22,6 +28,7 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::telemetry::{LogFilter, LogFormat};
 
+pub mod given;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -60,16 +67,30 @@ impl std::error::Error for SettingsError {}
 #[derive(Debug)]
 pub enum Asked<F> {
     /// To run, or to check, with these settings.
-    Run(F),
+    Run {
+        /// The settings.
+        flags: F,
+        /// What the start log has to say about where they came from, a line each; never a value.
+        warnings: Vec<String>,
+    },
     /// To print this to standard output and exit with 0: `--help`, `--version`.
     Print(String),
 }
 
-/// What is logged and how: the same two settings in every program.
+/// What is logged and how, and where further variables are: the same settings in every program.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Process")]
 #[group(skip)]
 pub struct LoggingFlags {
+    /// A file with further variables, one NAME=value a line. It wins over the environment of the process, a flag wins over
+    /// it, and it is read again at SIGHUP.
+    ///
+    /// Values: the path of a readable file of at most 64KiB.
+    ///
+    /// Unset: the environment of the process alone, which can't change while it runs.
+    #[arg(long, env = "FANFARE_ENV_FILE", value_name = "FILE", value_parser = values::readable_file)]
+    pub env_file: Option<PathBuf>,
+
     /// What is logged.
     ///
     /// Values: a level (error, warn, info, debug, trace, off), or levels by module such as info,hub=debug.
@@ -87,17 +108,16 @@ pub struct LoggingFlags {
     pub log_format: LogFormat,
 }
 
-/// Reads arguments (the program's name first) and variables; an empty variable is the same as unset. `secrets` are the
-/// settings, by the names of their fields, whose values no error repeats.
+/// Reads arguments (the program's name first) and variables; an empty variable is the same as unset. Files that hold
+/// secrets or further variables are read at each call.
 ///
 /// # Errors
 /// A flag or a variable is wrong: one line that names it.
 pub fn read<F: Parser>(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
-    secrets: &[&str],
 ) -> Result<Asked<F>, SettingsError> {
-    read_with(F::command(), args, env, secrets)
+    read_with(F::command(), args, env)
 }
 
 /// [`read`] for a command that was changed after it was made from its flags: another name, another description.
@@ -108,20 +128,43 @@ pub fn read_with<F: FromArgMatches>(
     command: Command,
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
-    secrets: &[&str],
 ) -> Result<Asked<F>, SettingsError> {
-    let reader = Reader { command: shown(command), secrets };
+    let reader = Reader { command: shown(command) };
     let args: Vec<OsString> = args.into_iter().collect();
     let from_flags = match reader.pure().try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => return reader.answer(&error, &args).map(Asked::Print),
     };
-    let variables = reader.variables(&from_flags, env)?;
+    let env: Vec<(OsString, OsString)> = env.into_iter().collect();
+    let given = reader.variables(&from_flags, env)?;
     let program = args.first().cloned().unwrap_or_default();
-    let all = std::iter::once(program).chain(variables).chain(args.into_iter().skip(1));
-    let wrong = |error| reader.wrong(&error, Giver::Variable);
+    let all = std::iter::once(program).chain(given.arguments).chain(args.into_iter().skip(1));
+    let wrong = |error| reader.wrong(&error, Some(&given.places));
     let matches = reader.pure().try_get_matches_from(all).map_err(wrong)?;
-    F::from_arg_matches(&matches).map(Asked::Run).map_err(wrong)
+    let flags = F::from_arg_matches(&matches).map_err(wrong)?;
+    Ok(Asked::Run { flags, warnings: given.warnings })
+}
+
+/// The variables as they hold for a program that is called so: those of its environment file (`FANFARE_ENV_FILE`,
+/// `--env-file`) behind those that are given, so that the last one counts. For programs that look at a variable that is no
+/// setting of theirs.
+///
+/// # Errors
+/// The file can't be read, or a line of it is wrong.
+pub fn with_environment_file(
+    args: &[OsString],
+    mut env: Vec<(OsString, OsString)>,
+) -> Result<Vec<(OsString, OsString)>, SettingsError> {
+    let flag =
+        args.iter().enumerate().find_map(|(at, arg)| match arg.to_str()?.strip_prefix("--env-file")? {
+            "" => args.get(at + 1).map(PathBuf::from),
+            rest => rest.strip_prefix('=').map(PathBuf::from),
+        });
+    if let Some(file) = given::environment_file(flag.as_ref(), &env) {
+        let (lines, _) = given::environment(&file)?;
+        env.extend(lines.into_iter().map(|line| (line.name.into(), line.value.into())));
+    }
+    Ok(env)
 }
 
 /// The command of a program with everything for help and documentation. No value of a variable is in it.
@@ -144,46 +187,99 @@ pub fn paragraph(arg: &Arg, label: &str) -> Option<String> {
     Some(part.trim().trim_end_matches('.').to_owned())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Giver {
-    Flag,
-    Variable,
+/// Whether a setting is a secret, by its description.
+#[must_use]
+pub fn is_secret(arg: &Arg) -> bool {
+    paragraph(arg, "Secret:").is_some()
 }
 
-/// A command, and what its errors must not repeat.
-struct Reader<'s> {
+/// What variables and files gave.
+#[derive(Default)]
+struct Given {
+    /// As further arguments.
+    arguments: Vec<OsString>,
+    /// By the long name of each setting that they gave: where an error about it says that it stands.
+    places: BTreeMap<String, String>,
+    warnings: Vec<String>,
+}
+
+/// The command whose settings are read.
+struct Reader {
     command: Command,
-    secrets: &'s [&'s str],
 }
 
-impl Reader<'_> {
+impl Reader {
     /// The command as it parses: without clap's own look at the environment.
     fn pure(&self) -> Command {
         self.command.clone().mut_args(|arg| arg.env(clap::builder::Resettable::Reset))
     }
 
     /// The variables of settings that no argument gives, as arguments. An empty one is the same as unset.
-    fn variables(
-        &self,
-        given: &ArgMatches,
-        env: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Vec<OsString>, SettingsError> {
-        let env: Vec<(OsString, OsString)> = env.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let mut arguments = Vec::new();
+    fn variables(&self, given: &ArgMatches, env: Vec<(OsString, OsString)>) -> Result<Given, SettingsError> {
+        let mut all = Given::default();
+        let mut lines: BTreeMap<String, (usize, bool)> = BTreeMap::new();
+        let mut env = env;
+        let has_file = self.command.get_arguments().any(|arg| arg.get_id() == "env_file");
+        let flag = if has_file { given.get_one::<PathBuf>("env_file") } else { None };
+        let file = if has_file { given::environment_file(flag, &env) } else { None };
+        if let Some(file) = &file {
+            let (read, text) = given::environment(file)?;
+            for line in read {
+                lines.insert(line.name.clone(), (line.number, text.is_open));
+                env.push((line.name.into(), line.value.into()));
+            }
+        }
+        // Where a variable stands, for an error about its value.
+        let place = |variable: &str| match (lines.get(variable), &file) {
+            (Some((line, _)), Some(file)) => {
+                format!("{}: {}:{line}: {variable}", file.named_by, file.path.display())
+            }
+            _ => variable.to_owned(),
+        };
         for arg in self.command.get_arguments() {
             let (Some(variable), Some(long)) = (arg.get_env(), arg.get_long()) else { continue };
             if given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine) {
                 continue;
             }
-            // The last one counts, as in a shell.
-            let Some((_, value)) = env.iter().rev().find(|(name, _)| name == variable) else { continue };
             let variable = variable.to_string_lossy();
-            let value = value
-                .to_str()
-                .ok_or_else(|| SettingsError::new(format!("{variable}: the value is not UTF-8")))?;
-            arguments.push(format!("--{long}={value}").into());
+            let in_file = format!("{variable}{}", given::SUFFIX);
+            let path = given::last(&env, &in_file).filter(|_| is_secret(arg)).map(PathBuf::from);
+            let (value, at) = match (given::last(&env, &variable), path) {
+                (None, None) => continue,
+                (Some(_), Some(_)) => {
+                    return Err(SettingsError::new(format!(
+                        "{}: it is set, and so is {in_file}; leave one of them unset",
+                        place(&variable)
+                    )));
+                }
+                (Some(value), None) => {
+                    let is_open = |(_, is_open): &(usize, bool)| *is_open;
+                    if let Some(file) = &file
+                        && is_secret(arg)
+                        && lines.get(&*variable).is_some_and(is_open)
+                    {
+                        let name = format!("{} with {variable}", file.named_by);
+                        all.warnings.push(given::warning(&name, &file.path));
+                    }
+                    let text = value.to_str();
+                    let wrong =
+                        || SettingsError::new(format!("{}: the value is not UTF-8", place(&variable)));
+                    (text.ok_or_else(wrong)?.to_owned(), place(&variable))
+                }
+                (None, Some(path)) => {
+                    let at = format!("{}: {}", place(&in_file), path.display());
+                    let wrong = |reason| SettingsError::new(format!("{at}: {reason}"));
+                    let read = given::secret_text(&path).map_err(wrong)?;
+                    if read.is_open {
+                        all.warnings.push(given::warning(&in_file, &path));
+                    }
+                    (read.text, at)
+                }
+            };
+            all.places.insert(long.to_owned(), at);
+            all.arguments.push(format!("--{long}={value}").into());
         }
-        Ok(arguments)
+        Ok(all)
     }
 
     /// Help and version are no errors to the person who asked for them.
@@ -195,12 +291,12 @@ impl Reader<'_> {
             }
             ErrorKind::DisplayHelp => Ok(self.command.clone().render_help().to_string()),
             ErrorKind::DisplayVersion => Ok(error.to_string()),
-            _ => Err(self.wrong(error, Giver::Flag)),
+            _ => Err(self.wrong(error, None)),
         }
     }
 
-    /// One line about what clap did not accept.
-    fn wrong(&self, error: &clap::Error, giver: Giver) -> SettingsError {
+    /// One line about what clap did not accept. `places` are where the settings stand that no argument gave.
+    fn wrong(&self, error: &clap::Error, places: Option<&BTreeMap<String, String>>) -> SettingsError {
         let context = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => Some(text.as_str()),
             Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
@@ -213,10 +309,8 @@ impl Reader<'_> {
             .command
             .get_arguments()
             .find(|arg| arg.get_long().is_some_and(|long| flag == format!("--{long}")));
-        let name = match (giver, arg.and_then(Arg::get_env)) {
-            (Giver::Variable, Some(variable)) => variable.to_string_lossy().into_owned(),
-            _ => quoted(flag),
-        };
+        let place = arg.and_then(Arg::get_long).and_then(|long| places?.get(long));
+        let name = place.cloned().unwrap_or_else(|| quoted(flag));
         let line = match (error.kind(), arg) {
             (ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::NoEquals, Some(arg)) => {
                 let value = context(ContextKind::InvalidValue).unwrap_or_default();
@@ -246,7 +340,7 @@ impl Reader<'_> {
     /// `"x" is not accepted: it is no whole number; use a port from 0 to 65535`, without the value of a secret.
     fn refusal(&self, arg: &Arg, value: &str, reason: Option<&str>) -> String {
         // A password can hide in an address.
-        let secret = self.secrets.contains(&arg.get_id().as_str()) || value.contains('@');
+        let secret = is_secret(arg) || value.contains('@');
         let subject = match value {
             "" => return format!("a value is missing; use {}", accepted(arg)),
             _ if secret => "the value".to_owned(),

@@ -111,6 +111,7 @@ impl Shutdown {
                 };
                 match shutdown.signalled(signal) {
                     Outcome::Begun => {
+                        crate::notify::stopping();
                         tracing::info!(
                             signal = signal.name(),
                             "stopping in order; a second signal ends at once"

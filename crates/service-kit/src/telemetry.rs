@@ -7,13 +7,14 @@
 use std::fmt;
 use std::io::IsTerminal;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 mod json;
 mod limiter;
@@ -85,6 +86,9 @@ fn directives(text: &str) -> Result<EnvFilter, FilterError> {
     builder.parse(text).map_err(|error| FilterError(error.to_string()))
 }
 
+/// By which the filter of this process' log is changed, once there is one.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Starts the log of this process, and takes in what libraries write through the `log` crate.
 ///
 /// A second call changes nothing, so that tests that each start a server can share a process. In
@@ -95,13 +99,26 @@ pub fn init(service: &'static str, format: LogFormat, filter: &LogFilter) {
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let filter = directives(&filter.0).unwrap_or_else(|_| EnvFilter::new("info"));
     let layer = layer(service, format, ansi, std::io::stderr);
+    let (filter, handle) = reload::Layer::new(filter);
     let started = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok();
+    if started {
+        // Nobody has set it, since there is one start.
+        let _ = FILTER.set(handle);
+    }
     if started && format == LogFormat::Json {
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);
             let message = panic.payload_as_str().unwrap_or("a payload that is no text");
             tracing::error!(place, panic = message, "a thread panicked");
         }));
+    }
+}
+
+/// Puts another filter in force, for all that is logged from now on. Without a log of this process it does nothing.
+pub fn set_filter(filter: &LogFilter) {
+    if let (Some(handle), Ok(filter)) = (FILTER.get(), directives(&filter.0)) {
+        // An error means that the log is gone, with the process.
+        let _ = handle.reload(filter);
     }
 }
 

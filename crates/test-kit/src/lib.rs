@@ -8,6 +8,7 @@
 //! | [`follower`] | what a client that recovers knows, and its judgement of every event |
 //! | [`http`] | one HTTP/1.1 request and its answer |
 //! | [`postgres`] | a Postgres server of Debian's |
+//! | [`redis`] | Redis servers of Debian's: one, a replica, sentinels, a cluster |
 //! | [`pubsub`] | Google's in-memory Pub/Sub |
 //! | [`proxy`] | a network that can be cut |
 //! | [`token`] | signers of JWTs, and their public keys as PEM and JWK |
@@ -36,6 +37,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod pubsub;
 pub mod raw;
+pub mod redis;
 pub mod server;
 mod stream;
 pub mod tls;
@@ -51,6 +53,7 @@ pub use postgres::Postgres;
 pub use proxy::Proxy;
 pub use pubsub::PubSub;
 pub use raw::{Frame, RawClient};
+pub use redis::{Redis, RedisOptions};
 pub use server::{Finished, Launch, Server};
 pub use tls::Certificate;
 pub use token::Signer;

@@ -390,6 +390,15 @@ impl Server {
         self.signal(Signal::INT);
     }
 
+    /// Sends SIGHUP: the configuration is to be read again.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    #[track_caller]
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     #[track_caller]
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");

@@ -24,6 +24,7 @@ async fn open(flags: ServiceFlags, own: UserFlags, shutdown: Token) -> anyhow::R
     settings.service_key = flags.service_api_key.clone();
     own.apply(&mut settings);
     let service = UserService::open(settings).await?;
+    flags.renew(service.callers());
     let (routes, closing) = (service.clone(), service.clone());
     Ok(Opened {
         configure: Arc::new(move |config| routes.configure(config)),

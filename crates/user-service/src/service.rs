@@ -91,6 +91,12 @@ impl UserService {
         Arc::clone(self.accounts.keys.local())
     }
 
+    /// Who knows its callers.
+    #[must_use]
+    pub fn callers(&self) -> &Callers {
+        &self.accounts.callers
+    }
+
     /// What operators see.
     #[must_use]
     pub fn operations(&self) -> Operations {

@@ -1,6 +1,8 @@
 //! Who may do what, made from the configuration: publishers, origins, and the verifier of tokens; and the engine's
 //! word for whom a token speaks for.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use auth::{
     ApiKey, ApiKeys, ChannelScope, HostList, JwksSettings, JwtSettings, OriginPolicy, PublisherPolicy,
@@ -21,9 +23,9 @@ pub struct Access {
     /// The key by which the services know each other, where there is one.
     pub services: ApiKeys,
     /// Which pages may connect.
-    pub origins: OriginPolicy,
+    pub origins: Arc<OriginPolicy>,
     /// How tokens are checked.
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
 }
 
 impl Access {
@@ -32,6 +34,27 @@ impl Access {
     /// # Errors
     /// A key cannot be used.
     pub fn new(config: &Config, internal: Option<&Secret>) -> anyhow::Result<Self> {
+        let verifier = Verifier::new(jwt(config)).context("JWT keys")?;
+        for warning in verifier.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Self::with(config, internal, Arc::new(verifier))
+    }
+
+    /// By another configuration of the same hub; the keys at `JWKS_URL` are those that are there. One that changes whether
+    /// there are JWT keys at all leaves tokens as they were.
+    ///
+    /// # Errors
+    /// A key cannot be used.
+    pub fn renewed(&self, config: &Config, internal: Option<&Secret>) -> anyhow::Result<Self> {
+        let verifier = match config.auth.jwt.is_some() == self.verifier.has_keys() {
+            true => Arc::new(self.verifier.renewed(jwt(config)).context("JWT keys")?),
+            false => Arc::clone(&self.verifier),
+        };
+        Self::with(config, internal, verifier)
+    }
+
+    fn with(config: &Config, internal: Option<&Secret>, verifier: Arc<Verifier>) -> anyhow::Result<Self> {
         let origins = match &config.browsers.origins {
             Origins::Loopback => OriginPolicy::new(None, auth::Environment::Development),
             Origins::Any => OriginPolicy::new(Some("*"), auth::Environment::Production),
@@ -45,10 +68,6 @@ impl Access {
         let internal = internal.map(internal_key).transpose()?;
         // Together they must differ, so that names mean one key in rules, logs and idempotency scopes.
         ApiKeys::new(keys.iter().chain(&internal).cloned().collect())?;
-        let verifier = Verifier::new(jwt(config)).context("JWT keys")?;
-        for warning in verifier.warnings() {
-            tracing::warn!("{warning}");
-        }
         Ok(Self {
             publishers: PublisherPolicy {
                 keys: ApiKeys::new(keys)?,
@@ -57,9 +76,13 @@ impl Access {
                 origins: origins.clone(),
             },
             services: ApiKeys::new(
-                config.service_key.iter().map(service_key).collect::<Result<Vec<_>, _>>()?,
+                config
+                    .service_key
+                    .iter()
+                    .map(|key| service_key(&key.get()))
+                    .collect::<Result<Vec<_>, _>>()?,
             )?,
-            origins,
+            origins: Arc::new(origins),
             verifier,
         })
     }

@@ -21,6 +21,7 @@ use service_kit::problem::Problem;
 
 use self::request::{Asked, Return};
 use crate::access;
+use crate::cluster::prepare;
 use crate::config::EndpointAuth;
 use crate::patience::Bond;
 use crate::reactor::Arrival;
@@ -51,7 +52,7 @@ async fn open(request: &HttpRequest, state: &State) -> Result<HttpResponse, Prob
     let mut origins = request.headers().get_all(ORIGIN);
     let origin = origins.next().map(|origin| origin.to_str().unwrap_or_default());
     // Of two origins nobody can tell which is the page's.
-    if origins.next().is_some() || !state.origins.allows_request(origin) {
+    if origins.next().is_some() || !state.access().origins.allows_request(origin) {
         let detail = "pages from this Origin may not connect; CORS_ALLOWED_ORIGINS lists those that may";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden_origin", detail));
     }
@@ -76,6 +77,7 @@ async fn open(request: &HttpRequest, state: &State) -> Result<HttpResponse, Prob
     if is_head {
         return Ok(response.body(NoBody::new()));
     }
+    prepare(&state.hub, Some(0), identity.as_ref().map(|identity| &identity.user)).await;
     let first = request::subscribe(&asked.channels, &given, identity.as_ref());
     let id = connection_id().map_err(|error| Problem::internal(error.to_string()))?;
     let shard = state.next_reactor();
@@ -151,7 +153,7 @@ fn header_token(request: &HttpRequest) -> Option<String> {
 }
 
 async fn verify(state: &State, token: &str) -> Result<Identity, Problem> {
-    state.verifier.verify(token).await.map(access::identity).map_err(|error| {
+    state.access().verifier.verify(token).await.map(access::identity).map_err(|error| {
         state.metrics.handshakes_refused.with_label_values(&[error.cause()]).inc();
         tracing::debug!(cause = error.cause(), "a token was refused");
         if error.is_our_fault() {

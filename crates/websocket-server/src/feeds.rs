@@ -97,6 +97,10 @@ pub(crate) async fn read(request: HttpRequest, state: Data<State>) -> Result<Htt
     permit(&request, &state)?;
     let name = request.path().strip_prefix("/feeds/").and_then(operator::decoded).unwrap_or_default();
     let asked = Asked::read(request.query_string())?;
+    if !state.hub.prepare_feed(&name).await {
+        let title = "The hub cannot reach its other nodes";
+        return Err(Problem::unavailable("broker_down", title, RETRY_AFTER).title(title));
+    }
     let mut page = look(&state, &name, &asked)?;
     if page.events.is_empty() && page.recovered && !asked.wait.is_zero() {
         let bond = request.conn_data::<Rc<Bond>>().map(Rc::as_ref);
@@ -118,7 +122,7 @@ pub(crate) async fn read(request: HttpRequest, state: Data<State>) -> Result<Htt
 /// Whoever may ask: the services, and operators.
 fn permit(request: &HttpRequest, state: &State) -> Result<(), Problem> {
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if authorization.is_some() && state.services.authenticate(authorization).is_ok() {
+    if authorization.is_some() && state.access().services.authenticate(authorization).is_ok() {
         return Ok(());
     }
     operator::permit(request, state).map(drop)

@@ -21,6 +21,7 @@ use crate::patience::{Patience, give_up_after};
 use crate::ports::Own;
 use crate::server::{FrontPage, Routes};
 use crate::state::State;
+use crate::tls::Certificates;
 use crate::upgrade::{Surface, upgrade};
 use crate::{http, tls};
 
@@ -38,13 +39,15 @@ pub(crate) struct Listeners {
     pub own: Vec<Own>,
 }
 
-/// What stands beside the hub's own paths.
+/// What stands beside the hub's own paths, and the certificates.
 #[derive(Clone)]
 pub(crate) struct Pages {
     /// The process' further routes.
     pub routes: Option<Routes>,
     /// Who answers on `/`.
     pub front_page: FrontPage,
+    /// With them the listeners speak TLS, but for the internal one.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 /// Starts the front; it serves once it is awaited.
@@ -67,12 +70,13 @@ pub(crate) fn front(
         .max_concurrent_connections(HTTP_CONNECTIONS);
     macro_rules! service {
         ($state:expr, $pages:expr, $surface:expr) => {{
-            let (state, Pages { routes, front_page }): (Arc<State>, Pages) = ($state, $pages);
+            let (state, Pages { routes, front_page, .. }): (Arc<State>, Pages) = ($state, $pages);
             let surface: Surface = $surface;
             let paths = http::upgrade_paths(&state);
             let data = web::Data::from(Arc::clone(&state));
             let last_answers = state.last_answers.subscribe();
-            let cors = auth::cors::middleware(state.origins.clone());
+            let for_cors = Arc::clone(&state);
+            let cors = auth::cors::middleware_by(move || Arc::clone(&for_cors.access().origins));
             HttpService::build()
                 .client_request_timeout(handshake)
                 .client_disconnect_timeout(Duration::from_secs(1))
@@ -122,10 +126,10 @@ pub(crate) fn front(
         None => builder,
         Some(internal) => builder.listen("internal", nonblocking(internal)?, plain(Surface::Main))?,
     };
-    let acceptor = match &config.listen.tls {
-        None => None,
-        Some(files) => Some(TlsAcceptor::from(Arc::new(tls::server_config(files)?))),
-    };
+    let acceptor = pages
+        .certificates
+        .as_ref()
+        .map(|certificates| TlsAcceptor::from(Arc::new(tls::server_config(Arc::clone(certificates)))));
     let own = listeners.own.into_iter().map(|own| (own.listener, Surface::Own(own.endpoint)));
     for (listener, surface) in [(listeners.main, Surface::Main)].into_iter().chain(own) {
         let listener = nonblocking(listener)?;

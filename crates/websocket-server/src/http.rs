@@ -1,7 +1,5 @@
 //! The HTTP side beside publishing: routes, `/health`, `/stats`, `/metrics`, and what is not there.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use service_kit::problem::Problem;
 
+use crate::nodes::{self, Counts, Scope, health};
 use crate::server::FrontPage;
 use crate::state::State;
 use crate::{events, feeds, operator, playground, publish, scripts, socketio, sounds};
@@ -147,33 +146,27 @@ async fn upgrade_required(state: Data<State>, request: HttpRequest) -> Result<Ht
     Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail).header("Upgrade", "websocket"))
 }
 
-/// The body of `/stats`, with its members in this order.
-#[derive(Serialize)]
-struct Counts {
-    total: u32,
-    by_channel: BTreeMap<String, u32>,
-}
-
 /// The body of `/health`.
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
     service: &'static str,
     connections: Counts,
-}
-
-fn counts(state: &State) -> Counts {
-    let mut by_channel = BTreeMap::new();
-    state.hub.registry().for_each_channel(|name, count| {
-        by_channel.insert(name.to_owned(), count);
-    });
-    Counts { total: u32::try_from(state.hub.open_connections()).unwrap_or(u32::MAX), by_channel }
+    #[serde(flatten)]
+    cluster: Option<health::Cluster>,
 }
 
 async fn health(state: Data<State>) -> HttpResponse {
     let draining = state.hub.is_draining();
-    let status = if draining { "draining" } else { "healthy" };
-    let body = Health { status, service: "websocket-server", connections: counts(&state) };
+    let cluster = health::of(&state);
+    let is_degraded = cluster.as_ref().is_some_and(|cluster| !cluster.reasons.is_empty());
+    let status = match (draining, is_degraded) {
+        (true, _) => "draining",
+        (false, true) => "degraded",
+        (false, false) => "healthy",
+    };
+    let connections = nodes::counts(&state.hub);
+    let body = Health { status, service: "websocket-server", connections, cluster };
     if draining { HttpResponse::ServiceUnavailable().json(body) } else { HttpResponse::Ok().json(body) }
 }
 
@@ -181,8 +174,20 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-async fn stats(state: Data<State>) -> HttpResponse {
-    HttpResponse::Ok().json(counts(&state))
+/// `GET /stats?scope=`, of this node where nothing else is asked for.
+///
+/// # Errors
+/// 422 for a scope that there is not.
+async fn stats(request: HttpRequest, state: Data<State>) -> Result<HttpResponse, Problem> {
+    let (counts, missing) = match Scope::of(request.query_string(), Scope::Node)? {
+        Scope::Node => (nodes::counts(&state.hub), 0),
+        Scope::Cluster => nodes::all_counts(&state.hub).await,
+    };
+    let mut response = HttpResponse::Ok();
+    if missing > 0 {
+        response.insert_header((nodes::MISSING, missing));
+    }
+    Ok(response.json(counts))
 }
 
 async fn metrics(state: Data<State>) -> HttpResponse {

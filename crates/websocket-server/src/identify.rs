@@ -65,7 +65,7 @@ pub(crate) async fn identify(state: &State, endpoint: &Endpoint, credentials: Cr
     }
     let token = credentials.token.as_deref().or(credentials.cookie.as_deref());
     if let Some(token) = token {
-        match state.verifier.verify(token).await {
+        match state.access().verifier.verify(token).await {
             Ok(token) => return Outcome::Open(Some(access::identity(token)), Naming::Own),
             Err(error) => {
                 state.metrics.handshakes_refused.with_label_values(&[error.cause()]).inc();

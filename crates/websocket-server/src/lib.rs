@@ -7,6 +7,7 @@
 pub mod access;
 mod calls;
 mod clock;
+mod cluster;
 pub mod config;
 mod deliveries;
 mod echo;
@@ -19,12 +20,14 @@ mod http;
 mod identify;
 mod memory;
 mod metrics;
+mod nodes;
 mod operator;
 mod patience;
 mod playground;
 mod ports;
 mod publish;
 mod reactor;
+mod reload;
 mod sanitize;
 mod scripts;
 mod server;
@@ -38,4 +41,5 @@ mod tls;
 mod turn;
 mod upgrade;
 
+pub use reload::Reloader;
 pub use server::{Extension, FrontPage, Routes, Server};

@@ -1,4 +1,4 @@
-//! The counters of the HTTP front: handshakes that were refused, and how long publish calls take.
+//! The counters of the HTTP front: handshakes that were refused, how long publish calls take, and whether it drains.
 
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -17,6 +17,8 @@ pub(crate) struct FrontMetrics {
     pub publish_seconds: Histogram,
     /// Readers of feeds that wait.
     pub feed_readers: IntGauge,
+    /// 1 from the beginning of the drain on.
+    pub draining: IntGauge,
 }
 
 impl FrontMetrics {
@@ -42,11 +44,13 @@ impl FrontMetrics {
                 "fanfare_feed_readers_waiting",
                 "Readers of feeds that wait for an event",
             )?,
+            draining: IntGauge::new("fanfare_draining", "1 while the hub drains, else 0")?,
         };
         registry.register(Box::new(metrics.handshakes_refused.clone()))?;
         registry.register(Box::new(metrics.publish_refused.clone()))?;
         registry.register(Box::new(metrics.publish_seconds.clone()))?;
         registry.register(Box::new(metrics.feed_readers.clone()))?;
+        registry.register(Box::new(metrics.draining.clone()))?;
         Ok(metrics)
     }
 }

@@ -1,21 +1,23 @@
 //! What operators ask of the hub, with an administrator's key: its channels, one of them, a user's connections, and
 //! their end.
 //!
-//! Without keys whoever may publish is the operator, which is this machine alone. Everything is of this process. Not
-//! here: how the engine finds it.
+//! Without keys whoever may publish is the operator, which is this machine alone. In a cluster channels are those of all
+//! nodes (`scope=node`: of this one), and a user's connections always are. Not here: how the engine finds it, and how other
+//! nodes are asked (`nodes`).
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use hub::{ConnectionInfo, HistoryInfo, StreamInfo};
-use protocol::UserId;
 use protocol::timestamp::Timestamp;
+use protocol::{ChannelName, UserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use service_kit::problem::Problem;
 
 use crate::clock::time_of_day;
+use crate::nodes::{self, Row, Scope};
 use crate::publish::{authorize, problem_of_refusal};
 use crate::state::State;
 
@@ -31,23 +33,12 @@ const MAX_PRESENT: usize = 1_000;
 /// The most connections that are listed of one user; the count is of all.
 const MAX_CONNECTIONS: usize = 1_000;
 
-/// A page of channels.
+/// A page of channels. Who is there is not told: each channel would be a question to all shards.
 #[derive(Serialize)]
 struct Page {
     channels: Vec<Row>,
     /// What `after` is for the next page; none where this was the last.
     next: Option<String>,
-}
-
-/// A channel on a page. Who is there is not told: each channel would be a question to all shards.
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    subscribers: u32,
-    followers: u32,
-    /// The offset of its last event; none where nothing was published.
-    offset: Option<u64>,
-    durable: bool,
 }
 
 /// One channel.
@@ -96,14 +87,6 @@ struct Disconnected {
     disconnected: u32,
 }
 
-impl Row {
-    fn new(info: StreamInfo) -> Self {
-        let StreamInfo { name, subscribers, followers, history, .. } = info;
-        let durable = history.as_ref().is_some_and(|history| history.is_durable);
-        Self { name, subscribers, followers, offset: history.map(|history| history.offset), durable }
-    }
-}
-
 impl History {
     fn new(info: HistoryInfo) -> Self {
         let HistoryInfo { epoch, offset, kept, is_durable: durable, between } = info;
@@ -120,14 +103,14 @@ pub(crate) async fn channels(request: HttpRequest, state: Data<State>) -> Result
     permit(&request, &state)?;
     let (after, limit) = page(request.query_string())?;
     // One more than are told tells whether there are more.
-    let mut names = state.hub.stream_names(&after, limit + 1);
-    let has_more = names.len() > limit;
-    names.truncate(limit);
-    let next = names.last().filter(|_| has_more).cloned();
-    let now = time_of_day();
-    // One whose last follower has gone since is left out.
-    let channels = names.iter().filter_map(|name| state.hub.stream_info(name, now)).map(Row::new).collect();
-    Ok(unkept(&Page { channels, next }))
+    let (mut channels, missing) = match Scope::of(request.query_string(), Scope::Cluster)? {
+        Scope::Node => (nodes::channels(&state, &after, limit + 1), 0),
+        Scope::Cluster => nodes::all_channels(&state, &after, limit + 1).await,
+    };
+    let has_more = channels.len() > limit;
+    channels.truncate(limit);
+    let next = channels.last().filter(|_| has_more).map(|row| row.name.clone());
+    Ok(of_nodes(&Page { channels, next }, missing))
 }
 
 /// `GET /channels/{name}`.
@@ -136,11 +119,25 @@ pub(crate) async fn channels(request: HttpRequest, state: Data<State>) -> Result
 /// The problem that the caller is answered; 404 for a channel that nobody follows and of which nothing is known.
 pub(crate) async fn channel(request: HttpRequest, state: Data<State>) -> Result<HttpResponse, Problem> {
     permit(&request, &state)?;
-    let name = request.path().strip_prefix("/channels/").and_then(decoded);
-    let info = name.and_then(|name| state.hub.stream_info(&name, time_of_day())).ok_or_else(|| {
+    let scope = Scope::of(request.query_string(), Scope::Cluster)?;
+    let unknown = || {
         let detail = "nobody follows this channel, and nothing is known of it here";
         Problem::new(StatusCode::NOT_FOUND, "channel_not_found", detail)
-    })?;
+    };
+    let name = request.path().strip_prefix("/channels/").and_then(decoded).ok_or_else(unknown)?;
+    let mut others = ((0, 0), 0);
+    if scope == Scope::Cluster && state.hub.is_clustered() && is_stream(&name) {
+        // What it keeps is here from then on; where that can't be had, what is here is told.
+        state.hub.prepare(&[&name]).await;
+        others = nodes::others_in(&state.hub, &name).await;
+    }
+    let ((subscribers, followers), missing) = others;
+    let mut info = state.hub.stream_info(&name, time_of_day()).ok_or_else(unknown)?;
+    info.subscribers = info.subscribers.saturating_add(subscribers);
+    info.followers = info.followers.saturating_add(followers);
+    if let Some(history) = &mut info.history {
+        history.is_durable |= nodes::is_durable(&state, &name);
+    }
     let StreamInfo { name, subscribers, followers, history, retained, .. } = info;
     let listing = state.hub.present(&name, MAX_PRESENT).await;
     let users = listing
@@ -148,8 +145,13 @@ pub(crate) async fn channel(request: HttpRequest, state: Data<State>) -> Result<
         .iter()
         .filter_map(|(user, since)| Some(User { user_id: as_it_came(user)?, since: text(*since) }));
     let presence = Present { count: listing.count, users: users.collect() };
+    // A stream that was asked for is known, though it never had anything.
+    let is_nothing = history.as_ref().is_none_or(|history| history.offset == 0);
+    if state.hub.is_clustered() && is_nothing && followers == 0 && retained == 0 && presence.count == 0 {
+        return Err(unknown());
+    }
     let history = history.map(History::new);
-    Ok(unkept(&Channel { name, subscribers, followers, presence, history, retained }))
+    Ok(of_nodes(&Channel { name, subscribers, followers, presence, history, retained }, missing))
 }
 
 /// `GET /users/{id}/connections`.
@@ -159,10 +161,10 @@ pub(crate) async fn channel(request: HttpRequest, state: Data<State>) -> Result<
 pub(crate) async fn connections(request: HttpRequest, state: Data<State>) -> Result<HttpResponse, Problem> {
     permit(&request, &state)?;
     let user = user(&request, "/connections")?;
-    let mut connections = state.hub.connections_of(user.as_str()).await;
-    let count = connections.len();
+    let (nodes::Connections { count, mut connections }, missing) =
+        nodes::all_connections(&state.hub, user.as_str()).await;
     connections.truncate(MAX_CONNECTIONS);
-    Ok(unkept(&Connections { user_id: user.as_str().to_owned(), count, connections }))
+    Ok(of_nodes(&Connections { user_id: user.as_str().to_owned(), count, connections }, missing))
 }
 
 /// `POST /users/{id}/disconnect`.
@@ -172,9 +174,9 @@ pub(crate) async fn connections(request: HttpRequest, state: Data<State>) -> Res
 pub(crate) async fn disconnect(request: HttpRequest, state: Data<State>) -> Result<HttpResponse, Problem> {
     let key = permit(&request, &state)?;
     let user = user(&request, "/disconnect")?;
-    let disconnected = state.hub.disconnect_user(user.as_str()).await;
-    tracing::info!(key, disconnected, "an operator disconnected a user");
-    Ok(unkept(&Disconnected { disconnected }))
+    let (disconnected, missing) = nodes::disconnect(&state.hub, user.as_str()).await;
+    tracing::info!(key, disconnected, missing, "an operator disconnected a user");
+    Ok(of_nodes(&Disconnected { disconnected }, missing))
 }
 
 /// The name of the operator's key; empty without one.
@@ -182,14 +184,26 @@ pub(crate) async fn disconnect(request: HttpRequest, state: Data<State>) -> Resu
 /// # Errors
 /// The problem that the caller is answered.
 pub(crate) fn permit(request: &HttpRequest, state: &State) -> Result<String, Problem> {
-    let publisher = authorize(request, state)?;
+    let access = state.access();
+    let publisher = authorize(request, &access)?;
     publisher.may_operate().map_err(|refusal| problem_of_refusal(&refusal))?;
     Ok(publisher.key_name().unwrap_or_default().to_owned())
 }
 
-/// An answer that is true for the moment alone.
-fn unkept(body: &impl Serialize) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body)
+/// An answer that is true for the moment alone, and how many nodes are missing in it.
+fn of_nodes(body: &impl Serialize, missing: usize) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    if missing > 0 {
+        response.insert_header((nodes::MISSING, missing));
+    }
+    response.json(body)
+}
+
+/// Whether a name can be that of a stream: only then other nodes, and the broker, are asked for it.
+fn is_stream(name: &str) -> bool {
+    ChannelName::check(name).is_ok()
+        || name.starts_with('@') && name.len() <= 400 && !name.chars().any(char::is_control)
 }
 
 /// The part of the list that is asked for; of a parameter that is given twice the last counts.

@@ -73,7 +73,7 @@ async fn facts(state: Data<State>, request: HttpRequest) -> HttpResponse {
         _ => false,
     });
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({
-        "tokens": state.verifier.has_keys(),
+        "tokens": state.access().verifier.has_keys(),
         "dashboard": if is_open { "open" } else { "token" },
     }))
 }

@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use auth::{Publisher, RequestFacts};
 use futures_util::StreamExt;
 use hub::idempotency::{Answer, Begin, ScopedKey};
-use hub::{Accepted, Fate, Outgoing, PublishError};
+use hub::{Accepted, Fate, Outgoing, PublishError, Recipients};
 use protocol::channel::{ALL, outside_namespaces};
 use protocol::publication::{PublishRequest, RequestError, Sanitize, check_idempotency_key};
 use protocol::trace::{TRACEPARENT, TraceContext};
@@ -21,6 +21,7 @@ use service_kit::problem::Problem;
 use service_kit::telemetry::LogLimiter;
 use tracing::field;
 
+use crate::access::Access;
 use crate::clock::time_of_day;
 use crate::state::{RETRY_AFTER, State};
 use crate::{sanitize, turn};
@@ -54,7 +55,8 @@ pub(crate) async fn broadcast(
     let started = Instant::now();
     turn::begin_worker();
     let answer = async {
-        let publisher = authorize(&request, &state)?;
+        let access = state.access();
+        let publisher = authorize(&request, &access)?;
         let key = header_key(request.headers())?;
         let body = body(&request, payload, &state).await?;
         pace(&state).await;
@@ -82,7 +84,8 @@ pub(crate) async fn batch(
     let started = Instant::now();
     turn::begin_worker();
     let text = async {
-        let publisher = authorize(&request, &state)?;
+        let access = state.access();
+        let publisher = authorize(&request, &access)?;
         let body = body(&request, payload, &state).await?;
         let items = PublishRequest::split_batch(&body).map_err(|error| problem_of(&error))?;
         Ok(publish_items(&state, &publisher, items, header_trace(request.headers())).await)
@@ -177,7 +180,10 @@ impl Handed {
             Self::Taken(taken) => *taken,
         };
         let Taken { accepted, id, only_connection, trace, logged } = taken;
-        let recipients = accepted.queued().await.map_err(overload)?.count().await;
+        let recipients = match accepted.queued().await.map_err(overload)? {
+            Recipients::Repeated(answer) => return Ok(answer),
+            recipients => recipients.count().await,
+        };
         if only_connection && recipients == 0 {
             return Err(Problem::new(
                 StatusCode::NOT_FOUND,
@@ -261,6 +267,7 @@ fn overload(error: PublishError) -> Problem {
         PublishError::Draining => "The hub is shutting down",
         PublishError::StorageFull => "The disk is full",
         PublishError::StorageFailed => "The store cannot be written",
+        PublishError::BrokerDown => "The hub cannot reach its other nodes",
     };
     Problem::unavailable(code, error.to_string(), RETRY_AFTER).title(title)
 }
@@ -289,12 +296,12 @@ fn permit(state: &State, publisher: &Publisher<'_>, request: &PublishRequest) ->
 ///
 /// # Errors
 /// The problem that the caller is answered.
-pub(crate) fn authorize<'s>(request: &HttpRequest, state: &'s State) -> Result<Publisher<'s>, Problem> {
+pub(crate) fn authorize<'a>(request: &HttpRequest, access: &'a Access) -> Result<Publisher<'a>, Problem> {
     let Some(peer) = request.peer_addr() else {
         return Err(Problem::new(StatusCode::FORBIDDEN, "not_local", "the connection has no peer address"));
     };
     let facts = RequestFacts::of(peer.ip(), request.head());
-    state.publishers.authorize(&facts).map_err(|refusal| problem_of_refusal(&refusal))
+    access.publishers.authorize(&facts).map_err(|refusal| problem_of_refusal(&refusal))
 }
 
 /// A refusal as an answer.
@@ -349,6 +356,7 @@ async fn body(request: &HttpRequest, payload: Payload, state: &State) -> Result<
 }
 
 async fn read_body(request: &HttpRequest, mut payload: Payload, state: &State) -> Result<Bytes, Problem> {
+    let max_body = state.max_body();
     let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
     let is_json = media.eq_ignore_ascii_case("application/json")
@@ -358,11 +366,11 @@ async fn read_body(request: &HttpRequest, mut payload: Payload, state: &State) -
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
     }
     let too_large = || {
-        let detail = format!("a body has at most {} bytes (MAX_BODY)", state.max_body);
+        let detail = format!("a body has at most {} bytes (MAX_BODY)", max_body);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     };
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: usize| length > state.max_body) {
+    if declared.is_some_and(|length: usize| length > max_body) {
         return Err(too_large());
     }
     let broken =
@@ -370,18 +378,18 @@ async fn read_body(request: &HttpRequest, mut payload: Payload, state: &State) -
     let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
     let first = first.map_err(|_| broken())?;
     // Most bodies are one chunk, which needs no copy.
-    if Some(first.len()) == declared && first.len() <= state.max_body {
+    if Some(first.len()) == declared && first.len() <= max_body {
         return Ok(first);
     }
     let mut body = BytesMut::from(&first[..]);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| broken())?;
-        if body.len() + chunk.len() > state.max_body {
+        if body.len() + chunk.len() > max_body {
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }
-    if body.len() > state.max_body { Err(too_large()) } else { Ok(body.freeze()) }
+    if body.len() > max_body { Err(too_large()) } else { Ok(body.freeze()) }
 }
 
 fn refused(state: &State, problem: &Problem) {

@@ -26,6 +26,9 @@ use crate::socketio::engines::{AtEnd, Desk, Engines, session_of};
 use crate::socketio::http::Posting;
 use crate::turn;
 
+#[cfg(test)]
+mod tests;
+
 /// How often a shard cuts, pings and expires.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -79,6 +82,8 @@ pub(crate) struct Handle {
     stop: AtomicBool,
     /// Whether the loop waits, or is about to: only then is waking it worth a system call.
     asleep: AtomicBool,
+    /// Whether the loop came by its tick since somebody asked.
+    ticked: AtomicBool,
     waker: Waker,
 }
 
@@ -125,6 +130,11 @@ impl Handle {
         self.wake();
     }
 
+    /// Whether the loop has turned since this was last asked, as it does within each [`TICK`], or was told to end.
+    pub(crate) fn has_turned(&self) -> bool {
+        self.ticked.swap(false, Ordering::Relaxed) || self.stop.load(Ordering::Acquire)
+    }
+
     /// Makes the loop look for what was put before it.
     pub(crate) fn wake(&self) {
         // Pairs with the fence in `Reactor::may_sleep`: either this sees that the loop sleeps, or the loop sees
@@ -169,6 +179,7 @@ impl Prepared {
             queues: Mutex::default(),
             stop: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
+            ticked: AtomicBool::new(true),
             waker,
         });
         Ok(Self { poll, handle })
@@ -284,14 +295,15 @@ impl Reactor {
             let asked = std::mem::take(&mut *self.handle.asked());
             self.engines.take(asked, &mut self.buffer, desk!(self, now));
             self.look_at_queues(now);
-            self.shard.take_inbox(now);
+            self.take_inbox(now);
             if let Some(patience) = self.shard.patience().filter(|_| !busy) {
                 std::thread::sleep(patience);
-                self.shard.take_inbox(now);
+                self.take_inbox(now);
             }
             busy = self.shard.step(SLICE, now);
             if Instant::now() >= next_tick {
                 next_tick = Instant::now() + TICK;
+                self.handle.ticked.store(true, Ordering::Relaxed);
                 self.shard.tick(self.now());
             }
             self.engines.tick(desk!(self, self.clock.now()));
@@ -465,6 +477,13 @@ impl Reactor {
         for verify in asked {
             self.ask(verify);
         }
+    }
+
+    /// Takes what the hub has for the shard.
+    fn take_inbox(&mut self, now: Now) {
+        self.shard.take_inbox(now);
+        let waited: Vec<Verify> = self.shard.take_verify().collect();
+        waited.into_iter().for_each(|verify| self.ask(verify));
     }
 
     fn ask(&self, verify: Verify) {

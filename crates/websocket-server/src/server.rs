@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::ServerHandle;
 use actix_web::web::ServiceConfig;
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use hub::idempotency::IdempotencyKeys;
 use hub::{Hub, Metrics, Verify, Wake};
 use service_kit::arguments::Secret;
@@ -29,12 +30,14 @@ use crate::hooks::ClientHooks;
 use crate::identify::Sessions;
 use crate::metrics::FrontMetrics;
 use crate::reactor::{Bell, Handle, Prepared};
+use crate::reload::Reloader;
 use crate::socketio::engines::Engines;
 use crate::socketio::session::Settings;
 use crate::socketio::verify;
 use crate::state::State;
 use crate::tickets::Tickets;
-use crate::{access, memory, ports, storage};
+use crate::tls::Certificates;
+use crate::{access, cluster, memory, nodes, ports, storage, tls};
 
 /// Tokens that wait for verification; one more is refused to its client, which keeps its old one.
 const VERIFICATIONS: usize = 1024;
@@ -92,6 +95,8 @@ pub struct Server {
     state: Arc<State>,
     reactors: Vec<JoinHandle<io::Result<()>>>,
     committer: Option<JoinHandle<()>>,
+    /// The thread that hears the nodes' broker.
+    line: Option<broker::Running>,
     handles: Vec<Arc<Handle>>,
     front: actix_server::Server,
     own_addresses: Vec<(String, SocketAddr)>,
@@ -100,6 +105,7 @@ pub struct Server {
     drain: crate::config::Drain,
     hooks: Arc<ClientHooks>,
     last_work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    reloader: Reloader,
 }
 
 impl Server {
@@ -124,6 +130,11 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let access = access::Access::new(config, key.as_ref())?;
+        let main = match listener {
+            Some(listener) => listener,
+            None => service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?,
+        };
+        let address = main.local_addr()?;
         let registry = service_kit::metrics::registry().context("the process' own metrics")?;
         let metrics = Metrics::new(&registry);
         let shards = config.threads.shards(cores).get();
@@ -140,6 +151,9 @@ impl Server {
         let namespaces = config.socketio.namespaces.iter().map(|namespace| namespace.engine(&limits));
         beginning.endpoints = endpoints.chain(namespaces).collect();
         beginning.feeds = config.feeds.feeds.clone();
+        let joined = cluster::join(config, address, &registry)?;
+        let node = joined.as_ref().map(|joined| Arc::clone(&joined.broker));
+        beginning.broker = joined.as_ref().map(|joined| (Arc::clone(&joined.broker) as _, joined.life));
         let hub = Arc::new(Hub::begin(config.rules.clone(), limits, metrics, bells, beginning));
         let hooks = ClientHooks::new(&hub, &config.hooks, hooks, &registry).context("client-event hooks")?;
         let hooks = Arc::new(hooks);
@@ -150,15 +164,11 @@ impl Server {
         if !deliveries.is_empty() {
             hub.set_delivery_hooks(Arc::clone(&deliveries) as Arc<dyn hub::deliveries::DeliveryHooks>);
         }
-        let main = match listener {
-            Some(listener) => listener,
-            None => service_kit::listen::bind(config.listen.address, ADDRESS_NAMES)?,
-        };
-        let address = main.local_addr()?;
         let own = ports::bind(config)?;
         let own_addresses = own.iter().map(|own| own.address(config)).collect::<io::Result<Vec<_>>>()?;
         let committer = journal.map(|journal| storage::committer(&hub, journal)).transpose()?;
         let clock = Clock::start();
+        let line = joined.map(|joined| cluster::listen(joined, &hub, clock)).transpose()?;
         let (verify, verifications) = mpsc::channel(VERIFICATIONS);
         let max_message = config.limits.message;
         let (wish, wishes) = mpsc::channel(verify::WISHES);
@@ -166,7 +176,8 @@ impl Server {
             ProtocolTest::On => Settings::protocol_test(),
             ProtocolTest::Off => {
                 let SocketIo { ping_interval, ping_timeout, max_payload, .. } = config.socketio;
-                Settings::new(ping_interval, ping_timeout, max_payload)
+                let node = config.listen.node_tag;
+                Settings { node, ..Settings::new(ping_interval, ping_timeout, max_payload) }
             }
         };
         let is_test = config.protocol_test == ProtocolTest::On;
@@ -185,19 +196,17 @@ impl Server {
             hub,
             reactors: handles.clone(),
             next_shard: AtomicUsize::new(0),
-            publishers: access.publishers,
-            services: access.services,
-            origins: access.origins,
-            verifier: access.verifier,
+            access: ArcSwap::from_pointee(access),
             sessions: if config.endpoints.iter().any(|endpoint| endpoint.session_check.is_some()) {
                 Some(Sessions::new().context("the client for session checks")?)
             } else {
                 None
             },
             endpoints: config.endpoints.clone(),
-            tickets: Tickets::default(),
+            broker: node,
+            tickets: Tickets::new(config.listen.node_tag),
             idempotency,
-            max_body: config.limits.body,
+            max_body: AtomicUsize::new(config.limits.body),
             request_timeout: config.limits.request,
             protocol_test: config.protocol_test,
             socketio,
@@ -210,24 +219,31 @@ impl Server {
             draining: watch::Sender::new(false),
             last_answers: watch::Sender::new(false),
         });
+        nodes::start(&state);
         actix_rt::spawn(memory::give_back(Arc::clone(&state.hub)));
         actix_rt::spawn(storage::keep_house(Arc::clone(&state.hub), clock));
         actix_rt::spawn(Arc::clone(&hooks).run());
         deliveries.spawn().context("the client for delivery hooks")?;
         actix_rt::spawn(verify_tokens(Arc::clone(&state), verifications));
         actix_rt::spawn(verify::verify(Arc::clone(&state), wishes));
-        if let Some(jwks) = state.verifier.jwks() {
+        if let Some(jwks) = state.access().verifier.jwks() {
             let jwks = Arc::clone(jwks);
             actix_rt::spawn(async move { jwks.run().await });
         }
         let listeners = Listeners { main, internal, own };
-        let pages = Pages { routes, front_page };
+        let certificates = match &config.listen.tls {
+            None => None,
+            Some(files) => Some(Arc::new(Certificates::new(tls::certified(files)?))),
+        };
+        let reloader = Reloader::new(Arc::clone(&state), config, certificates.clone(), key, open_files);
+        let pages = Pages { routes, front_page, certificates };
         let front = front(&state, config, listeners, pages, config.threads.workers(cores).get())?;
         let (drain, is_tls) = (config.drain, config.listen.tls.is_some());
         Ok(Self {
             state,
             reactors,
             committer,
+            line,
             handles,
             front,
             own_addresses,
@@ -235,6 +251,7 @@ impl Server {
             drain,
             hooks,
             last_work,
+            reloader,
         })
     }
 
@@ -261,10 +278,30 @@ impl Server {
         }
     }
 
+    /// Tells whether every shard's loop has turned since it was last asked; they do twice a second. For the supervisor's
+    /// watchdog: a shard that is stuck serves none of its clients, though HTTP is answered.
+    pub fn vitals(&self) -> impl Fn() -> bool + use<> {
+        let handles = self.handles.clone();
+        // Each is asked, so that none is judged by an older look.
+        move || handles.iter().filter(|handle| !handle.has_turned()).count() == 0
+    }
+
+    /// What puts another configuration in force while the server runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// The counters of the process, for those that it adds.
+    #[must_use]
+    pub fn registry(&self) -> &prometheus::Registry {
+        &self.state.registry
+    }
+
     /// What the start log says about publishing.
     #[must_use]
     pub fn notice(&self) -> String {
-        self.state.publishers.notice()
+        self.state.access().publishers.notice()
     }
 
     /// Serves until `shutdown` begins, then drains.
@@ -272,7 +309,7 @@ impl Server {
     /// # Errors
     /// The listener or a shard's loop failed.
     pub async fn run(self, mut shutdown: Token) -> anyhow::Result<()> {
-        let Self { state, reactors, committer, handles, front, drain, hooks, last_work, .. } = self;
+        let Self { state, reactors, committer, line, handles, front, drain, hooks, last_work, .. } = self;
         let stop = front.handle();
         let served = actix_rt::spawn(front);
         shutdown.begun().await;
@@ -289,6 +326,9 @@ impl Server {
         }
         for reactor in reactors {
             reactor.join().map_err(|_| anyhow::anyhow!("a shard's thread panicked"))??;
+        }
+        if let Some(line) = line {
+            line.stop();
         }
         state.hub.stop_commits();
         if let Some(committer) = committer {
@@ -312,6 +352,7 @@ async fn drain_all(
     tracing::info!(connections = state.hub.connections(), "draining");
     state.hub.drain(spread);
     state.draining.send_replace(true);
+    state.metrics.draining.set(1);
     state.deliveries.hurry();
     let is_busy = || state.hub.connections() > 0 || state.hub.queued() > 0 || state.hub.unwritten() > 0;
     while is_busy() && Instant::now() < deadline {
@@ -344,7 +385,7 @@ async fn verify_tokens(state: Arc<State>, mut waiting: mpsc::Receiver<(usize, Ve
         let state = Arc::clone(&state);
         // Each on its own: one that waits for a JWKS must not hold up the others.
         actix_rt::spawn(async move {
-            let identity = state.verifier.verify(&token).await.ok().map(access::identity);
+            let identity = state.access().verifier.verify(&token).await.ok().map(access::identity);
             state.hub.verified(shard, connection, identity);
         });
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use auth::{ApiKeys, OriginPolicy, PublisherPolicy, Verifier};
+use arc_swap::ArcSwap;
 use hub::Hub;
 use hub::idempotency::IdempotencyKeys;
 use prometheus::Registry;
 use tokio::sync::{Semaphore, watch};
 
+use crate::access::Access;
 use crate::config::{Endpoint, ProtocolTest};
 use crate::deliveries::Deliveries;
 use crate::identify::Sessions;
@@ -30,24 +31,20 @@ pub(crate) struct State {
     pub reactors: Vec<Arc<Handle>>,
     /// The shard that the next connection goes to.
     pub next_shard: AtomicUsize,
-    /// Who may publish.
-    pub publishers: PublisherPolicy,
-    /// The key of the services, where there is one.
-    pub services: ApiKeys,
-    /// Which pages may connect.
-    pub origins: OriginPolicy,
-    /// How tokens are checked.
-    pub verifier: Verifier,
+    /// Who may do what; see [`State::access`].
+    pub access: ArcSwap<Access>,
     /// Where clients come in, each in the place that the hub knows it by; the first is that of `/ws` and `/events`.
     pub endpoints: Vec<Endpoint>,
     /// Who is asked for sessions, where an endpoint wants that.
     pub sessions: Option<Sessions>,
+    /// The nodes' broker, where the hub is a node of a cluster.
+    pub broker: Option<Arc<broker::RedisBroker>>,
     /// Tickets that stand for tokens on `/events`.
     pub tickets: Tickets,
     /// Answers by idempotency key.
     pub idempotency: Arc<IdempotencyKeys>,
-    /// The largest body of a request.
-    pub max_body: usize,
+    /// The largest body of a request, in bytes.
+    pub max_body: AtomicUsize,
     /// How long a request may take to come whole.
     pub request_timeout: Duration,
     /// Whether `/echo` is there.
@@ -73,6 +70,16 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Who may do what, as it holds now; a reload of the configuration puts another in its place.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        self.access.load_full()
+    }
+
+    /// The largest body of a request, in bytes, as it holds now.
+    pub(crate) fn max_body(&self) -> usize {
+        self.max_body.load(Ordering::Relaxed)
+    }
+
     /// The loop of the next shard in turn.
     pub(crate) fn next_reactor(&self) -> &Arc<Handle> {
         let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);

@@ -30,7 +30,9 @@ pub(crate) fn open(
     let mut random = [0; 32];
     getrandom::fill(&mut random).context("the system gives no random bits")?;
     let now = time_of_day();
-    let Some(directory) = &config.storage.directory else {
+    // A node of a cluster keeps nothing: that is its broker's.
+    let directory = config.storage.directory.as_ref().filter(|_| config.cluster.is_none());
+    let Some(directory) = directory else {
         return Ok((None, Beginning { now: Some(now), random, ..Beginning::default() }));
     };
     let began = Instant::now();

@@ -12,6 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hub::Identity;
 
+use crate::config::node_tag::{NodeTag, tagged, untagged};
+
 /// How long a ticket is good (protocol, Server-sent events): a page uses it at once.
 pub(crate) const LIFE: Duration = Duration::from_secs(30);
 
@@ -25,7 +27,11 @@ type Secret = [u8; BYTES];
 
 /// The tickets that are not used yet.
 #[derive(Debug, Default)]
-pub(crate) struct Tickets(Mutex<Unused>);
+pub(crate) struct Tickets {
+    unused: Mutex<Unused>,
+    /// What tickets begin with.
+    node: Option<NodeTag>,
+}
 
 #[derive(Debug, Default)]
 struct Unused {
@@ -69,6 +75,11 @@ impl Unused {
 }
 
 impl Tickets {
+    /// None yet, of that node.
+    pub(crate) fn new(node: Option<NodeTag>) -> Self {
+        Self { unused: Mutex::default(), node }
+    }
+
     /// A ticket for that identity.
     ///
     /// # Errors
@@ -76,19 +87,19 @@ impl Tickets {
     pub(crate) fn issue(&self, identity: Identity, now: Instant) -> io::Result<String> {
         let mut secret = [0; BYTES];
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        let mut unused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unused = self.unused.lock().unwrap_or_else(PoisonError::into_inner);
         unused.trim(MOST - 1, now);
         let number = unused.next;
         unused.next += 1;
         unused.numbers.insert(secret, number);
         unused.tickets.insert(number, Ticket { secret, identity, until: now + LIFE });
-        Ok(URL_SAFE_NO_PAD.encode(secret))
+        Ok(tagged(self.node, &URL_SAFE_NO_PAD.encode(secret)))
     }
 
     /// Whose ticket it is; none where it is used, too old, or none of ours.
     pub(crate) fn redeem(&self, text: &str, how: Use, now: Instant) -> Option<Identity> {
-        let secret: Secret = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let mut unused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let secret: Secret = URL_SAFE_NO_PAD.decode(untagged(text)).ok()?.try_into().ok()?;
+        let mut unused = self.unused.lock().unwrap_or_else(PoisonError::into_inner);
         unused.trim(MOST, now);
         let number = *unused.numbers.get(&secret)?;
         match how {
@@ -122,6 +133,10 @@ mod tests {
         assert_eq!(tickets.redeem(&text, Use::Not, now), Some(identity("7")));
         assert_eq!(tickets.redeem(&text, Use::Up, now), Some(identity("7")));
         assert_eq!(tickets.redeem(&text, Use::Up, now), None);
+        let tickets = Tickets::new(Some("2".parse().expect("a tag")));
+        let text = tickets.issue(identity("7"), now).expect("a ticket");
+        assert!(text.starts_with("2."), "{text}");
+        assert_eq!(tickets.redeem(&text, Use::Up, now), Some(identity("7")), "with the tag of its node");
     }
 
     #[test]
@@ -142,7 +157,7 @@ mod tests {
         assert_eq!(tickets.redeem(&texts[0], Use::Up, now), None);
         assert!(tickets.redeem(&texts[1], Use::Up, now).is_some());
         assert!(tickets.redeem(&texts[MOST], Use::Up, now).is_some());
-        let unused = tickets.0.lock().expect("the lock");
+        let unused = tickets.unused.lock().expect("the lock");
         assert_eq!((unused.numbers.len(), unused.tickets.len()), (MOST - 2, MOST - 2));
     }
 }

@@ -21,6 +21,7 @@ use service_kit::problem::Problem;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
 
+use crate::cluster::prepare;
 use crate::config::{EndpointOrigins, ProtocolTest};
 use crate::echo;
 use crate::http::{ENGINE_IO, SOCKET_IO};
@@ -200,7 +201,7 @@ fn check(state: &Arc<State>, surface: Surface, request: &Request) -> Result<Hand
         Path::SocketIo(_) | Path::Echo => None,
     };
     let is_public = endpoint.is_some_and(|endpoint| endpoint.origins == EndpointOrigins::Any);
-    if !is_public && !state.origins.allows_websocket(origin) {
+    if !is_public && !state.access().origins.allows_websocket(origin) {
         let detail = "pages from this Origin may not connect; CORS_ALLOWED_ORIGINS lists those that may";
         return Err(Refusal::new("forbidden_origin", StatusCode::FORBIDDEN, detail));
     }
@@ -231,7 +232,7 @@ fn check(state: &Arc<State>, surface: Surface, request: &Request) -> Result<Hand
         .or_else(|| protocols.next().filter(|_| subprotocol).map(str::to_owned));
     // A browser sends cookies from any page, so only trusted pages may use them.
     let cookies = text(headers, &COOKIE)
-        .filter(|_| state.origins.allows_cookie(origin, text(headers, &HOST)))
+        .filter(|_| state.access().origins.allows_cookie(origin, text(headers, &HOST)))
         .map(str::to_owned);
     let name = endpoint.and_then(|endpoint| endpoint.cookie.as_deref());
     let credentials = Credentials {
@@ -340,6 +341,10 @@ async fn accept<T: IntoTransport>(
             return refuse(&mut io, &problem, !read_ahead.is_empty()).await;
         }
     };
+    if refusal.is_none() {
+        let user = identity.as_ref().map(|identity| &identity.user);
+        prepare(&state.hub, Some(index), user).await;
+    }
     io.write_all(response.as_bytes()).await?;
     io.flush().await?;
     let packing = if deflate.is_some() { Packing::Deflate } else { Packing::Plain };

@@ -10,7 +10,7 @@ use protocol::json;
 use protocol::socketio::{self, Kind, Packet};
 use serde_json::json;
 
-use super::{Defaults, Step, View, World};
+use super::{Defaults, REVOKED, Step, View, World};
 use crate::hooks::{Origin, Reply};
 
 /// The world of Socket.IO.
@@ -38,6 +38,11 @@ impl World for SocketIo {
             // The hub asks for no acknowledgements; the session has answered the others.
             _ => Vec::new(),
         }
+    }
+
+    fn revoked(&self, channel: &str, view: &View<'_>) -> Option<Vec<u8>> {
+        let data = json!({ "code": "forbidden", "message": REVOKED, "channel": channel }).to_string();
+        Some(socketio::event(view.endpoint.namespace_name(), "error", &data, None))
     }
 
     fn answer(&self, reply: &Reply, body: &str, view: &View<'_>) -> Option<Vec<u8>> {

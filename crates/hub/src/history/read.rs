@@ -154,6 +154,9 @@ impl History {
             let mut next: Option<(u64, usize)> = None;
             for (place, cursor) in cursors.iter().enumerate().filter(|(_, cursor)| cursor.is_read) {
                 let stream = self.stream(cursor.stream);
+                if !Arc::ptr_eq(&stream.key, &cursor.key) && stream.key.epoch != cursor.key.epoch {
+                    return Read::Lost;
+                }
                 if cursor.offset >= stream.end {
                     continue;
                 }

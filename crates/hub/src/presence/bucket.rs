@@ -15,8 +15,10 @@ use hashbrown::hash_table::OccupiedEntry;
 use protocol::UserId;
 use protocol::timestamp::Timestamp;
 
-use super::Changes;
-use super::room::{Left, Room};
+use super::room::{Joined, Left, Room};
+use super::shared::Announced;
+use super::{Changes, Holder};
+use crate::broker::NodeId;
 
 /// Entries below which a queue is not looked through and a table does not shrink.
 const SMALL: usize = 64;
@@ -44,6 +46,8 @@ pub(super) struct Bucket {
     next: NonZeroU64,
     /// Watched channels in which something changed since their last batch, each once.
     changed: Vec<Arc<str>>,
+    /// Channels of which other nodes are to be told something, each once.
+    told: Vec<Arc<str>>,
 }
 
 impl Bucket {
@@ -55,6 +59,7 @@ impl Bucket {
             running: 0,
             next: NonZeroU64::MIN,
             changed: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -69,26 +74,42 @@ impl Bucket {
             .or_insert_with(|| Room::new(channel))
     }
 
-    /// Returns how many graces are over by it.
-    pub(super) fn join(&mut self, hash: u64, channel: &str, user: &UserId, wall: Timestamp) -> usize {
+    /// Also counts the graces that are over by it.
+    pub(super) fn join(
+        &mut self,
+        hash: u64,
+        channel: &str,
+        user: &UserId,
+        wall: Timestamp,
+        holder: Holder,
+    ) -> Joined {
         let hasher = self.hasher.clone();
         let mut room = self.room_or_new(hash, channel);
-        let ended = usize::from(room.get_mut().join(user, wall, &hasher));
-        let changed = room.get_mut().newly_changed();
+        let joined = room.get_mut().join(user, wall, holder, &hasher);
+        let (changed, told) = (room.get_mut().newly_changed(), room.get_mut().newly_told());
         self.changed.extend(changed);
-        self.running -= ended;
+        self.told.extend(told);
+        self.running -= usize::from(joined.ended_grace);
         self.drop_stale_graces();
-        ended
+        joined
     }
 
-    /// Returns how many graces began by it.
-    pub(super) fn leave(&mut self, hash: u64, channel: &str, user: &UserId, until: Option<u64>) -> usize {
-        let Ok(mut room) = self.rooms.find_entry(hash, |room| room.is(channel)) else { return 0 };
+    /// Returns how many graces began by it, and whether it was the holder's last lease.
+    pub(super) fn leave(
+        &mut self,
+        hash: u64,
+        channel: &str,
+        user: &UserId,
+        holder: Holder,
+        until: Option<u64>,
+    ) -> (usize, bool) {
+        let Ok(mut room) = self.rooms.find_entry(hash, |room| room.is(channel)) else { return (0, false) };
         let number = self.next;
-        let left = room.get_mut().leave(user, until.map(|_| number), &self.hasher);
+        let (left, is_last) = room.get_mut().leave(user, holder, until.map(|_| number), &self.hasher);
         let channel = Arc::clone(room.get().name_shared());
+        self.told.extend(room.get_mut().newly_told());
         settle(room, &mut self.changed);
-        let (Left::WithGrace { begun }, Some(until)) = (left, until) else { return 0 };
+        let (Left::WithGrace { begun }, Some(until)) = (left, until) else { return (0, is_last) };
         self.next = number.saturating_add(1);
         // Shards read the clock a little apart; the queue stays in order.
         let until = self.graces.back().map_or(until, |last| last.until.max(until));
@@ -96,7 +117,35 @@ impl Bucket {
         let begun = usize::from(begun);
         self.running += begun;
         self.drop_stale_graces();
-        begun
+        (begun, is_last)
+    }
+
+    /// Other nodes are told of this one's users in a channel from now on, or no longer.
+    pub(super) fn share(&mut self, hash: u64, channel: &str, is_shared: bool) {
+        if is_shared {
+            self.room_or_new(hash, channel).get_mut().share();
+        } else if let Ok(mut room) = self.rooms.find_entry(hash, |room| room.is(channel)) {
+            room.get_mut().unshare();
+            self.told.retain(|name| **name != *channel);
+            settle(room, &mut self.changed);
+        }
+    }
+
+    /// Adds what other nodes are to be told.
+    pub(super) fn take_news(&mut self, into: &mut Vec<Announced>) {
+        for channel in std::mem::take(&mut self.told) {
+            let hash = self.hasher.hash_one(&*channel);
+            into.extend(self.room(hash, &channel).and_then(Room::take_news));
+        }
+    }
+
+    /// Users that a node has, with their channels.
+    pub(super) fn of_node(&self, node: NodeId) -> Vec<(Arc<str>, UserId)> {
+        let of = |room: &Room| {
+            let name = Arc::clone(room.name_shared());
+            room.of_node(node).into_iter().map(move |user| (Arc::clone(&name), user))
+        };
+        self.rooms.iter().flat_map(of).collect()
     }
 
     pub(super) fn watch(&mut self, hash: u64, channel: &str) {
@@ -167,7 +216,11 @@ impl Bucket {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.graces.is_empty() && self.running == 0 && self.changed.is_empty()
+        self.rooms.is_empty()
+            && self.graces.is_empty()
+            && self.running == 0
+            && self.changed.is_empty()
+            && self.told.is_empty()
     }
 
     #[cfg(test)]

@@ -182,7 +182,7 @@ pub(super) fn collect<L: Link>(
     if batches.is_full(key, frame.len())
         && let Some(full) = batches.frame(connection, key, hub, now)
     {
-        sent = connection.send_one(&full, hub.limits(), counts);
+        sent = connection.send_one(&full, &hub.limits(), counts);
     }
     batches.add(key, frame, now.ms);
     sent
@@ -269,7 +269,7 @@ impl<L: Link> Shard<L> {
             return;
         };
         let Some(frame) = self.batches.frame(connection, key, &self.hub, now) else { return };
-        let sent = connection.send_one(&frame, self.hub.limits(), &mut self.counts);
+        let sent = connection.send_one(&frame, &self.hub.limits(), &mut self.counts);
         self.settle(key, sent, now);
     }
 }

@@ -10,7 +10,7 @@ use protocol::channel::user_of;
 use protocol::websocket::{close_frame, text_frame};
 use protocol::{Disconnect, events, socketio};
 
-use super::connection::{Behind, Sent, State};
+use super::connection::{Behind, Connection, Sent, State};
 use super::delivery::Run;
 use super::lists::Key;
 use super::{Ended, Now, Shard, hash};
@@ -52,6 +52,11 @@ impl Farewell {
 }
 
 impl<L: Link> Shard<L> {
+    /// The dialect of a connection, for metrics and operators.
+    pub(super) fn label(&self, connection: &Connection<L>) -> &str {
+        if connection.wire == Wire::Events { "events" } else { &self.hub.endpoint(connection.endpoint).name }
+    }
+
     /// Closes a connection: no more events, a Close frame, and the end when the client has answered or two
     /// ticks later.
     pub fn close(&mut self, key: Key, disconnect: &Disconnect, now: Now) {
@@ -193,7 +198,7 @@ impl<L: Link> Shard<L> {
             let Some(place) = farewell.cursor else { return };
             // Connections that come meanwhile are told at once, so no place behind the cursor needs a second look.
             farewell.cursor = (place < self.connections.capacity()).then_some(place + 1);
-            if self.connections.get(place).is_some_and(super::Connection::is_open) {
+            if self.connections.get(place).is_some_and(Connection::is_open) {
                 let disconnect = farewell.next();
                 self.close(Key::try_from(place).unwrap_or(Key::MAX), &disconnect, now);
                 left -= 1;

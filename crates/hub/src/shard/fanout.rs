@@ -206,7 +206,7 @@ impl<L: Link> Shard<L> {
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else {
             return Sent::Written;
         };
-        let (limits, metrics) = (self.hub.limits(), self.hub.metrics());
+        let (limits, metrics) = (&*self.hub.limits(), self.hub.metrics());
         let wire = connection.wire;
         let event = |&(_, item): &(Key, u32)| &*items[item as usize].encoded;
         if let Some(recovery) = &connection.recovery {
@@ -395,7 +395,7 @@ fn send_rest<L: Link>(
             })
             .collect();
         counts.deliveries += frames.len() as u64;
-        return send_frames(connection, &frames, &mut Vec::new(), hub.limits(), counts);
+        return send_frames(connection, &frames, &mut Vec::new(), &hub.limits(), counts);
     }
     let floor = connection.recovery.as_ref().map_or(0, |recovery| recovery.floor);
     let is_early = |encoded: &Arc<Encoded>| encoded.seq() <= floor;
@@ -404,7 +404,7 @@ fn send_rest<L: Link>(
         let frames: SmallVec<[Bytes; 8]> =
             pass.behind(skip).map(|encoded| encoded.frame(wire(encoded), hub.metrics()).clone()).collect();
         counts.deliveries += frames.len() as u64;
-        return send_frames(connection, &frames, &mut Vec::new(), hub.limits(), counts);
+        return send_frames(connection, &frames, &mut Vec::new(), &hub.limits(), counts);
     }
     let (bytes, frames) = pass.rest(skip, connection.wire, hub.metrics());
     if frames.len() == 0 {
@@ -412,7 +412,7 @@ fn send_rest<L: Link>(
     }
     counts.deliveries += frames.len() as u64;
     connection.is_unconfirmed = true;
-    connection.send(bytes, frames, hub.limits(), counts)
+    connection.send(bytes, frames, &hub.limits(), counts)
 }
 
 /// Whether an event tells a socket of its own user's coming or going, which is for the others alone.

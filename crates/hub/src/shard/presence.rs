@@ -26,11 +26,15 @@ impl<L: Link> Shard<L> {
             Watch::End => self.unwatch(key, channel),
         }
         let Some(connection) = self.get(key) else { return };
+        let (shard, id) = (self.index, connection.id);
+        if !self.hub.knows_elsewhere(channel, || Caller::Connection(shard, id)) {
+            return;
+        }
         let is_known = self.hub.registry().get(channel).is_none_or(|entry| entry.is_tracked());
         if is_known {
             self.list_present(key, channel, now);
         } else {
-            self.hub.call_roll(channel, Caller::Connection(self.index, connection.id));
+            self.hub.call_roll(channel, Caller::Connection(shard, id));
         }
     }
 
@@ -99,6 +103,7 @@ impl<L: Link> Shard<L> {
                 &Caller::Connection(shard, _) => self.hub.tell(shard, Message::Rolled(roll)),
                 // The operator may have gone.
                 Caller::Operator(done) => drop(done.try_send(())),
+                Caller::Nodes => self.hub.tell_nodes(&roll.channel),
             }
         }
     }

@@ -271,6 +271,13 @@ impl<L: Link> Shard<L> {
                 is_read,
             });
         }
+        if before.is_some() && hub.is_clustered() {
+            let lists = &self.lists;
+            let follows = |stream: &str| {
+                connection.follows.iter().any(|follow| lists.get(follow.list()).entry.name() == stream)
+            };
+            is_lost |= hub.inbox(self.index).has_lost(follows);
+        }
         begin_where_others_stand(&order.history, released, &mut standings, &mut cursors);
         let gaps: Vec<&Arc<StreamKey>> = standings
             .iter()
@@ -370,7 +377,7 @@ impl<L: Link> Shard<L> {
         }));
         connection.wire = connection.wire.placed();
         let token = hub.resumes().token(id, generation, self.index);
-        if hub.has_journal && connection.wire != Wire::Events {
+        if (hub.has_journal || hub.is_clustered) && connection.wire != Wire::Events {
             let entry = entry(connection, &self.lists, None);
             if let Some(mut entry) = entry {
                 entry.arrived = if connection.wire.is_socket() {
@@ -378,7 +385,7 @@ impl<L: Link> Shard<L> {
                 } else {
                     arrived(connection, &self.lists, &order.history)
                 };
-                order.note_resume(ResumeChange::Set(entry));
+                hub.note_in(order, ResumeChange::Set(entry));
             }
         }
         Some(Start { standings, late, state, token, is_lost })
@@ -389,13 +396,13 @@ impl<L: Link> Shard<L> {
         let hub = Arc::clone(&self.hub);
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
         if events.is_empty() || !connection.wire.is_socket() {
-            self.send_placed(key, events, hub.limits(), now);
+            self.send_placed(key, events, &hub.limits(), now);
             return;
         }
         let wire = connection.wire.out_of_turn();
         let frames = events.iter().map(|event| event.frame(wire, hub.metrics()).clone()).collect();
         self.counts.deliveries += events.len() as u64;
-        let sent = send_frames(connection, &frames, &mut self.scratch, hub.limits(), &mut self.counts);
+        let sent = send_frames(connection, &frames, &mut self.scratch, &hub.limits(), &mut self.counts);
         self.note_sent(key, told_of(&hub, events.iter().map(|event| &**event)), sent, now);
         self.settle(key, sent, now);
     }
@@ -430,7 +437,7 @@ impl<L: Link> Shard<L> {
         connection.is_unconfirmed |= !frames.is_empty();
         let frames = if connection.is_batching { self.as_batch(key, frames, now) } else { frames };
         let Some(connection) = self.connections.get_mut(key as usize).filter(|c| c.is_open()) else { return };
-        let sent = connection.send_state(&frames, self.hub.limits(), &mut self.counts);
+        let sent = connection.send_state(&frames, &self.hub.limits(), &mut self.counts);
         self.note_sent(key, told_of(&self.hub, events.iter().map(|event| &**event)), sent, now);
         self.settle(key, sent, now);
     }
@@ -462,7 +469,7 @@ impl<L: Link> Shard<L> {
         drop(told);
         drop(order);
         self.counts.deliveries += frames.len() as u64;
-        let sent = connection.send_state(&frames, hub.limits(), &mut self.counts);
+        let sent = connection.send_state(&frames, &hub.limits(), &mut self.counts);
         self.note_sent(key, told_to_hooks, sent, now);
         self.settle(key, sent, now);
     }
@@ -520,7 +527,7 @@ impl<L: Link> Shard<L> {
         hub.metrics().replayed.inc_by(events.len() as u64);
         // Nothing waits for the socket, so this piece is all that ever does: it does not count.
         let unbounded =
-            Limits { outbox_bytes: usize::MAX, outbox_frames: usize::MAX, ..hub.limits().clone() };
+            Limits { outbox_bytes: usize::MAX, outbox_frames: usize::MAX, ..(**hub.limits()).clone() };
         self.send_placed(key, &events, &unbounded, now);
         if read == Read::Lost {
             self.close(key, &Disconnect::SLOW, now);

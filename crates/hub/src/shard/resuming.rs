@@ -15,14 +15,21 @@ use super::replay::Answer;
 use super::returning::arrived;
 use super::sockets::lives;
 use super::{Now, Shard, is_subscription};
-use crate::inbox::{ConnectionInfo, Expulsion, Given, Message, Question, TakeOver, TakenOver};
+use crate::broker::{Claim, ClaimBy};
+use crate::cluster::Whom;
+use crate::inbox::{Asker, ConnectionInfo, Expulsion, Given, Message, Question, TakeOver, TakenOver};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
-use crate::resume::Found;
+use crate::resume::{Claims, Found};
 
 impl<L: Link> Shard<L> {
     /// A client shows the token of a connection that it had.
     pub(super) fn resume(&mut self, key: Key, token: &str, given: Given, now: Now) {
+        if !self.hub.has_broker() {
+            // Another node may have handed it over meanwhile, and it works once. Positions do as well.
+            self.not_resumed(key, now);
+            return;
+        }
         let Some(connection) = self.get(key) else { return };
         let id = connection.id;
         let user: Option<Box<str>> =
@@ -31,9 +38,13 @@ impl<L: Link> Shard<L> {
             Found::Dropped(entry) => self.go_on_from(key, &entry, &given, now),
             Found::Perhaps(claims) => {
                 let shard = usize::from(claims.shard);
-                let wish = TakeOver { claims, user, shard: self.index, to: id, given };
+                let wish = TakeOver { claims, user, asker: Asker::Shard(self.index, id), given };
                 self.hub.tell(shard, Message::TakeOver(Box::new(wish)));
             }
+            Found::Elsewhere(claims) if self.hub.is_clustered() => {
+                self.claim(&claims, user, Whom::Token(self.index, id, given));
+            }
+            Found::Elsewhere(_) => self.not_resumed(key, now),
             Found::Nothing => self.not_resumed(key, now),
         }
     }
@@ -46,7 +57,7 @@ impl<L: Link> Shard<L> {
 
     /// A connection wants to take over from one that this shard may hold.
     pub(super) fn on_take_over(&mut self, wish: TakeOver, now: Now) {
-        let TakeOver { claims, user, shard, to, given } = wish;
+        let TakeOver { claims, user, asker, given } = wish;
         let held = self.find(claims.connection).filter(|&key| self.is_open(key)).and_then(|key| {
             let entry = entry(self.get(key)?, &self.lists, Some(now.wall))?;
             (entry.generation == claims.generation && entry.user == user).then_some((key, entry))
@@ -60,6 +71,10 @@ impl<L: Link> Shard<L> {
                     }
                 }
                 self.close(key, &Disconnect::TAKEN_OVER, now);
+                if self.hub.is_clustered() {
+                    // Only this node can: it is its own.
+                    self.hub.note_resume([ResumeChange::Forget(claims.connection)]);
+                }
                 Some(entry)
             }
             None => {
@@ -67,7 +82,27 @@ impl<L: Link> Shard<L> {
                 hub.resumes().take(claims.connection, claims.generation, user.as_deref(), now.wall)
             }
         };
-        self.hub.tell(shard, Message::TakenOver(Box::new(TakenOver { to, given, entry })));
+        match (asker, entry) {
+            (Asker::Node(node, ticket), entry) => {
+                // It is the other node's from now on, whatever becomes of the answer.
+                self.hub.note_resume(entry.iter().map(|entry| ResumeChange::Forget(entry.connection)));
+                self.hub.answer_claim(node, ticket, entry.as_ref());
+            }
+            // It dropped, and what it had is with the broker.
+            (Asker::Shard(shard, to), None) if self.hub.is_clustered() => {
+                self.claim(&claims, user, Whom::Token(shard, to, given));
+            }
+            (Asker::Shard(shard, to), entry) => {
+                self.hub.tell(shard, Message::TakenOver(Box::new(TakenOver { to, given, entry })));
+            }
+        }
+    }
+
+    /// Looks for a connection beyond this node.
+    fn claim(&self, claims: &Claims, user: Option<Box<str>>, whom: Whom) {
+        let &Claims { connection, generation, shard, process } = claims;
+        let by = ClaimBy::Token { generation, node: process };
+        self.hub.claim(Claim { connection, user, by }, Some(usize::from(shard)), whom);
     }
 
     /// What came of the wish to take over.
@@ -125,7 +160,13 @@ impl<L: Link> Shard<L> {
         }
     }
 
-    pub(super) fn park(&self, entry: ResumeEntry, now: Now) {
+    pub(super) fn park(&self, mut entry: ResumeEntry, now: Now) {
+        entry.dropped.get_or_insert(now.wall);
+        if self.hub.is_clustered() && self.hub.has_broker() {
+            // There alone, so that it is handed over once.
+            self.hub.note_resume([ResumeChange::Set(entry)]);
+            return;
+        }
         let change = self.hub.has_journal.then(|| ResumeChange::Set(entry.clone()));
         let forgotten = self.hub.resumes().park(entry, now.wall);
         self.hub.note_resume(change.into_iter().chain(forgotten.into_iter().map(ResumeChange::Forget)));

@@ -18,10 +18,12 @@ use super::replay::Answer;
 use super::resuming::entry;
 use super::sockets::lives;
 use super::{Connection, Now, Shard, to_ms, wrap};
+use crate::broker::{Claim, ClaimBy};
+use crate::cluster::Whom;
 use crate::encoded::StreamKey;
 use crate::endpoint::Naming;
 use crate::history::{History, StreamIndex};
-use crate::inbox::{Ask, Message, Told};
+use crate::inbox::{Ask, Asker, Message, Told};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
 use crate::registry::Membership;
@@ -39,6 +41,13 @@ const PLACES_OF_A_RETURN: u32 = 2;
 /// Messages that a client may send behind a `reconnect` before that is answered; one more closes it. Its answer takes as
 /// long as the shards need to look into their inboxes.
 const MOST_HELD: usize = 16;
+
+/// The same for a client of a cluster, which may wait for each stream that the node does not follow yet: as many messages as
+/// it may have channels, ten times over, and a frame more than the largest.
+const MOST_HELD_IN_CLUSTER: usize = 1_000;
+
+/// Bytes of messages that wait so.
+const MOST_HELD_BYTES: usize = 1 << 20;
 
 /// Messages that wait for the answer to the one before them.
 pub(super) type Held = Vec<Box<[u8]>>;
@@ -227,7 +236,7 @@ impl<L: Link> Shard<L> {
 
     /// Notes for the disk what a client that comes back by its connection's id has now.
     pub(super) fn note_tracked(&self, key: Key) {
-        if !self.hub.has_journal {
+        if !self.hub.has_journal && !self.hub.is_clustered {
             return;
         }
         let is_meant = |connection: &&Connection<L>| connection.is_tracked() || connection.wire.is_socket();
@@ -239,7 +248,7 @@ impl<L: Link> Shard<L> {
         } else {
             arrived(connection, &self.lists, &order.history)
         };
-        order.note_resume(ResumeChange::Set(entry));
+        self.hub.note_in(&mut order, ResumeChange::Set(entry));
     }
 
     /// Sends a ping whose answer shows what has reached the client, where that is of use.
@@ -315,7 +324,8 @@ impl<L: Link> Shard<L> {
             Some(entry) => self.restore(key, &entry, now),
             None => {
                 let left = self.hub.shards() - 1;
-                let ask = Ask { former, user, shard: self.index, to, left, namespace: None };
+                let asker = Asker::Shard(self.index, to);
+                let ask = Ask { former, user, asker, left, is_socket: false, namespace: None };
                 self.held.insert(key, Held::new());
                 self.on_ask(Box::new(ask), now);
             }
@@ -326,7 +336,9 @@ impl<L: Link> Shard<L> {
     /// if nobody had to be asked. Returns whether it was kept.
     pub(super) fn hold(&mut self, key: Key, message: &[u8], now: Now) -> bool {
         let Some(held) = self.held.get_mut(&key) else { return false };
-        if held.len() < MOST_HELD {
+        let most = if self.hub.is_clustered { MOST_HELD_IN_CLUSTER } else { MOST_HELD };
+        let bytes: usize = held.iter().map(|held| held.len()).sum();
+        if held.len() < most && bytes < MOST_HELD_BYTES {
             held.push(message.into());
         } else {
             let disconnect = self.view(key, now, |view| view.endpoint.dialect.world().rate_limited());
@@ -341,7 +353,7 @@ impl<L: Link> Shard<L> {
             let connection = self.get(key)?;
             let mut entry = entry(connection, &self.lists, Some(now.wall))?;
             let history = &self.hub.order().history;
-            entry.arrived = match ask.namespace.is_some() {
+            entry.arrived = match ask.is_socket {
                 true if !connection.wire.is_socket() => None,
                 true => Some(lives(connection, &self.lists, history)),
                 false => arrived(connection, &self.lists, history),
@@ -350,9 +362,8 @@ impl<L: Link> Shard<L> {
             let is_there = ask.namespace.as_deref().is_none_or(follows);
             (entry.arrived.is_some() && entry.user == ask.user && is_there).then_some((key, entry))
         });
-        let (shard, to) = (ask.shard, ask.to);
         let entry = match held {
-            Some((key, entry)) if ask.namespace.is_some() => {
+            Some((key, entry)) if ask.is_socket => {
                 self.hand_over(key, now);
                 Some(entry)
             }
@@ -367,12 +378,26 @@ impl<L: Link> Shard<L> {
                 return;
             }
             // It may have dropped while it was looked for.
-            None if ask.namespace.is_some() => {
+            None if ask.is_socket => {
                 self.hub.resumes().take_socket(ask.former, ask.user.as_deref(), now.wall)
             }
             None => self.hub.resumes().look_up(ask.former, ask.user.as_deref(), now.wall),
         };
-        self.hub.tell(shard, Message::Told(Box::new(Told { to, entry })));
+        match (ask.asker, entry) {
+            (Asker::Node(node, ticket), entry) => {
+                let handed_over = entry.iter().filter(|_| ask.is_socket);
+                self.hub.note_resume(handed_over.map(|entry| ResumeChange::Forget(entry.connection)));
+                self.hub.answer_claim(node, ticket, entry.as_ref());
+            }
+            (Asker::Shard(shard, to), None) if self.hub.is_clustered() => {
+                let by = if ask.is_socket { ClaimBy::Socket } else { ClaimBy::Id };
+                let claim = Claim { connection: ask.former, user: ask.user, by };
+                self.hub.claim(claim, None, Whom::Id(shard, to));
+            }
+            (Asker::Shard(shard, to), entry) => {
+                self.hub.tell(shard, Message::Told(Box::new(Told { to, entry })));
+            }
+        }
     }
 
     /// A connection that is alive answers soon; else it is over.
@@ -409,8 +434,8 @@ impl<L: Link> Shard<L> {
         }
         for message in held {
             if self.is_open(key) && !self.hold(key, &message, now) {
-                // No world has clients that both come back so and bring tokens.
-                drop(self.answer(key, &message, now));
+                let verify = self.answer(key, &message, now);
+                self.verify.extend(verify);
             }
         }
     }

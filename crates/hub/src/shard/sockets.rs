@@ -21,7 +21,7 @@ use super::{Now, Shard, hash};
 use crate::encoded::SocketOffset;
 use crate::history::History;
 use crate::hooks::{Answered, ClientEvent, Origin, Reply};
-use crate::inbox::{Ask, Given};
+use crate::inbox::{Ask, Asker, Given};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
 
@@ -91,7 +91,8 @@ impl<L: Link> Shard<L> {
             Some(entry) => self.enter_again(key, entry, offset, now),
             None => {
                 let left = self.hub.shards() - 1;
-                let ask = Ask { former, user, shard: self.index, to, left, namespace };
+                let asker = Asker::Shard(self.index, to);
+                let ask = Ask { former, user, asker, left, is_socket: true, namespace };
                 self.held.insert(key, Held::new());
                 self.entering.insert(key, offset);
                 if let Some(connection) = self.get_mut(key) {
@@ -246,6 +247,10 @@ impl<L: Link> Shard<L> {
         self.close(key, &Disconnect::TAKEN_OVER, now);
         // Its successor has its id.
         let Some(connection) = self.get(key) else { return };
+        if self.hub.is_clustered() {
+            // Only this node can: it is its own.
+            self.hub.note_resume([ResumeChange::Forget(connection.id)]);
+        }
         let hash = hash(connection.id);
         if let Ok(entry) = self.by_id.find_entry(hash, |&other| other == key) {
             entry.remove();

@@ -60,7 +60,7 @@ impl<L: Link> Shard<L> {
         let follow = self.lists.join(self.hub.registry(), self.index, name, key, how);
         connection.follows.push(follow);
         let list = self.lists.get(follow.list());
-        if list.followers.len() == 1 && self.hub.presence().is_watched(name) {
+        if list.followers.len() == 1 && self.hub.presence().is_wanted(name) {
             list.entry.track_on(self.index);
         }
         if let Some(pass) = pass_of(&mut self.run, follow.list()) {
@@ -231,41 +231,67 @@ impl<L: Link> Shard<L> {
                 connection.identity = Some(identity);
                 connection.warned = false;
                 self.reply(key, &text, now);
-                self.recheck(key, now);
+                self.recheck(key, Cause::Token, now);
             }
             (Ok(text) | Err(text), _) => self.reply(key, &text, now),
         }
     }
 
-    /// Ends the subscriptions that a new token no longer allows.
-    fn recheck(&mut self, key: Key, now: Now) {
+    /// Ends the subscriptions that the connection's token and the rules no longer allow, and says so.
+    pub(super) fn recheck(&mut self, key: Key, cause: Cause, now: Now) {
         let Some(connection) = self.get(key) else { return };
-        let identity = connection.identity.as_deref();
+        let (identity, rules) = (connection.identity.as_deref(), self.hub.rules());
         let lost: Vec<String> = connection
             .follows
             .iter()
             .map(|follow| (follow, self.lists.get(follow.list()).entry.name()))
             .filter(|(follow, name)| is_subscription(follow, name))
             .map(|(_, name)| name)
-            .filter(|name| !self.hub.rules().may_subscribe(identity, name))
+            .filter(|name| !rules.may_subscribe(identity, name))
             .map(str::to_owned)
             .collect();
         let unseen: Vec<String> = connection
             .follows
             .iter()
             .filter_map(|follow| self.lists.get(follow.list()).entry.name().strip_prefix(WATCH_PREFIX))
-            .filter(|channel| !self.hub.rules().may_subscribe(identity, channel))
+            .filter(|channel| !rules.may_subscribe(identity, channel))
             .map(str::to_owned)
             .collect();
+        let endpoint = self.hub.endpoint(connection.endpoint);
+        let is_given = |name: &String| endpoint.channels.iter().any(|channel| channel.as_str() == name);
+        if cause == Cause::Rules && lost.iter().any(is_given) {
+            // Of an endpoint that is for this channel it would not have been let in.
+            self.close(key, &Disconnect::UNAUTHORIZED, now);
+            return;
+        }
         for channel in unseen {
             self.unwatch(key, &channel);
         }
         for channel in lost {
             self.unsubscribe(key, &channel, now);
-            let text = "the new token no longer lets you follow this channel; it is unsubscribed";
-            self.reply(key, &channels::error(ErrorCode::Forbidden, text, Some(&channel), now.wall), now);
+            let text = match cause {
+                Cause::Token => {
+                    let text = "the new token no longer lets you follow this channel; it is unsubscribed";
+                    Some(channels::error(ErrorCode::Forbidden, text, Some(&channel), now.wall))
+                }
+                Cause::Rules => self
+                    .view(key, now, |view| view.endpoint.dialect.world().revoked(&channel, view))
+                    .flatten(),
+            };
+            if let Some(text) = text {
+                self.reply(key, &text, now);
+            }
         }
     }
+}
+
+/// Why a connection is looked at anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It goes on with another token.
+    Token,
+    /// The channel rules changed.
+    Rules,
 }
 
 /// The pass that goes round `list`, if one does.

@@ -26,6 +26,22 @@ impl<L: Link> Shard<L> {
         self.tell_metrics();
     }
 
+    pub(super) fn tell_metrics(&mut self) {
+        let counts = std::mem::take(&mut self.counts);
+        let metrics = self.hub.metrics();
+        if counts.deliveries > 0 {
+            metrics.deliveries.inc_by(counts.deliveries);
+        }
+        if counts.writes > 0 || counts.bytes > 0 {
+            metrics.writes.inc_by(counts.writes);
+            metrics.bytes_sent.inc_by(counts.bytes);
+        }
+        if counts.outbox_bytes != 0 || counts.outboxes != 0 {
+            metrics.outbox_bytes.add(counts.outbox_bytes);
+            metrics.outboxes.add(counts.outboxes);
+        }
+    }
+
     fn sweep(&mut self, now: Now) {
         let hub = Arc::clone(&self.hub);
         let window = wrap(to_ms(hub.limits().rate_window));

@@ -2,7 +2,10 @@
 
 mod bench;
 mod bounds;
+mod changing;
 mod client;
+mod cluster;
+mod cluster_presence;
 mod deliveries;
 mod endings;
 mod heap;

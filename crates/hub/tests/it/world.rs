@@ -331,6 +331,7 @@ impl World {
             Recipients::Counting(counting) => {
                 self.counting.push(Counting { counting, expected, changes: self.changes });
             }
+            Recipients::Repeated(answer) => panic!("nothing was sent before: {answer:?}"),
         }
     }
 

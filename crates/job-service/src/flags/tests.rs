@@ -13,8 +13,8 @@ struct Program {
 
 fn url(env: &[(&str, &str)]) -> Result<String, String> {
     let env = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    match read::<Program>([OsString::from("job-service")], env, &[]) {
-        Ok(Asked::Run(program)) => Ok(program.jobs.payment_service_url.to_string()),
+    match read::<Program>([OsString::from("job-service")], env) {
+        Ok(Asked::Run { flags: program, .. }) => Ok(program.jobs.payment_service_url.to_string()),
         Ok(Asked::Print(text)) => Err(text),
         Err(error) => Err(error.to_string()),
     }

@@ -50,7 +50,7 @@ impl Fleet {
     }
 
     fn dial_publisher(&self, at: usize) -> Result<TcpStream> {
-        let mut stream = dial(self.server, self.source_base + at)?;
+        let mut stream = dial(self.desk_of(at), self.source_base + at)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(PUBLISHERS + at), interest)?;
         Ok(stream)

@@ -28,8 +28,13 @@ fn values(runs: &[Outcome], scenario: &str, figure: &str) -> Vec<f64> {
 
 /// The table of those rows that were measured.
 pub(super) fn table(rows: &[Row], runs: &[Outcome]) -> String {
-    let mut out =
-        String::from("| measure | median | lowest to highest | goal | reached |\n|---|--:|--:|---|---|\n");
+    // A single run has no range.
+    let is_single = runs.len() < 2;
+    let mut out = String::from(if is_single {
+        "| measure | figure | goal | reached |\n|---|--:|---|---|\n"
+    } else {
+        "| measure | median | lowest to highest | goal | reached |\n|---|--:|--:|---|---|\n"
+    });
     for (title, scenario, figure, goal) in rows {
         let values = values(runs, scenario, figure);
         if values.is_empty() {
@@ -52,13 +57,9 @@ pub(super) fn table(rows: &[Row], runs: &[Outcome]) -> String {
         };
         let (low, high) =
             values.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)));
-        let _ = writeln!(
-            out,
-            "| {title} | {} | {} to {} | {goal} | {reached} |",
-            rounded(own),
-            rounded(low),
-            rounded(high)
-        );
+        let range =
+            if is_single { String::new() } else { format!(" {} to {} |", rounded(low), rounded(high)) };
+        let _ = writeln!(out, "| {title} | {} |{range} {goal} | {reached} |", rounded(own));
     }
     out
 }

@@ -114,9 +114,9 @@ impl Publishers {
 }
 
 /// Clients on their way back.
-struct Returning {
+pub(super) struct Returning {
     manner: Manner,
-    began: Instant,
+    pub(super) began: Instant,
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     failures: Vec<u32>,
     chances: Chances,
@@ -125,7 +125,7 @@ struct Returning {
 }
 
 impl Returning {
-    fn new(connections: usize, manner: Manner) -> Self {
+    pub(super) fn new(connections: usize, manner: Manner) -> Self {
         Self {
             manner,
             began: Instant::now(),
@@ -139,7 +139,7 @@ impl Returning {
     }
 
     /// Notes who was lost, and dials for those whose time has come.
-    fn go_on(&mut self, fleet: &mut Fleet) -> Result<()> {
+    pub(super) fn go_on(&mut self, fleet: &mut Fleet) -> Result<()> {
         fleet.take_losses(&mut self.losses);
         let now = Instant::now();
         for loss in self.losses.drain(..) {

@@ -6,5 +6,6 @@ mod internal;
 mod operations;
 mod races;
 mod refusals;
+mod reload;
 mod repeats;
 mod users;

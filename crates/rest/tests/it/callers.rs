@@ -87,3 +87,32 @@ async fn where_both_may_call_a_service_and_a_user_of_any_id_are_told_apart() {
         assert_eq!(caller(wrong.to_owned()).await, Err(401), "{wrong}");
     }
 }
+
+#[actix_web::test]
+async fn callers_that_are_renewed_take_the_key_before_and_its_clones_know_too() {
+    let (callers, other) = (callers(), callers());
+    let shared = callers.clone();
+    let is_known = async |callers: &Callers, key: &str| {
+        let bearer = format!("Bearer {key}");
+        let request = TestRequest::get().insert_header(("authorization", bearer)).to_http_request();
+        callers.service(&request).await.is_ok()
+    };
+    let settings = || JwtSettings {
+        secret: Some("another shared secret of 32 bytes".to_owned()),
+        ..JwtSettings::default()
+    };
+    let apply = callers.renew(settings(), Some(&Secret::new("the-second-key"))).expect("settings");
+    assert!(!is_known(&callers, "the-second-key").await, "it is prepared, and not yet in force");
+    apply();
+    for known in [KEY, "the-second-key"] {
+        assert!(is_known(&callers, known).await && is_known(&shared, known).await, "{known}");
+    }
+    assert!(!is_known(&other, "the-second-key").await, "others are others");
+    let old = format!("Bearer {}", good(&json!(456)));
+    let request = TestRequest::get().insert_header(("authorization", old)).to_http_request();
+    assert!(callers.user(&request).await.is_err(), "a token by the secret before");
+    // One more, and the first is no longer known.
+    callers.renew(settings(), Some(&Secret::new("the-third-key"))).expect("settings")();
+    assert!(is_known(&callers, "the-second-key").await && is_known(&callers, "the-third-key").await);
+    assert!(!is_known(&callers, KEY).await);
+}

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use clap::{Arg, Command};
 
-use super::paragraph;
+use super::{given, is_secret, paragraph};
+use crate::arguments::Secret;
 
 /// A table for each heading of the command's help, in their order, each under a Markdown heading of that level. Hidden
 /// settings are left out.
@@ -51,6 +52,16 @@ pub fn gaps(command: &Command) -> Vec<String> {
                 gap("it needs either a default or what holds without it");
             }
         }
+        // A secret by its type has to be one by its description too.
+        let is_typed = arg.get_value_parser().type_id() == std::any::TypeId::of::<Secret>();
+        let file = arg.get_env().map(|variable| format!("{}{}", variable.to_string_lossy(), given::SUFFIX));
+        match (paragraph(arg, "Secret:"), file) {
+            (None, _) if is_typed => gap("it is a secret, and does not say so"),
+            (Some(text), Some(file)) if !text.contains(&file) => {
+                gap("it does not name the variable of its file")
+            }
+            _ => {}
+        }
         let numeric =
             default.is_some_and(|value| value.to_string_lossy().starts_with(|c: char| c.is_ascii_digit()));
         if numeric && paragraph(arg, "Source:").is_none() {
@@ -63,6 +74,10 @@ pub fn gaps(command: &Command) -> Vec<String> {
 fn row(arg: &Arg) -> String {
     let flag = arg.get_long().map(|long| format!("`--{long}`")).unwrap_or_default();
     let name = match arg.get_env() {
+        Some(variable) if is_secret(arg) => {
+            let variable = variable.to_string_lossy();
+            format!("`{variable}` `{variable}{}` {flag}", given::SUFFIX)
+        }
         Some(variable) => format!("`{}` {flag}", variable.to_string_lossy()),
         None => flag,
     };

@@ -28,6 +28,8 @@ struct Own {
     ///
     /// Values: keys separated by commas.
     ///
+    /// Secret: THE_KEY_FILE names a file with it.
+    ///
     /// Unset: nothing is opened | ever.
     #[arg(long, env = "THE_KEY", value_parser = key)]
     key: Option<String>,
@@ -47,12 +49,12 @@ fn key(text: &str) -> Result<String, values::Reason> {
 
 fn asked(args: &[&str], env: &[(&str, &str)]) -> Result<Asked<Flags>, SettingsError> {
     let args = std::iter::once(&"program").chain(args).map(OsString::from);
-    read(args, env.iter().map(|(name, value)| (name.into(), value.into())), &["key"])
+    read(args, env.iter().map(|(name, value)| (name.into(), value.into())))
 }
 
 fn flags(args: &[&str], env: &[(&str, &str)]) -> Flags {
     match asked(args, env) {
-        Ok(Asked::Run(flags)) => flags,
+        Ok(Asked::Run { flags, .. }) => flags,
         other => panic!("{other:?}"),
     }
 }
@@ -112,7 +114,7 @@ fn the_documentation_has_a_table_for_each_heading() {
         page.contains("\n### Process\n") && page.contains("| `LOG_FORMAT` `--log-format` | `text` |"),
         "{page}"
     );
-    let key = "| `THE_KEY` `--key` | nothing is opened \\| ever | keys separated by commas | A key that opens something |  |";
+    let key = "| `THE_KEY` `THE_KEY_FILE` `--key` | nothing is opened \\| ever | keys separated by commas | A key that opens something |  |";
     assert!(page.lines().any(|line| line == key), "{page}");
 }
 

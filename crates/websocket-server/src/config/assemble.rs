@@ -31,6 +31,7 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         access,
         limits,
         storage,
+        cluster,
         hooks: hook_flags,
         deliveries: delivery_flags,
         feeds: feed_flags,
@@ -93,6 +94,14 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
     let idempotency = Idempotency { ttl: limits.idempotency_ttl, keys: limits.idempotency_keys };
     let limits = bounds(&limits, &mut warnings)?;
     let protocol_test = protocol_test(&process, &mut warnings)?;
+    if cluster.redis_url.is_some() {
+        if listen.node_tag.is_none() {
+            warnings.push(Warning::NoNodeTag);
+        }
+        if storage.directory.is_some() {
+            warnings.push(Warning::DataUnused);
+        }
+    }
     warnings.extend(unused.iter().map(|variable| Warning::NotUsed { variable }));
     Ok(Config {
         environment,
@@ -110,6 +119,7 @@ pub(super) fn config(flags: Flags, unused: &[&'static str]) -> Result<Config, Se
         limits,
         idempotency,
         storage,
+        cluster: cluster.cluster(),
         drain: Drain { spread: process.drain_spread, timeout: process.drain_timeout },
         logging: Logging { filter: process.logging.rust_log, format: process.logging.log_format },
         protocol_test,
@@ -132,7 +142,7 @@ fn listening(flags: ListenFlags) -> Result<Listen, SettingsError> {
         dashboard: flags.dashboard_port == Some(OrOff::Off),
         receipts: flags.receipts_port == Some(OrOff::Off),
     };
-    Ok(Listen { address: SocketAddr::new(flags.host, flags.port), off, tls })
+    Ok(Listen { address: SocketAddr::new(flags.host, flags.port), off, tls, node_tag: flags.node_tag })
 }
 
 fn browsers(flags: &AccessFlags, environment: Environment) -> Browsers {

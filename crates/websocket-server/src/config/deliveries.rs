@@ -12,6 +12,7 @@ use service_kit::settings::values;
 use url::Url;
 
 use super::file::Age;
+use super::keys::SharedKey;
 use super::{hooks, types};
 
 #[cfg(test)]
@@ -38,7 +39,7 @@ pub struct DeliveryHook {
     /// The time for an answer.
     pub timeout: Duration,
     /// What is shown as `Authorization: Bearer`.
-    pub key: Option<Secret>,
+    pub key: Option<SharedKey>,
 }
 
 impl DeliveryHook {
@@ -50,7 +51,7 @@ impl DeliveryHook {
             types: types.iter().map(|&one| one.into()).collect(),
             url,
             timeout: TIMEOUT,
-            key,
+            key: key.map(SharedKey::new),
         }
     }
 
@@ -81,7 +82,7 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// Those that have no key show this one from now on (`SERVICE_API_KEY`).
-    pub fn show(&mut self, key: &Secret) {
+    pub fn show(&mut self, key: &SharedKey) {
         for hook in &mut self.hooks {
             hook.key.get_or_insert_with(|| key.clone());
         }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hub::Dialect;
+use hub::{Dial, Dialect};
 use protocol::ChannelName;
 use protocol::timestamp::TimestampFormat;
 use serde::Deserialize;
@@ -175,13 +175,13 @@ impl Endpoint {
         endpoint.everyone = self.everyone;
         endpoint.own_user = self.own_user;
         endpoint.channels = self.channels.clone();
-        endpoint.rate = self.rate.map_or(endpoint.rate, above_zero);
+        endpoint.rate = Dial::new(self.rate.map_or(endpoint.rate.get(), above_zero));
         endpoint.ping_timeout = self.ping_timeout.unwrap_or(endpoint.ping_timeout);
         endpoint.ping_interval = self.ping_interval.unwrap_or(endpoint.ping_interval);
         // Where an operator wants the dead to be gone sooner, pings come sooner.
         endpoint.ping_interval = endpoint.ping_interval.min(endpoint.ping_timeout / 2);
-        endpoint.connections_per_user =
-            self.connections_per_user.map_or(endpoint.connections_per_user, above_zero);
+        let per_user = self.connections_per_user.map_or(endpoint.connections_per_user.get(), above_zero);
+        endpoint.connections_per_user = Dial::new(per_user);
         endpoint
     }
 

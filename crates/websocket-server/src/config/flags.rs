@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use clap::Parser;
 use service_kit::arguments::Secret;
+use service_kit::healthcheck::HealthcheckFlag;
 use service_kit::settings::LoggingFlags;
 use service_kit::settings::values::{self, Environment, List, OrOff, Word};
 
+use super::cluster::ClusterFlags;
 use super::deliveries::DeliveryFlags;
 use super::feeds::FeedFlags;
 use super::hooks::HookFlags;
 use super::keys::ApiKeyList;
+use super::node_tag::NodeTag;
 use super::values::{AuthPolicy, HostName, OriginList};
 
 /// One second; the bounds below read better with it.
@@ -53,6 +56,8 @@ pub(super) struct Alone {
     ///
     /// Values: 8 to 200 visible ASCII characters; the same for all services.
     ///
+    /// Secret: better in a file, which SERVICE_API_KEY_FILE names, than in a flag, which every user of the machine can read.
+    ///
     /// Unset: they are asked without a key.
     ///
     /// Source: protocol.
@@ -73,6 +78,8 @@ pub(super) struct Flags {
     pub(super) limits: LimitFlags,
     #[command(flatten)]
     pub(super) storage: StorageFlags,
+    #[command(flatten)]
+    pub(super) cluster: ClusterFlags,
     #[command(flatten)]
     pub(super) hooks: HookFlags,
     #[command(flatten)]
@@ -156,6 +163,15 @@ pub(super) struct ListenFlags {
     /// Unset: one per core.
     #[arg(long, env, value_name = "COUNT", value_parser = values::count(256))]
     pub(super) workers: Option<NonZeroUsize>,
+
+    /// What ids begin with that this node alone knows (sessions of Socket.IO, tickets of /events), so that a proxy in front of
+    /// several nodes finds the right one.
+    ///
+    /// Values: 1 to 16 of A–Z a–z 0–9 _ -; another for each node.
+    ///
+    /// Unset: they have no tag, as with one node.
+    #[arg(long, env, value_name = "TAG")]
+    pub(super) node_tag: Option<NodeTag>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -183,10 +199,11 @@ pub(super) struct AccessFlags {
     #[arg(long, env, value_name = "HOSTS")]
     pub(super) allowed_hosts: Option<List<HostName>>,
 
-    /// Shared secret of tokens signed with HS256. Rather a variable than a flag, which every user of the machine can
-    /// read.
+    /// Shared secret of tokens signed with HS256.
     ///
     /// Values: a text of at least 32 bytes; a shorter one is a warning in development and refused in production.
+    ///
+    /// Secret: better in a file, which JWT_SECRET_FILE names, than in a flag, which every user of the machine can read.
     ///
     /// Unset: no HS256 tokens.
     ///
@@ -261,6 +278,8 @@ pub(super) struct AccessFlags {
     ///
     /// Values: keys of 8 to 200 characters separated by commas, each key, name:key or name:key:channels. Channels are patterns separated by
     /// "|" (all without them), and +admin among them makes an administrator's key: shop:s3cr3t-1:orders:*|jobs,ops:s3cr3t-2:+admin.
+    ///
+    /// Secret: better in a file, which FANFARE_API_KEYS_FILE names, than in a flag, which every user of the machine can read.
     ///
     /// Unset: only this machine may publish.
     #[arg(long = "api-keys", alias = "fanfare-api-keys", env = "FANFARE_API_KEYS", value_name = "KEYS")]
@@ -554,6 +573,9 @@ pub(super) struct ProcessFlags {
     /// Checks the configuration, tells about it, and exits.
     #[arg(long)]
     pub(super) check: bool,
+
+    #[command(flatten)]
+    pub(super) _healthcheck: HealthcheckFlag,
 
     /// Prints docs/configuration.md.
     #[arg(long, hide = true)]

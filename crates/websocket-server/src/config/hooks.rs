@@ -13,6 +13,7 @@ use service_kit::settings::values;
 use url::Url;
 
 use super::file::Age;
+use super::keys::SharedKey;
 
 #[cfg(test)]
 mod tests;
@@ -120,7 +121,7 @@ pub struct Post {
     /// Whether the service knows a call again by its `Idempotency-Key`, so that a call without answer is repeated.
     pub is_idempotent: bool,
     /// What it shows as `Authorization: Bearer`.
-    pub key: Option<Secret>,
+    pub key: Option<SharedKey>,
 }
 
 /// At most so many within a window.
@@ -140,7 +141,12 @@ impl Hook {
             name: events.first().copied().unwrap_or_default().into(),
             events: events.iter().map(|&event| event.into()).collect(),
             places,
-            action: Action::Post(Post { url, timeout: TIMEOUT, is_idempotent: false, key }),
+            action: Action::Post(Post {
+                url,
+                timeout: TIMEOUT,
+                is_idempotent: false,
+                key: key.map(SharedKey::new),
+            }),
             rate: None,
         }
     }
@@ -229,7 +235,7 @@ pub struct Hooks {
 
 impl Hooks {
     /// Those of the file that have no key show this one from now on (`SERVICE_API_KEY`).
-    pub fn show(&mut self, key: &Secret) {
+    pub fn show(&mut self, key: &SharedKey) {
         for hook in &mut self.configured {
             if let Action::Post(post) = &mut hook.action {
                 post.key.get_or_insert_with(|| key.clone());

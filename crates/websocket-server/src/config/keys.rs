@@ -5,11 +5,14 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use auth::check_secret;
 use protocol::ChannelPattern;
 use service_kit::arguments::Secret;
-use service_kit::settings::values::{Reason, cause};
+use service_kit::settings::given::secret_in;
+use service_kit::settings::values::Reason;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +35,35 @@ impl fmt::Debug for KeyMaterial {
             Self::Text(_) => "Text(***)",
             Self::Sha256(_) => "Sha256(***)",
         })
+    }
+}
+
+/// The key that all hooks show, which can change while the hub runs. Clones are the same key; `Debug` does not show it.
+#[derive(Clone)]
+pub struct SharedKey(Arc<ArcSwap<Secret>>);
+
+impl SharedKey {
+    /// With this text.
+    #[must_use]
+    pub fn new(key: Secret) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(key)))
+    }
+
+    /// The text that holds at the moment.
+    #[must_use]
+    pub fn get(&self) -> Arc<Secret> {
+        self.0.load_full()
+    }
+
+    /// All that show it show this from now on.
+    pub fn set(&self, key: Secret) {
+        self.0.store(Arc::new(key));
+    }
+}
+
+impl fmt::Debug for SharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 
@@ -128,11 +160,9 @@ impl KeyTable {
             (Some(text), None, None) => KeyMaterial::Text(checked(&text)?),
             (None, Some(path), None) => {
                 let path = folder.join(path);
-                let read = std::fs::read_to_string(&path);
-                let text = read.map_err(|error| {
-                    format!("secret_file {} can't be read ({})", path.display(), cause(&error))
-                })?;
-                KeyMaterial::Text(checked(text.trim_end_matches(['\r', '\n']))?)
+                let read = secret_in(&path);
+                let text = read.map_err(|reason| format!("secret_file {}: {reason}", path.display()))?;
+                KeyMaterial::Text(checked(&text)?)
             }
             (None, None, Some(hex)) => KeyMaterial::Sha256(digest(&hex)?),
             _ => return Err("exactly one of secret, secret_file and sha256 is to be given".to_owned()),

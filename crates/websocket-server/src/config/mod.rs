@@ -19,6 +19,7 @@ use service_kit::settings::{self, Asked};
 use service_kit::telemetry::{LogFilter, LogFormat};
 
 mod assemble;
+mod cluster;
 mod deliveries;
 mod docs;
 mod endpoints;
@@ -28,6 +29,7 @@ mod flags;
 mod hooks;
 mod keys;
 mod namespaces;
+pub(crate) mod node_tag;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -36,13 +38,15 @@ mod warning;
 
 use flags::{Alone, With};
 
+pub use cluster::Cluster;
 pub use deliveries::{Deliveries, DeliveryHook, MOST_DELIVERY_HOOKS};
 pub use docs::documentation;
 pub use endpoints::{Endpoint, EndpointAuth, EndpointOrigins, IfTaken, MOST_ENDPOINTS, OwnPort};
 pub use feeds::{Feeds, MOST_FEEDS};
 pub use hooks::{Action, Circuit, Hook, HookBounds, Hooks, MOST_HOOKS, Places, Post, Rate};
-pub use keys::{ApiKey, KeyMaterial};
+pub use keys::{ApiKey, KeyMaterial, SharedKey};
 pub use namespaces::{MOST_NAMESPACES, Namespace};
+pub use node_tag::NodeTag;
 pub use service_kit::settings::SettingsError;
 pub use service_kit::settings::values::{Environment, OrOff};
 pub use values::{AuthPolicy, HostName, Origin};
@@ -54,6 +58,9 @@ pub const RESERVED_FILES: u64 = 256;
 
 /// The names by which errors about the listening address speak.
 pub const ADDRESS_NAMES: AddressNames = AddressNames { host: "HOST", port: "PORT" };
+
+/// The port, unless another is set: that of the flags.
+pub const PORT: u16 = 8080;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -74,8 +81,6 @@ pub struct Program {
     pub about: &'static str,
     /// Variables that would change what the program promises, and that it does not read: who sets one is told.
     pub unused: &'static [&'static str],
-    /// Settings beside the hub's, by the names of their fields, whose values no error repeats.
-    pub secrets: &'static [&'static str],
     /// Makes the page that `--print-configuration-docs` prints.
     pub page: fn() -> String,
 }
@@ -86,14 +91,10 @@ impl Program {
         name: "websocket-server",
         about: "The Fanfare hub: takes events by POST /broadcast and delivers them to every client on /ws that \
                 should see them",
-        unused: &["REDIS_URL", "DATABASE_URL"],
-        secrets: &["service_api_key"],
+        unused: &["DATABASE_URL"],
         page: documentation,
     };
 }
-
-/// The hub's settings whose values no error repeats.
-const SECRETS: [&str; 2] = ["jwt_secret", "api_keys"];
 
 /// Reads arguments (the program's name first) and variables.
 ///
@@ -120,20 +121,21 @@ pub fn launch_with<E: clap::Args, T>(
     env: impl IntoIterator<Item = (OsString, OsString)>,
     finish: impl FnOnce(Config, E) -> Result<T, SettingsError>,
 ) -> Result<Launch<T>, SettingsError> {
-    let env: Vec<_> = env.into_iter().collect();
-    let secrets: Vec<&str> = SECRETS.iter().chain(program.secrets).copied().collect();
-    let With { hub: flags, further } =
-        match settings::read_with(command_with::<E>(program), args, env.iter().cloned(), &secrets)? {
-            Asked::Print(text) => return Ok(Launch::Print(text)),
-            Asked::Run(flags) => flags,
-        };
+    let args: Vec<_> = args.into_iter().collect();
+    let env = settings::with_environment_file(&args, env.into_iter().collect())?;
+    let asked = settings::read_with(command_with::<E>(program), args, env.iter().cloned())?;
+    let (With { hub: flags, further }, told) = match asked {
+        Asked::Print(text) => return Ok(Launch::Print(text)),
+        Asked::Run { flags, warnings } => (flags, warnings),
+    };
     if flags.process.print_configuration_docs {
         return Ok(Launch::Print((program.page)()));
     }
     let check = flags.process.check;
     let is_set = |unused: &&'static str| env.iter().any(|(name, value)| name == *unused && !value.is_empty());
     let unused: Vec<&'static str> = program.unused.iter().copied().filter(is_set).collect();
-    let config = assemble::config(flags, &unused)?;
+    let mut config = assemble::config(flags, &unused)?;
+    config.warnings.splice(0..0, told.into_iter().map(Warning::Settings));
     let mut text = "The configuration is valid.\n".to_owned();
     if check {
         for warning in &config.warnings {
@@ -157,7 +159,7 @@ pub fn command_with<E: clap::Args>(program: &Program) -> clap::Command {
 }
 
 /// The whole configuration, checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where the process runs.
     pub environment: Environment,
@@ -182,13 +184,15 @@ pub struct Config {
     /// Which events services may read by position.
     pub feeds: Feeds,
     /// The key of the services (`SERVICE_API_KEY`), which reads feeds as an administrator's does.
-    pub service_key: Option<Secret>,
+    pub service_key: Option<SharedKey>,
     /// What a client, a request and a queue may take up.
     pub limits: Limits,
     /// How repeated publications are recognised.
     pub idempotency: Idempotency,
     /// What is kept, and where.
     pub storage: Storage,
+    /// Where it is a node of a cluster: how it finds that.
+    pub cluster: Option<Cluster>,
     /// How the server stops.
     pub drain: Drain,
     /// What is logged, and how.
@@ -206,6 +210,7 @@ impl Config {
     /// A channel rule says `durable`, and there is no directory.
     pub fn with_durable_rules_on_disk(self) -> Result<Self, SettingsError> {
         if self.storage.directory.is_none()
+            && self.cluster.is_none()
             && let Some(pattern) = self.rules.durable().next()
         {
             return Err(SettingsError::new(format!(
@@ -219,9 +224,10 @@ impl Config {
     #[must_use]
     pub fn with_service_key(mut self, key: Option<&Secret>) -> Self {
         if let Some(key) = key {
-            self.hooks.show(key);
-            self.deliveries.show(key);
-            self.service_key = Some(key.clone());
+            let key = SharedKey::new(key.clone());
+            self.hooks.show(&key);
+            self.deliveries.show(&key);
+            self.service_key = Some(key);
         }
         self
     }
@@ -250,6 +256,8 @@ pub struct Listen {
     pub off: PortsOff,
     /// With a certificate the port speaks TLS only.
     pub tls: Option<TlsFiles>,
+    /// What ids begin with that this node alone knows.
+    pub node_tag: Option<NodeTag>,
 }
 
 /// Which endpoints shall have no port of their own, also where a program would give them one.

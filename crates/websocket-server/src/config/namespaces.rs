@@ -65,9 +65,9 @@ impl Namespace {
         let types: Vec<&str> = self.types.iter().map(String::as_str).collect();
         let namespace = hub::Namespace::new(&self.name, &types);
         let mut endpoint = hub::Endpoint::of_namespace(namespace, limits);
-        endpoint.rate = self.rate;
+        endpoint.rate = hub::Dial::new(self.rate);
         if let Some(most) = self.connections_per_user {
-            endpoint.connections_per_user = Some(most).filter(|&most| most > 0);
+            endpoint.connections_per_user = hub::Dial::new(Some(most).filter(|&most| most > 0));
         }
         endpoint
     }

@@ -94,7 +94,12 @@ fn defaults_are_those_of_the_protocol() {
 }
 
 /// A value that each variable refuses, for all that refuse any, and a word of the line that must come.
-const WRONG: [(&str, &str, &str); 57] = [
+const WRONG: [(&str, &str, &str); 62] = [
+    ("REDIS_URL", "http://localhost", "redis://"),
+    ("REDIS_PREFIX", "a b", "characters"),
+    ("REDIS_CA_FILE", "/no/such/file", "no such file"),
+    ("NODE_NAME", "a b", "characters"),
+    ("NODE_TAG", "a.b", "characters"),
     ("HOST", "example.com", "IP address"),
     ("PORT", "65536", "0 to 65535"),
     ("DASHBOARD_PORT", "on", "or off"),
@@ -155,7 +160,8 @@ const WRONG: [(&str, &str, &str); 57] = [
 ];
 
 /// The same for the settings of the process.
-const WRONG_PROCESS: [(&str, &str, &str); 4] = [
+const WRONG_PROCESS: [(&str, &str, &str); 5] = [
+    ("FANFARE_ENV_FILE", "/no/such/file", "no such file"),
     ("FANFARE_CONFIG", "/no/such/file", "no such file"),
     ("FANFARE_ENV", "staging", "development or production"),
     ("RUST_LOG", "info,hub=loud", "a level"),
@@ -235,7 +241,7 @@ fn arguments_that_are_no_flags_are_named() {
     assert!(line(&["--port"], &[]).starts_with("--port: a value is missing; use a port"));
     assert!(line(&["--port="], &[]).starts_with("--port: a value is missing; use a port"));
     assert_eq!(line(&["--check=yes"], &[]), "--check: it takes no value");
-    for later in ["--case-port=5000", "--redis-url=redis://x"] {
+    for later in ["--case-port=5000", "--database-url=postgres://x"] {
         assert!(line(&[later], &[]).contains("no such flag"));
     }
 }
@@ -249,7 +255,7 @@ fn an_empty_variable_is_the_same_as_unset() {
     assert!(names.len() > 35, "{names:?}");
     let env: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     assert_eq!(format!("{:?}", load(&[], &env)), format!("{:?}", load(&[], &[])));
-    assert_eq!(load(&[], &[("REDIS_URL", "")]).warnings, load(&[], &[]).warnings);
+    assert_eq!(load(&[], &[("DATABASE_URL", "")]).warnings, load(&[], &[]).warnings);
 }
 
 #[test]
@@ -334,6 +340,7 @@ fn what_works_but_perhaps_not_as_meant_is_warned_of() {
         ("JWT_SECRET", "short"),
         ("JWKS_URL", "http://keys.example/jwks"),
         ("REDIS_URL", "redis://localhost"),
+        ("FANFARE_DATA", "data"),
         ("DATABASE_URL", "postgres://localhost"),
         ("DASHBOARD_PORT", "5000"),
         ("SOCKETIO_PING_INTERVAL", "25"),
@@ -347,7 +354,8 @@ fn what_works_but_perhaps_not_as_meant_is_warned_of() {
             Warning::LoopbackPublishing,
             Warning::QueueBelowBody { queue: 1_024, body: 1 << 20 },
             Warning::ProtocolTest,
-            Warning::NotUsed { variable: "REDIS_URL" },
+            Warning::NoNodeTag,
+            Warning::DataUnused,
             Warning::NotUsed { variable: "DATABASE_URL" },
         ]
     );
@@ -477,6 +485,8 @@ struct Further {
     ///
     /// Values: a text of at most 8 bytes.
     ///
+    /// Secret: OTHER_KEY_FILE names a file with it.
+    ///
     /// Unset: it makes one.
     #[arg(long, env, value_parser = short)]
     other_key: Option<String>,
@@ -491,8 +501,7 @@ fn a_program_with_more_than_the_hub_reads_both_in_one_go() {
     const PROGRAM: Program = Program {
         name: "fanfare up",
         about: "All of it in one process",
-        unused: &["REDIS_URL"],
-        secrets: &["other_key"],
+        unused: &["DATABASE_URL"],
         page: String::new,
     };
     let launched = |args: &[&str], env: &[(&str, &str)]| {
@@ -502,11 +511,11 @@ fn a_program_with_more_than_the_hub_reads_both_in_one_go() {
             key => Ok((config, key)),
         })
     };
-    let served = launched(&["--port=9000"], &[("OTHER_KEY", "k"), ("DATABASE_URL", "x"), ("REDIS_URL", "y")]);
+    let served = launched(&["--port=9000"], &[("OTHER_KEY", "k"), ("DATABASE_URL", "x"), ("OTHER_URL", "y")]);
     let Ok(Launch::Serve(both)) = served else { panic!("{served:?}") };
     assert_eq!((both.0.listen.address.port(), both.1.as_deref()), (9000, Some("k")));
     let unused: Vec<_> = both.0.warnings.iter().filter(|it| matches!(it, Warning::NotUsed { .. })).collect();
-    assert_eq!(unused, [&Warning::NotUsed { variable: "REDIS_URL" }]);
+    assert_eq!(unused, [&Warning::NotUsed { variable: "DATABASE_URL" }]);
 
     let refused = |args: &[&str], env: &[(&str, &str)]| launched(args, env).expect_err("refused").to_string();
     let secret = refused(&[], &[("OTHER_KEY", "hunter2-hunter2")]);

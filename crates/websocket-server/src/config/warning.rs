@@ -7,6 +7,9 @@ use super::values::AuthPolicy;
 /// A configuration that works, and perhaps not as meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
+    /// About where a setting came from.
+    #[error("{0}")]
+    Settings(String),
     /// Nobody can sign in.
     #[error(
         "no JWT key is configured (JWT_SECRET, JWT_PUBLIC_KEY_FILE or JWKS_URL): there are no identities, every \
@@ -53,6 +56,15 @@ pub enum Warning {
         /// Where it goes.
         host: String,
     },
+    /// Proxies cannot find the node of a session.
+    #[error(
+        "REDIS_URL is set and NODE_TAG is not: a balancer has to stick to a node for Socket.IO by polling and for tickets of \
+         /events"
+    )]
+    NoNodeTag,
+    /// A node of a cluster keeps nothing.
+    #[error("FANFARE_DATA is not used by the hub, since REDIS_URL is set: what is durable is in Redis")]
+    DataUnused,
     /// There are no API keys.
     #[error(
         "no API key is configured (FANFARE_API_KEYS): only programs on this machine may publish, and none through a proxy"

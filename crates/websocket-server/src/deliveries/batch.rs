@@ -77,7 +77,7 @@ pub(super) async fn post(client: &reqwest::Client, hook: &DeliveryHook, body: &[
             .header(ACCEPT, "application/json")
             .body(body.to_vec());
         if let Some(key) = &hook.key {
-            request = request.header(AUTHORIZATION, bearer(key).map_err(|_| Failure::Key(0))?);
+            request = request.header(AUTHORIZATION, bearer(&key.get()).map_err(|_| Failure::Key(0))?);
         }
         request.send().await.map_err(|_| Failure::Away)
     };

@@ -176,7 +176,7 @@ impl Caller {
             .header(IDEMPOTENCY_KEY, id)
             .body(body.to_owned());
         if let Some(key) = &post.key {
-            request = request.header(AUTHORIZATION, calls::bearer(key).map_err(|_| Failure::Key)?);
+            request = request.header(AUTHORIZATION, calls::bearer(&key.get()).map_err(|_| Failure::Key)?);
         }
         if let Some(trace) = trace {
             request = request.header(TRACEPARENT, trace);

@@ -157,7 +157,7 @@ async fn take(
     let mut origins = request.headers().get_all(ORIGIN);
     let origin = origins.next().map(|origin| origin.to_str().unwrap_or_default());
     // Of two origins nobody can tell which is the page's.
-    if origins.next().is_some() || !state.origins.allows_request(origin) {
+    if origins.next().is_some() || !state.access().origins.allows_request(origin) {
         return Err(Refused::Forbidden.into());
     }
     let caller = Caller { speech, origin: origin.map(Into::into) };

@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 
 use super::assembly::Assembly;
 use super::echo;
+use crate::config::NodeTag;
 
 /// How long a WebSocket may take to take a session over (the default of Socket.IO's own server).
 const UPGRADE_MS: u64 = 10_000;
@@ -54,6 +55,8 @@ pub(crate) struct Settings {
     pub max_payload: usize,
     /// Bytes of control packets that may wait for a client; more closes the session.
     pub max_control: usize,
+    /// What sessions' ids begin with.
+    pub node: Option<NodeTag>,
 }
 
 impl Settings {
@@ -67,6 +70,7 @@ impl Settings {
             attachment_timeout: Duration::from_secs(10),
             max_payload,
             max_control: 16 << 10,
+            node: None,
         }
     }
 

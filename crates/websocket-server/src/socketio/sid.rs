@@ -9,6 +9,8 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::config::node_tag::untagged;
+
 /// Bytes of an id: a multiple of three, so that base64 has no rest.
 const BYTES: usize = 15;
 
@@ -29,9 +31,10 @@ impl Sid {
         Ok(Self(bytes))
     }
 
-    /// Reads what a request names; none where it cannot be an id.
+    /// Reads what a request names, with or without a node's tag before it; none where it cannot be an id.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        let text = untagged(text);
         let mut bytes = [0; BYTES];
         (text.len() == BYTES / 3 * 4 && URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()? == BYTES)
             .then_some(Self(bytes))
@@ -74,6 +77,7 @@ mod tests {
         let text = sid.to_string();
         assert_eq!(text.len(), 20);
         assert_eq!(Sid::parse(&text), Some(sid));
+        assert_eq!(Sid::parse(&format!("node-2.{text}")), Some(sid), "behind the tag of a node");
         assert_ne!(Sid::new(70_000, 3).expect("randomness"), sid, "the same place is another session's");
         for wrong in ["", "abc", &text[1..], &format!("{text}A"), "AAAAAAAAAAAAAAAAAAA+", "äääääääääää"]
         {

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::asked::{Asked, Verified};
 use crate::access;
+use crate::cluster::prepare;
 use crate::state::State;
 
 /// Tokens that wait for verification; one more is refused to its client, as one that cannot be told.
@@ -57,8 +58,12 @@ pub(crate) async fn verify(state: Arc<State>, mut wishes: mpsc::Receiver<Wish>) 
         let state = Arc::clone(&state);
         // Each on its own: one that waits for a JWKS must not hold up the others.
         actix_rt::spawn(async move {
-            let outcome = match state.verifier.verify(&token.0).await {
-                Ok(token) => Verified::Good(Box::new(access::identity(token))),
+            let outcome = match state.access().verifier.verify(&token.0).await {
+                Ok(token) => {
+                    let identity = access::identity(token);
+                    prepare(&state.hub, None, Some(&identity.user)).await;
+                    Verified::Good(Box::new(identity))
+                }
                 Err(error) => {
                     state.metrics.handshakes_refused.with_label_values(&[error.cause()]).inc();
                     tracing::debug!(cause = error.cause(), "a token was refused");

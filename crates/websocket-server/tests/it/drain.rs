@@ -49,6 +49,7 @@ fn a_drain_tells_each_client_when_to_return_and_loses_nothing() {
     // The listener stays, and says what is going on.
     let health = server.get("/health");
     assert_eq!((health.status, health.json()["status"].as_str()), (503, Some("draining")));
+    assert_eq!(server.metric("fanfare_draining", &[]), Some(1.0));
     let refused = server.post("/broadcast", &json!({ "type": "x" }));
     assert_eq!((refused.status, refused.problem_code().as_str()), (503, "draining"));
     assert!(refused.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));

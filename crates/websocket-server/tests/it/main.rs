@@ -4,6 +4,7 @@
 mod auth;
 mod broadcast;
 mod channels;
+mod cluster;
 mod dashboard;
 mod deliveries;
 mod demos;
@@ -23,9 +24,11 @@ mod operator;
 mod presence;
 mod receipts;
 mod recovery;
+mod reload;
 mod restless;
 mod resume;
 mod retained;
+mod rolling;
 mod sessions;
 mod socketio;
 mod storm;
@@ -42,8 +45,15 @@ use test_kit::{Client, Launch, Server};
 const SECRET: &str = "a-secret-of-the-tests-with-more-than-32-bytes";
 
 /// The server, with the settings that every test has.
+///
+/// With `FANFARE_TEST_REDIS` each test's servers are nodes of a cluster of their own on the Redis at this address: what
+/// clients see is the same.
 fn launch() -> Launch {
-    Launch::new(env!("CARGO_BIN_EXE_websocket-server"))
+    let launch = Launch::new(env!("CARGO_BIN_EXE_websocket-server"));
+    let Some(url) = env::var_os("FANFARE_TEST_REDIS") else { return launch };
+    let test = std::thread::current().name().unwrap_or_default().replace("::", ".");
+    let prefix: String = format!("{}-{test}", process::id()).chars().take(64).collect();
+    launch.env("REDIS_URL", url).env("REDIS_PREFIX", prefix)
 }
 
 /// A server without tokens or keys.

@@ -147,7 +147,7 @@ impl Ws {
         data["sid"].as_str().expect("an id").to_owned()
     }
 
-    fn send(&mut self, text: &str) {
+    pub(crate) fn send(&mut self, text: &str) {
         self.0.send(&Frame::text(text));
     }
 

@@ -121,7 +121,7 @@ fn begin(limits: &Limits, store: Option<&FakeStore>, shards: usize, now: Now, li
     let wakes = (0..shards).map(|_| Box::new(Awake) as Box<dyn Wake>).collect();
     let worlds = [Dialect::CHANNELS, Dialect::DASHBOARD, Dialect::TASKS, Dialect::RECEIPTS];
     let mut endpoints: Vec<Endpoint> = worlds.into_iter().map(|world| Endpoint::new(world, limits)).collect();
-    endpoints[usize::from(DASHBOARD)].connections_per_user = Some(PLACES);
+    endpoints[usize::from(DASHBOARD)].connections_per_user = hub::Dial::new(Some(PLACES));
     let beginning = Beginning {
         stored: store.map(FakeStore::stored),
         now: Some(now.wall),

@@ -87,7 +87,7 @@ fn the_service_key_is_for_all_of_the_file_and_never_shown() {
          [[delivery_hooks]]\ntypes = [\"b\"]\nurl = \"http://localhost:1/\"\n",
     )
     .expect("valid");
-    deliveries.show(&Secret::new("key-of-the-services"));
+    deliveries.show(&SharedKey::new(Secret::new("key-of-the-services")));
     assert!(deliveries.hooks.iter().all(|hook| hook.key.is_some()));
     assert_eq!(deliveries.hosts_in_the_clear(), ["h.example"]);
     assert!(!format!("{deliveries:?}").contains("key-of-the-services"));

@@ -86,13 +86,13 @@ fn a_table_changes_what_it_names_and_nothing_else() {
     let changed = endpoints(table);
     let tasks = changed[2].engine(&hub::Limits::default());
     assert_eq!(changed[2].cookie.as_deref(), Some("sid"));
-    assert_eq!((tasks.rate, tasks.connections_per_user), (None, None), "0 is no limit");
+    assert_eq!((tasks.rate.get(), tasks.connections_per_user.get()), (None, None), "0 is no limit");
     assert_eq!(tasks.ping_timeout, Duration::from_secs(10));
     assert_eq!(tasks.ping_interval, Duration::from_secs(5), "pings come sooner than silence ends it");
     assert_eq!(changed[2].path.as_deref(), Some("/ws/notifications"));
     let limits = hub::Limits::default();
     let (board, receipts) = (changed[1].engine(&limits), changed[3].engine(&limits));
-    assert_eq!((board.rate, receipts.rate), (limits.rate, limits.rate));
+    assert_eq!((board.rate.get(), receipts.rate.get()), (limits.rate, limits.rate));
     assert_eq!(board.ping_interval, Duration::from_secs(30));
 }
 

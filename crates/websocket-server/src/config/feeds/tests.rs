@@ -24,7 +24,7 @@ fn feeds_are_read_and_may_share_types() {
     .expect("valid");
     let names: Vec<&str> = feeds.feeds.iter().map(|feed| &*feed.name).collect();
     assert_eq!(names, ["notifications", "audit"]);
-    assert_eq!(feeds.feeds[0].types, ["job_accepted".into(), "payment_*".into()]);
+    assert_eq!(feeds.feeds[0].types, ["job_accepted", "payment_*"].map(Box::<str>::from));
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn the_built_in_rule_is_that_of_the_contract() {
     let built_in = read("").expect("valid").built_in;
     let [hook] = &built_in[..] else { panic!("{built_in:?}") };
     hook.check().expect("a hook");
-    assert_eq!(&hook.events, &["publish_start".into()]);
+    assert_eq!(hook.events, ["publish_start"].map(Box::<str>::from));
     assert_eq!(hook.places, Places::Only { ws: false, namespaces: vec!["/sns".into()] });
     assert!(matches!(&hook.action, Action::Emit(event) if &**event == "publish_started"));
 }
@@ -154,7 +154,7 @@ fn the_service_key_is_for_all_of_the_file_and_never_shown() {
         "[[hooks]]\nevent = \"a\"\nurl = \"http://h.example/\"\n[[hooks]]\nevent = \"b\"\nurl = \"http://localhost:1/\"\n",
     )
     .expect("valid");
-    hooks.show(&Secret::new("key-of-the-services"));
+    hooks.show(&SharedKey::new(Secret::new("key-of-the-services")));
     assert!(hooks.configured.iter().all(|hook| post(hook).key.is_some()));
     assert_eq!(hooks.hosts_in_the_clear(), ["h.example"]);
     assert!(!format!("{hooks:?}").contains("key-of-the-services"));

@@ -7,6 +7,7 @@ use protocol::socketio::{EnginePacket, SEPARATOR, open};
 use tokio::sync::oneshot;
 
 use super::{Admits, AtEnd, Desk, Engines, Entry, SLICE};
+use crate::config::node_tag::tagged;
 use crate::socket::Socket;
 use crate::socketio::asked::{Answer, Caller, Refused, Reserved};
 use crate::socketio::outlet::Outlet;
@@ -48,7 +49,7 @@ impl Engines {
         };
         let settings = &self.settings;
         let packet = open(
-            &sid.to_string(),
+            &tagged(settings.node, &sid.to_string()),
             upgrades,
             settings.ping_interval,
             settings.ping_timeout,

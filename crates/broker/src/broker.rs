@@ -1,0 +1,111 @@
+//! What the engine holds: a queue of wishes that never waits, and what is known of the broker.
+//!
+//! Bounds of the queue: [`MOST_WAITING`] publications and [`MOST_WAITING_BYTES`] of them and of what nodes say. One more
+//! publication is refused as [`PublishError::Overloaded`](hub::PublishError::Overloaded), one more word between nodes is
+//! dropped; everything else is bounded by the engine. Not here: what becomes of a wish (`link`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hub::broker::{Broker, NodeId, Ticket, Wish};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::status::{Shown, Status};
+
+/// Publications that may wait until they are written to Redis: what a second of the fastest publishers brings.
+pub const MOST_WAITING: usize = 65_536;
+
+/// Bytes of publications and of what nodes say that may wait: sixty-four of the largest.
+pub const MOST_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// A hub's broker on Redis.
+#[derive(Debug)]
+pub struct RedisBroker {
+    node: NodeId,
+    queue: UnboundedSender<Item>,
+    waiting: Arc<Waiting>,
+    shown: Shown,
+}
+
+/// What waits in the queue.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    publications: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// Something in the queue.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// A wish.
+    Wish(Wish),
+    /// A publication that did not fit.
+    Refused(Ticket),
+}
+
+/// The queue's other end.
+#[derive(Debug)]
+pub(crate) struct Wishes {
+    pub(crate) queue: UnboundedReceiver<Item>,
+    waiting: Arc<Waiting>,
+}
+
+/// What a wish counts for.
+fn weight(wish: &Wish) -> (usize, usize) {
+    match wish {
+        Wish::Publish(_, publishing) => (1, publishing.event.publication.data.len()),
+        Wish::Say(_, text) => (0, text.len()),
+        _ => (0, 0),
+    }
+}
+
+impl RedisBroker {
+    pub(crate) fn new(node: NodeId, shown: Shown) -> (Arc<Self>, Wishes) {
+        let (sender, receiver) = unbounded_channel();
+        let waiting = Arc::<Waiting>::default();
+        let broker = Self { node, queue: sender, waiting: Arc::clone(&waiting), shown };
+        (Arc::new(broker), Wishes { queue: receiver, waiting })
+    }
+
+    /// What is known of the broker at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shown.get()
+    }
+}
+
+impl Broker for RedisBroker {
+    fn send(&self, wish: Wish) {
+        let (publications, bytes) = weight(&wish);
+        let item = if publications + bytes == 0 {
+            Item::Wish(wish)
+        } else {
+            let before = self.waiting.publications.fetch_add(publications, Ordering::Relaxed);
+            let held = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
+            // One that is alone always fits.
+            if before < MOST_WAITING && (held == 0 || held + bytes <= MOST_WAITING_BYTES) {
+                Item::Wish(wish)
+            } else {
+                self.waiting.publications.fetch_sub(publications, Ordering::Relaxed);
+                self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                let Wish::Publish(ticket, _) = wish else { return };
+                Item::Refused(ticket)
+            }
+        };
+        // The thread is gone only once the hub has ended.
+        let _ended = self.queue.send(item);
+    }
+
+    fn node(&self) -> NodeId {
+        self.node
+    }
+}
+
+impl Wishes {
+    /// A wish was taken out.
+    pub(crate) fn taken(&self, wish: &Wish) {
+        let (publications, bytes) = weight(wish);
+        self.waiting.publications.fetch_sub(publications, Ordering::Relaxed);
+        self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,150 @@
+//! What streams keep.
+
+use std::time::Duration;
+
+use hub::broker::{Broker, Following, Outcome, Wish};
+use hub::rules::HistoryRule;
+use protocol::publication::Retain;
+use protocol::{Epoch, Position};
+use test_kit::{Redis, eventually};
+
+use crate::node::{Node, PATIENCE, RULE, following, offsets, publishing};
+
+fn sized(size: u32, age: Duration) -> HistoryRule {
+    HistoryRule { size, age, durable: true }
+}
+
+#[test]
+fn a_stream_tells_its_newest_events_up_to_its_size_and_says_what_it_dropped() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let rule = sized(10, Duration::from_secs(600));
+    for n in 0..25 {
+        let mut publishing = publishing(&["jobs"], &n.to_string());
+        publishing.rules = vec![Some(rule)];
+        node.publish(publishing);
+    }
+    let wanted = |after| Following { rule: Some(rule), after, ..following("jobs") };
+    let state = node.follow(vec![wanted(None)]).1.remove(0);
+    assert_eq!(offsets(&state.events, "jobs"), (16..=25).collect::<Vec<_>>());
+    let before = node.wait_up(0).seq;
+    assert_eq!((state.end.offset, state.dropped), (25, before + 15));
+    let after = |offset| node.follow(vec![wanted(Some(Position { offset, ..state.end }))]).1.remove(0);
+    let some = after(20);
+    assert_eq!((offsets(&some.events, "jobs"), some.dropped), ((21..=25).collect(), before + 15));
+    assert_eq!(offsets(&after(25).events, "jobs"), Vec::<u64>::new());
+    // Not reached any more, of the future, of another epoch: all of them.
+    let foreign = Position { epoch: Epoch::from_bits(1), offset: 20 };
+    let foreign = node.follow(vec![wanted(Some(foreign))]).1.remove(0);
+    for all in [after(3), after(26), foreign] {
+        assert_eq!(offsets(&all.events, "jobs"), (16..=25).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_stream_without_history_keeps_its_offsets_alone_and_an_old_history_goes() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let publish = |rule| {
+        let mut publishing = publishing(&["jobs"], "{}");
+        publishing.rules = vec![rule];
+        node.publish(publishing);
+    };
+    (0..3).for_each(|_| publish(Some(RULE)));
+    publish(None);
+    let state = node.follow_one("jobs");
+    let before = node.wait_up(0).seq;
+    assert_eq!((state.end.offset, state.events.len(), state.dropped), (4, 0, before + 4));
+    publish(Some(RULE));
+    // What stands before the hole can't be told.
+    let state = node.follow_one("jobs");
+    assert_eq!((state.end.offset, offsets(&state.events, "jobs"), state.dropped), (5, vec![5], before + 4));
+    let none = node.follow(vec![Following { rule: None, ..following("jobs") }]).1.remove(0);
+    assert_eq!((none.end, none.events.len(), none.dropped), (state.end, 0, before + 5));
+}
+
+#[test]
+fn events_go_with_their_age() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let rule = sized(1000, Duration::from_millis(300));
+    let mut publishing = publishing(&["jobs"], "{}");
+    publishing.rules = vec![Some(rule)];
+    node.publish(publishing.clone());
+    let state = || node.follow(vec![Following { rule: Some(rule), ..following("jobs") }]).1.remove(0);
+    eventually(PATIENCE, || state().events.is_empty());
+    assert_eq!((state().end.offset, state().dropped), (1, node.wait_up(0).seq + 1));
+    node.publish(publishing);
+    // The epoch stays: only its events are gone.
+    let last = state();
+    assert_eq!((last.end.epoch, last.end.offset), (state().end.epoch, 2));
+}
+
+/// 40 MiB: more than Redis would let wait for a subscriber.
+#[test]
+fn a_history_that_is_larger_than_an_answer_may_be_is_told_whole_and_in_its_place() {
+    let redis = Redis::start();
+    let (node, other) = (Node::on(&redis), Node::on(&redis));
+    let text = format!("\"{}\"", "y".repeat(400_000));
+    let tickets: Vec<_> = (0..100).map(|_| node.send(publishing(&["big", "small"], &text))).collect();
+    tickets.into_iter().for_each(|ticket| assert_eq!(node.outcome(ticket), Outcome::Placed { told: 0 }));
+    let ticket = other.ticket();
+    other.broker.send(Wish::Follow(ticket, vec![following("big"), following("none"), following("small")]));
+    let late: Vec<_> = (0..20).map(|_| node.send(publishing(&["big"], "{}"))).collect();
+    let (_, states) = other.answer(ticket);
+    late.into_iter().for_each(|ticket| assert!(matches!(node.outcome(ticket), Outcome::Placed { .. })));
+    let big = states.iter().find(|state| &*state.stream == "big").expect("the large one");
+    assert_eq!(offsets(&big.events, "big"), (1..=big.end.offset).collect::<Vec<_>>());
+    assert_eq!((big.dropped, states.len()), (0, 3));
+    let small = states.iter().find(|state| &*state.stream == "small").expect("the other one");
+    assert_eq!(offsets(&small.events, "small"), (1..=100).collect::<Vec<_>>());
+    assert!(!other.heard().iter().any(|told| matches!(told, hub::broker::Told::Down)));
+}
+
+#[test]
+fn many_streams_are_told_in_parts_of_which_one_is_the_last() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let names: Vec<String> = (0..1000).map(|n| format!("channel-{n}")).collect();
+    let (_, states) = node.follow(names.iter().map(|name| following(name)).collect());
+    assert_eq!(states.iter().map(|state| state.stream.to_string()).collect::<Vec<_>>(), names);
+    let mut epochs: Vec<_> = states.iter().map(|state| state.end.epoch).collect();
+    epochs.sort_unstable();
+    epochs.dedup();
+    assert_eq!(epochs.len(), 1000, "each has an epoch of its own");
+    assert_eq!(node.follow(vec![]).1.len(), 0);
+}
+
+fn retaining(key: &str, data: &str, keep: Duration) -> hub::broker::Publishing {
+    let mut publishing = publishing(&["tasks"], data);
+    publishing.event.retain = Some(Retain { key: key.into(), keep, is_final: false });
+    publishing
+}
+
+#[test]
+fn states_are_told_in_their_order_and_end_in_their_time() {
+    let redis = Redis::start();
+    let (node, other) = (Node::on(&redis), Node::on(&redis));
+    let hour = Duration::from_secs(3600);
+    for (key, data, keep) in
+        [("a", "1", hour), ("b", "2", hour), ("a", "3", hour), ("short", "4", Duration::from_millis(200))]
+    {
+        node.publish(retaining(key, data, keep));
+    }
+    let before = node.wait_up(0).seq;
+    let states = || {
+        let state = other.follow_one("tasks");
+        let retained = state.retained.iter().map(|(key, _, event)| (key.to_string(), event.seq - before));
+        retained.collect::<Vec<_>>()
+    };
+    eventually(PATIENCE, || states() == [("b".into(), 2), ("a".into(), 3)]);
+    // At most a hundred: the one that changed longest ago goes.
+    (0..99).for_each(|n| {
+        node.publish(retaining(&format!("k{n}"), "{}", hour));
+    });
+    let last = states();
+    assert_eq!((last.len(), &last[0]), (100, &("a".into(), 3)));
+    // Once its state is there the stream's own history may be off.
+    let none = other.follow(vec![Following { rule: None, ..following("tasks") }]).1.remove(0);
+    assert_eq!((none.retained.len(), none.events.len()), (100, 0));
+}

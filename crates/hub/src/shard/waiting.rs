@@ -1,0 +1,132 @@
+//! In a cluster: what a client asks for waits until the streams that it is about are followed, and what became of those who
+//! follow streams of which something is lost.
+//!
+//! A message that has to wait is held, and those behind it, and then carried out as if it came now. Not here: following
+//! (`cluster`).
+
+use std::sync::Arc;
+
+use protocol::channels::{self, ErrorCode};
+use protocol::{ConnectionId, Disconnect};
+
+use super::lists::Key;
+use super::resuming::entry;
+use super::returning::arrived;
+use super::sockets::lives;
+use super::{Now, Shard, Verify};
+use crate::cluster::Who;
+use crate::dialects::Step;
+use crate::inbox::Given;
+use crate::journal::ResumeChange;
+use crate::link::Link;
+
+impl<L: Link> Shard<L> {
+    /// Whether the node follows all streams that these steps are about. Where it does not, the message is held.
+    pub(super) fn has_streams_for(&mut self, key: Key, steps: &[Step], message: &[u8]) -> bool {
+        if !self.hub.is_clustered() {
+            return true;
+        }
+        let is_synced = std::mem::take(&mut self.is_synced);
+        let mut names: Vec<String> = Vec::new();
+        let mut shown = Given::new();
+        let mut is_about_all = false;
+        for step in steps {
+            match step {
+                Step::Join(channel) => names.push(channel.as_str().to_owned()),
+                Step::Own(user) => names.push(format!("{}{}", protocol::channel::USER_PREFIX, user.as_str())),
+                Step::History { channel, .. } => names.push(channel.clone()),
+                Step::Recover { given, .. } | Step::Resume { given, .. } => {
+                    // Asked once: what is not known then is of no life that there is.
+                    shown.extend(given.iter().filter(|_| !is_synced).cloned());
+                    is_about_all = true;
+                }
+                Step::Track { .. } | Step::Return(_) => {
+                    is_about_all = true;
+                }
+                _ => {}
+            }
+        }
+        if names.is_empty() && !is_about_all {
+            return true;
+        }
+        let Some(connection) = self.get(key) else { return true };
+        let id = connection.id;
+        if let Some(namespace) = &self.hub.endpoint(connection.endpoint).namespace {
+            let inside: Vec<String> =
+                names.iter().map(|name| format!("@{}:{name}", namespace.name)).collect();
+            names.extend(inside);
+        }
+        if is_about_all {
+            let follows = connection.follows.iter();
+            names.extend(follows.map(|follow| self.lists.get(follow.list()).entry.name().to_owned()));
+        }
+        let shard = self.index;
+        let names = names.iter().map(String::as_str);
+        let is_ready = self.hub.ready_for(names, &shown, || Who::Connection(shard, id));
+        if !is_ready {
+            self.held.entry(key).or_default().insert(0, message.into());
+        }
+        is_ready
+    }
+
+    /// The streams that a connection waits for are there, or not to be had.
+    pub(super) fn on_ready(&mut self, id: ConnectionId, is_ready: bool, now: Now) {
+        let Some(key) = self.find(id).filter(|&key| self.is_open(key)) else { return };
+        let mut held = self.held.remove(&key).unwrap_or_default().into_iter();
+        if !is_ready && held.next().is_some() {
+            let text = "the hub cannot reach its other nodes at the moment; try again";
+            self.reply(key, &channels::error(ErrorCode::Unavailable, text, None, now.wall), now);
+        }
+        let mut is_synced = is_ready;
+        for message in held {
+            if self.is_open(key) && !self.hold(key, &message, now) {
+                self.is_synced = std::mem::take(&mut is_synced);
+                let verify = self.answer(key, &message, now);
+                self.verify.extend(verify);
+            }
+        }
+    }
+
+    /// Tokens that clients sent behind something that had to wait, to be verified.
+    pub fn take_verify(&mut self) -> std::vec::Drain<'_, Verify> {
+        self.verify.drain(..)
+    }
+
+    /// Something is missing for good: those who count on being told come back with their positions, and are.
+    pub(super) fn on_lost(&mut self, streams: &[Box<str>], now: Now) {
+        for stream in streams {
+            let Some(list) = self.hub.registry().get(stream).and_then(|entry| entry.list_on(self.index))
+            else {
+                continue;
+            };
+            let keys: Vec<Key> = self
+                .lists
+                .get(list)
+                .followers
+                .iter()
+                .map(|follower| follower.key)
+                .filter(|&key| self.get(key).is_some_and(|it| it.is_open() && it.recovery.is_some()))
+                .collect();
+            for key in keys {
+                self.close(key, &Disconnect::SLOW, now);
+            }
+        }
+    }
+
+    /// Tells the broker of all connections that can be resumed: it has forgotten them.
+    pub(super) fn recall(&mut self) {
+        let hub = Arc::clone(&self.hub);
+        let mut order = hub.order();
+        for (_, connection) in self.connections.iter().filter(|(_, connection)| connection.is_open()) {
+            let Some(mut entry) = entry(connection, &self.lists, None) else { continue };
+            entry.arrived = if connection.wire.is_socket() {
+                Some(lives(connection, &self.lists, &order.history))
+            } else if connection.is_tracked() {
+                arrived(connection, &self.lists, &order.history)
+            } else {
+                None
+            };
+            hub.note_in(&mut order, ResumeChange::Set(entry));
+        }
+    }
+}

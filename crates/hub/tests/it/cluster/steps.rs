@@ -1,0 +1,148 @@
+//! Single promises of a cluster, step by step.
+
+use super::client::{Client, Kind, Truth};
+use super::model::Sent;
+use super::world::World;
+
+/// A world with some nodes, and a client of each kind that follows `many`, on the first of them.
+fn world() -> World {
+    let mut world = World::new(7);
+    world.is_narrow = false;
+    while world.nodes.len() < 2 {
+        world.add_node();
+    }
+    for kind in [Kind::Recovering, Kind::Plain] {
+        let mut client = Client::new(world.clients.len(), kind, Some("1"));
+        client.wanted.insert("many");
+        world.clients.push(client);
+    }
+    world.rest();
+    (0..2).for_each(|index| world.connect_to(index, 0));
+    world.rest();
+    world
+}
+
+fn has(world: &World, client: usize, number: usize) -> bool {
+    world.clients[client].link.as_ref().is_some_and(|link| link.got.contains(&number))
+}
+
+fn read(world: &mut World) {
+    for index in 0..world.clients.len() {
+        let mut truth = Truth { store: &mut world.server.store, made: &world.made, now: world.now };
+        world.clients[index].read(usize::MAX >> 1, &mut truth);
+    }
+}
+
+#[test]
+fn what_any_node_takes_reaches_the_clients_of_all() {
+    let mut world = world();
+    for node in 0..world.nodes.len() {
+        let number = world.publish_at(node, "many");
+        world.rest();
+        assert!(has(&world, 0, number) && has(&world, 1, number), "from node {node}");
+        assert_eq!(world.publishers.counts.get(&number), Some(&2), "recipients are counted over all nodes");
+    }
+}
+
+#[test]
+fn who_was_cut_off_gets_what_was_missed_before_what_is_new() {
+    let mut world = world();
+    world.cut_node(0);
+    let missed: Vec<usize> = (0..3).map(|_| world.publish_at(1, "many")).collect();
+    (0..20).for_each(|_| world.serve(1));
+    world.connect_node(0);
+    let later = world.publish_at(1, "many");
+    world.rest();
+    for number in missed.into_iter().chain([later]) {
+        assert!(has(&world, 0, number) && has(&world, 1, number), "{number}");
+    }
+}
+
+#[test]
+fn without_the_broker_what_is_kept_is_refused_and_what_is_not_goes_to_the_nodes_own() {
+    let mut world = world();
+    world.stop_server();
+    let kept = world.publish_at(0, "many");
+    assert_eq!(world.made[kept].sent, Sent::Refused);
+    let passing = world.publish_at(0, "none");
+    assert_eq!(world.made[passing].sent, Sent::Here);
+}
+
+#[test]
+fn a_position_of_one_node_holds_on_another_that_has_not_heard_of_it_yet() {
+    let mut world = world();
+    // Somebody else follows the stream on the second node.
+    let mut other = Client::new(2, Kind::Recovering, None);
+    other.wanted.insert("many");
+    world.clients.push(other);
+    world.connect_to(2, 1);
+    world.rest();
+    let number = world.publish_at(0, "many");
+    (0..10).for_each(|_| world.serve(0));
+    (0..10).for_each(|_| world.tell(0));
+    world.nodes[0].work();
+    read(&mut world);
+    assert!(has(&world, 0, number) && !has(&world, 2, number), "the second node has not heard of it");
+    let lost = world.clients[0].recoveries.1;
+    world.clients[0].token = None;
+    world.drop_link(0);
+    world.connect_to(0, 1);
+    world.rest();
+    assert_eq!(world.clients[0].recoveries.1, lost, "nothing is told to be lost");
+    assert!(world.clients[0].recoveries.0 > 0);
+}
+
+#[test]
+fn a_token_works_on_another_node_and_once() {
+    let mut world = world();
+    world.drop_link(0);
+    let token = world.clients[0].token.clone();
+    world.connect_to(0, 1);
+    world.rest();
+    assert_eq!(world.resumed(), 1);
+    world.drop_link(0);
+    world.clients[0].token = token;
+    world.connect_to(0, 0);
+    world.rest();
+    assert_eq!(world.resumed(), 1, "it is used: the client comes with its positions");
+    assert!(world.clients[0].link.as_ref().is_some_and(|link| link.is_live));
+}
+
+#[test]
+fn in_another_life_of_the_broker_nobody_is_told_that_nothing_is_missing() {
+    let mut world = world();
+    world.publish_at(0, "many");
+    world.rest();
+    let recovered = world.clients[0].recoveries;
+    world.stop_server();
+    world.server.lose(true, &mut crate::random::Random::new(1));
+    world.server.is_up = true;
+    (0..world.nodes.len()).for_each(|node| world.connect_node(node));
+    world.rest();
+    assert!(world.clients[0].link.is_none(), "it is closed, to come back");
+    world.connect_to(0, 1);
+    world.rest();
+    assert_eq!(world.clients[0].recoveries.0, recovered.0);
+    assert!(world.clients[0].recoveries.1 > recovered.1);
+    assert!(world.clients[1].link.is_some(), "who did not ask for recovery goes on");
+}
+
+#[test]
+fn a_node_that_dies_takes_nothing_with_it() {
+    let mut world = world();
+    let before = world.publish_at(1, "many");
+    world.rest();
+    assert!(has(&world, 0, before));
+    world.kill_node(0);
+    let missed = world.publish_at(0, "many");
+    world.connect_to(0, 0);
+    world.rest();
+    assert!(has(&world, 0, missed), "by its positions or its token, on another node");
+    assert_eq!(world.clients[0].recoveries.1, 0);
+}
+
+#[test]
+fn what_nobody_follows_is_let_go() {
+    let mut world = world();
+    world.empty();
+}
