@@ -29,6 +29,9 @@ local function publish(b, to)
     now = t[1] * 1000 + math.floor(t[2] / 1000)
     if ARGV[b + 4] ~= '' then keep = tonumber(ARGV[b + 5]) end
     local head, offsets = {}, {}
+    -- Each stream is known for as long as the event is kept in any of them: it names the others' places.
+    local oldest = 0
+    for i = b + 9, last, 3 do oldest = math.max(oldest, tonumber(ARGV[i + 2])) end
     for i = b + 9, last, 3 do
       local name = ARGV[i]
       local meta = redis.call('GET', p .. 'm:' .. name)
@@ -47,7 +50,7 @@ local function publish(b, to)
       end
       offset = string.format('%.0f', offset)
       if keep > 0 and now + keep > states then states = now + keep end
-      local know = 86400000 + math.max(tonumber(ARGV[i + 2]), states - now)
+      local know = 86400000 + math.max(oldest, states - now)
       redis.call('SET', p .. 'm:' .. name,
         life .. ':' .. epoch .. ':' .. offset .. ':' .. seq .. ':' .. string.format('%.0f', states),
         'PX', string.format('%.0f', know))

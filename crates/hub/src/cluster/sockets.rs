@@ -2,7 +2,7 @@
 //!
 //! Each node tells the others whose first socket came and whose last one ended there. One node tells the sockets of all
 //! nodes: the one that leads ([`Peers::leads`](super::peers::Peers::leads)). What it tells is a publication with a key, and
-//! the other nodes hear that it was made, so that whoever leads next neither repeats nor forgets it. Without a broker
+//! the other nodes note it, also of a user they do not know yet, so that whoever leads next neither repeats nor forgets it. Without a broker
 //! nothing is told; what is still true then is told later.
 //!
 //! Bounds: [`MOST_USERS_THERE`] users with sockets in such namespaces, of all nodes; a further one is told of to nobody. Not
@@ -30,7 +30,7 @@ const MOST_USERS_THERE: usize = 1 << 20;
 /// How soon after the last text the next one goes out, in milliseconds; what comes sooner goes with those of the next turn.
 const SOONEST_MS: u64 = 50;
 
-/// How long after its grace an absence is remembered that another node has to tell.
+/// How long after its grace an absence is remembered that another node has to tell, or that was told.
 const REMEMBER_MS: u64 = 30_000;
 
 /// The scope of the keys of what is told: no API key has that name.
@@ -274,11 +274,12 @@ impl Hub {
             return;
         }
         let is_told = there.is_told;
-        // Of whom nobody heard is not missed. Who leads tells of the others, and says so; else this is as if it had.
-        let is_over = is_up && !leads && gone.max(forgets_from).saturating_add(grace + REMEMBER_MS) <= now.ms;
+        // Of whom nobody heard is not missed. Who leads tells of the others, and says so; else this is as if it had. That a
+        // user was told to be gone is remembered as long: nodes that are behind may say otherwise, and keys are not to repeat.
+        let is_over = is_up && gone.max(forgets_from).saturating_add(grace + REMEMBER_MS) <= now.ms;
         if is_told && leads {
             self.tell_socket(order, who, false, now);
-        } else if !is_told || is_over {
+        } else if is_over || !is_told && there.told_by == 0 {
             sockets.users.remove(who);
             sockets.pending.remove(who);
         }
@@ -345,7 +346,7 @@ impl Hub {
     /// This was told of a user, by the event of that number, where it is known.
     fn note_told(&self, order: &mut Order, who: &Who, is_online: bool, by: u64) {
         let Some(cluster) = &mut order.cluster else { return };
-        let sockets = &mut cluster.peers.sockets;
+        let (now, sockets) = (cluster.now, &mut cluster.peers.sockets);
         let Some(there) = sockets.users.get_mut(who) else { return };
         there.is_told = is_online;
         there.told_by = there.told_by.max(by);
@@ -355,9 +356,8 @@ impl Hub {
         }
         if there.is_present() {
             there.first = there.last;
-        } else if !there.is_telling {
-            sockets.users.remove(who);
-            sockets.pending.remove(who);
+        } else {
+            there.gone = Some(now.ms);
         }
     }
 
@@ -394,8 +394,9 @@ impl Hub {
             let who: Who = (space, user.as_str().into());
             let Some(cluster) = &mut order.cluster else { return };
             let (now, sockets) = (cluster.now, &mut cluster.peers.sockets);
-            if seen == Seen::Kept && is_online && !sockets.users.contains_key(&who) {
-                // Told by nodes that may all be gone: unless another one has the user, it is for this one to tell the end.
+            if (is_online || seen == Seen::New) && !sockets.users.contains_key(&who) {
+                // Told by nodes that may all be gone, or before their word of the user came: unless another one has the user, it
+                // is for this one to tell the end. That a user is gone is kept for those who are behind.
                 let by = (first, publication.timestamp);
                 if let Some(there) = sockets.enter(&who, &user, by) {
                     there.gone = Some(now.ms);
@@ -502,8 +503,8 @@ impl Hub {
         }
         // What this node saw itself and has forgotten since was followed by word that the user is gone.
         let is_unseen = told_by <= sockets_known_from || told_by > released;
-        if is_unseen && told_by > there.told_by {
-            (there.is_told, there.told_by) = (is_told, told_by);
+        if told_by > there.told_by && (is_unseen || is_new) {
+            (there.is_told, there.told_by) = (is_told && is_unseen, told_by);
         }
         if is_new && !there.is_told {
             // The other node may not have heard yet that its first one is gone.

@@ -1,8 +1,8 @@
 //! Who is there, over several nodes of which each may lose its broker or die, driven at random from a seed.
 //!
 //! A checker holds: once all is quiet every node lists exactly the users that have a subscribed connection on any node, and
-//! where all have gone nothing is left; where nothing breaks the users with sockets were told in turns to have come
-//! and gone, and the last word about each is true. `FANFARE_SEED=n` repeats one run.
+//! where all have gone nothing is left; the last word about each user with sockets is true; where nothing breaks they
+//! were told in turns to have come and gone. `FANFARE_SEED=n` repeats one run.
 
 mod broker;
 
@@ -26,7 +26,7 @@ use crate::link::{FakeLink, Pipe, pipe};
 use crate::random::Random;
 use crate::world::Awake;
 
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 12;
 const USERS: usize = 6;
 
 struct Node {
@@ -376,7 +376,7 @@ impl World {
         }
         let last: BTreeSet<String> =
             told.into_iter().filter(|(_, kind)| *kind == "user_online").map(|(user, _)| user).collect();
-        assert!(has_breaks || last == online, "who was told to be online: {last:?}, not {online:?}");
+        assert_eq!(last, online, "who was told to be online");
     }
 }
 
