@@ -164,7 +164,8 @@ impl Room {
         let is_first = member.take(holder);
         let ended_grace = member.grace.take().is_some();
         let was = member.since;
-        let since = was.min(wall);
+        // The clock of one node may go back; of several nodes the earliest word counts on all.
+        let since = if member.nodes.is_empty() { was } else { was.min(wall) };
         member.since = since;
         if since < was {
             self.check_beginning(user, since);

@@ -388,7 +388,7 @@ fn threads_that_join_and_leave_at_once_agree_in_the_end() {
 
 #[test]
 fn entries_are_as_small_as_the_documentation_says() {
-    assert_eq!(size_of::<room::Member>(), 56);
+    assert_eq!(size_of::<room::Member>(), 72);
     assert_eq!(size_of::<bucket::Grace>(), 64);
-    assert_eq!(size_of::<room::Room>(), 72);
+    assert_eq!(size_of::<room::Room>(), 80);
 }
