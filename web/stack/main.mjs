@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -164,9 +165,10 @@ async function engine() {
     });
   }).listen(SOCKET, () => {
     chmodSync(SOCKET, 0o600);
-    writeFileSync("state.json", JSON.stringify({ pid: process.pid, variables: given, programs }), {
-      mode: 0o600,
-    });
+    // Whole from the moment that it is there: whoever starts the stack waits for it.
+    const state = JSON.stringify({ pid: process.pid, variables: given, programs });
+    writeFileSync("state.json.part", state, { mode: 0o600 });
+    renameSync("state.json.part", "state.json");
   });
   await new Promise(() => {});
 }

@@ -2,6 +2,7 @@
 //! Socket.IO's users, who are told of once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_kit::raw::Frame;
@@ -249,6 +250,7 @@ fn sockets_are_told_once_of_each_user_who_comes_and_goes_whichever_the_node() {
     // A node dies: one of those that live tells.
     drop(on_b);
     drop(b);
+    eventually(Duration::from_secs(60), || super::nodes(&a) == 1);
     on_a.expect("user_offline", 2);
     a.broadcast(&json!({"type": "end", "namespace": "/chat"}));
     assert_eq!(on_a.until("end"), []);
