@@ -2,12 +2,13 @@
 //!
 //! Bounds of the queue: [`MOST_WAITING`] publications and [`MOST_WAITING_BYTES`] of them and of what nodes say. One more
 //! publication is refused as [`PublishError::Overloaded`](hub::PublishError::Overloaded), one more word between nodes is
-//! dropped; everything else is bounded by the engine. Not here: what becomes of a wish (`link`).
+//! dropped. Everything else comes from clients at the rates that they may have, and waits for no longer than a link may be silent: then
+//! all that waits is dropped. Not here: what becomes of a wish (`link`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hub::broker::{Broker, NodeId, Ticket, Wish};
+use hub::broker::{Broker, NodeId, Shared, Ticket, Wish};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::status::{Shown, Status};
@@ -53,7 +54,10 @@ pub(crate) struct Wishes {
 /// What a wish counts for.
 fn weight(wish: &Wish) -> (usize, usize) {
     match wish {
-        Wish::Publish(_, publishing) => (1, publishing.event.publication.data.len()),
+        Wish::Publish(_, publishing) => {
+            let Shared { publication, streams, .. } = &publishing.event;
+            (1, publication.data.len() + streams.iter().map(|stream| stream.len()).sum::<usize>())
+        }
         Wish::Say(_, text) => (0, text.len()),
         _ => (0, 0),
     }

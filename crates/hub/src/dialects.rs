@@ -27,6 +27,9 @@ pub use dashboard::MAX_WINDOW;
 /// What clients read of a subscription that new channel rules end.
 const REVOKED: &str = "the channel rules no longer let you follow this channel; it is unsubscribed";
 
+/// What a client reads whose message waited for the cluster in vain.
+const UNAVAILABLE: &str = "the hub cannot reach its other nodes at the moment; try again";
+
 /// All worlds. A further one stands here and in a file of its own.
 const WORLDS: &[&dyn World] =
     &[&channels::Channels, &dashboard::Dashboard, &tasks::Tasks, &receipts::Receipts, &socketio::SocketIo];
@@ -63,6 +66,11 @@ pub(crate) trait World: Sync + std::fmt::Debug {
 
     /// What a client is told that loses a channel, since the channel rules changed; [`REVOKED`] is why.
     fn revoked(&self, _channel: &str, _view: &View<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What a client is told whose message could not be carried out, since the node cannot reach its cluster.
+    fn unavailable(&self, _view: &View<'_>) -> Option<Vec<u8>> {
         None
     }
 

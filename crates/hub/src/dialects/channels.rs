@@ -9,7 +9,7 @@ use protocol::channels::{self, ClientFrame, ErrorCode, Positions, ServiceFrame, 
 use protocol::timestamp::Timestamp;
 use serde_json::json;
 
-use super::{Defaults, REVOKED, Step, View, World};
+use super::{Defaults, REVOKED, Step, UNAVAILABLE, View, World};
 use crate::hooks::{Origin, Reply};
 use crate::identity::Identity;
 use crate::inbox::Given;
@@ -47,6 +47,10 @@ impl World for Channels {
 
     fn revoked(&self, channel: &str, view: &View<'_>) -> Option<Vec<u8>> {
         Some(channels::error(ErrorCode::Forbidden, REVOKED, Some(channel), view.now))
+    }
+
+    fn unavailable(&self, view: &View<'_>) -> Option<Vec<u8>> {
+        Some(channels::error(ErrorCode::Unavailable, UNAVAILABLE, None, view.now))
     }
 
     fn token_expiring(&self, ends: Timestamp, now: Timestamp) -> Option<Vec<u8>> {

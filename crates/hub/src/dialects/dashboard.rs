@@ -7,7 +7,7 @@ use protocol::{ChannelName, ConnectionId, Disconnect, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Defaults, REVOKED, Step, View, World, frame};
+use super::{Defaults, REVOKED, Step, UNAVAILABLE, View, World, frame};
 use crate::endpoint::Naming;
 
 /// The world of the case dashboard.
@@ -119,6 +119,10 @@ impl World for Dashboard {
         let queue = channel.strip_prefix(QUEUE_PREFIX).unwrap_or(channel);
         let text = format!("queueId {queue}: {REVOKED}");
         Some(flat::error(&text, view.now, format(view)))
+    }
+
+    fn unavailable(&self, view: &View<'_>) -> Option<Vec<u8>> {
+        Some(flat::error(UNAVAILABLE, view.now, format(view)))
     }
 
     fn not_restored(&self, view: &View<'_>) -> Option<Vec<u8>> {

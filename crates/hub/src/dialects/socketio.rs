@@ -10,7 +10,7 @@ use protocol::json;
 use protocol::socketio::{self, Kind, Packet};
 use serde_json::json;
 
-use super::{Defaults, REVOKED, Step, View, World};
+use super::{Defaults, REVOKED, Step, UNAVAILABLE, View, World};
 use crate::hooks::{Origin, Reply};
 
 /// The world of Socket.IO.
@@ -42,6 +42,11 @@ impl World for SocketIo {
 
     fn revoked(&self, channel: &str, view: &View<'_>) -> Option<Vec<u8>> {
         let data = json!({ "code": "forbidden", "message": REVOKED, "channel": channel }).to_string();
+        Some(socketio::event(view.endpoint.namespace_name(), "error", &data, None))
+    }
+
+    fn unavailable(&self, view: &View<'_>) -> Option<Vec<u8>> {
+        let data = json!({ "code": "unavailable", "message": UNAVAILABLE }).to_string();
         Some(socketio::event(view.endpoint.namespace_name(), "error", &data, None))
     }
 

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use protocol::channels::{self, ErrorCode};
 use protocol::{ConnectionId, Disconnect};
 
 use super::lists::Key;
@@ -74,8 +73,10 @@ impl<L: Link> Shard<L> {
         let Some(key) = self.find(id).filter(|&key| self.is_open(key)) else { return };
         let mut held = self.held.remove(&key).unwrap_or_default().into_iter();
         if !is_ready && held.next().is_some() {
-            let text = "the hub cannot reach its other nodes at the moment; try again";
-            self.reply(key, &channels::error(ErrorCode::Unavailable, text, None, now.wall), now);
+            let text = self.view(key, now, |view| view.endpoint.dialect.world().unavailable(view));
+            if let Some(text) = text.flatten() {
+                self.reply(key, &text, now);
+            }
         }
         let mut is_synced = is_ready;
         for message in held {

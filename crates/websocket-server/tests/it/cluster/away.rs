@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use test_kit::raw::Frame;
 use test_kit::wait::PATIENCE;
 use test_kit::{Client, Follower, Redis, RedisOptions, Server, eventually};
 
 use super::super::recovery::{follow, numbers, publish};
+use super::presence::Socket;
 use super::{Nodes, is_up, of};
 
 /// Publishes one until it is taken.
@@ -155,4 +157,25 @@ fn a_node_starts_without_redis_serves_whom_it_has_and_joins_once_it_is_there() {
     assert_eq!(client.expect_type("subscribed")["data"]["channels"], json!(["jobs"]));
     publish_until_taken(&a, 1);
     assert_eq!(client.expect_type("x")["data"], 1);
+}
+
+#[test]
+fn what_waited_in_vain_is_said_in_the_shape_of_each_world() {
+    let cluster = Nodes::on(Redis::durable());
+    cluster.redis.kill();
+    let a = cluster.start();
+    let mut on_ws = Client::welcomed(&of(&a, 7));
+    let mut on_dashboard = Client::connect(&of(&a, 7).replace("/ws", "/"));
+    let mut socket = Socket::of(&a, 7);
+    on_ws.send_json(&json!({"type": "subscribe", "channels": ["jobs"]}));
+    on_dashboard.send_json(&json!({"type": "subscribe", "queueId": "q"}));
+    socket.0.send(&Frame::text(r#"42/chat,["subscribe",{"channels":["jobs"]}]"#));
+    // Ten seconds of patience, and some for a busy machine.
+    let error = on_ws.next_json_within(Duration::from_secs(60));
+    assert_eq!((&error["type"], &error["data"]["code"]), (&json!("error"), &json!("unavailable")), "{error}");
+    let error = on_dashboard.next_json_within(Duration::from_secs(60));
+    assert_eq!(error["type"], "error", "{error}");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("other nodes")), "flat: {error}");
+    let packet = socket.packet();
+    assert!(packet.starts_with(r#"42/chat,["error",{"code":"unavailable""#), "{packet}");
 }

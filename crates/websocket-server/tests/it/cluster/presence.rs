@@ -168,11 +168,11 @@ fn while_redis_is_away_what_was_known_is_told_and_then_what_is_true() {
 }
 
 /// A socket of a user in `/chat`.
-struct Socket(RawClient);
+pub(super) struct Socket(pub(super) RawClient);
 
 impl Socket {
     #[track_caller]
-    fn of(server: &Server, user: u64) -> Self {
+    pub(super) fn of(server: &Server, user: u64) -> Self {
         let client = RawClient::upgraded(server.address(), "/socket.io/?EIO=4&transport=websocket", &[]);
         let mut socket = Self(client);
         assert!(socket.packet().starts_with('0'));
@@ -184,7 +184,7 @@ impl Socket {
     }
 
     #[track_caller]
-    fn packet(&mut self) -> String {
+    pub(super) fn packet(&mut self) -> String {
         loop {
             let text = String::from_utf8(self.0.next_frame().expect("a frame").payload).expect("text");
             // The first one, who was there before all others, may be told of a moment after they came.
