@@ -67,7 +67,7 @@ pub struct Publishing {
     pub rules: Vec<Option<HistoryRule>>,
     /// Its idempotency key, and for how long that holds.
     pub key: Option<(ScopedKey, Duration)>,
-    /// The batch that it is of. Once one of a batch is refused, so are all later ones of it: so of each batch one step at
+    /// The batch that it is of, by a number that no other of this process has. Once one of a batch is refused, so are all later ones of it: so of each batch one step at
     /// most is under way at the broker, in which all may be that wait.
     pub batch: Option<u64>,
 }

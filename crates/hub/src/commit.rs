@@ -8,6 +8,7 @@
 //!
 //! Not here: what is on disk (the `journal` crate).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,19 +45,35 @@ const KEYS_SWEEP_MS: i64 = 60_000;
 pub(crate) const WATCH_PREFIX: &str = "@presence:";
 
 /// What the publications of one batch share: once one of them could not be stored, those after it are refused too.
-#[derive(Debug, Default)]
-pub struct Fate(OnceLock<PublishError>);
+#[derive(Debug)]
+pub struct Fate {
+    /// No two batches of a process have the same.
+    number: u64,
+    why: OnceLock<PublishError>,
+}
+
+impl Default for Fate {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), why: OnceLock::new() }
+    }
+}
 
 impl Fate {
     /// Why later publications are refused; the first reason stays.
     #[must_use]
     pub fn failure(&self) -> Option<PublishError> {
-        self.0.get().copied()
+        self.why.get().copied()
+    }
+
+    /// The batch's number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Refuses all later ones.
     pub fn fail(&self, why: PublishError) {
-        self.0.get_or_init(|| why);
+        self.why.get_or_init(|| why);
     }
 }
 
@@ -440,4 +457,16 @@ impl Order {
 pub(crate) fn expiry(from: Timestamp, keep: Duration) -> Timestamp {
     let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millis(from.as_millis().saturating_add(keep))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fate;
+
+    #[test]
+    fn no_batch_is_taken_for_one_that_has_ended() {
+        // The second may well stand where the first one stood.
+        let ended = Fate::default().number();
+        assert_ne!(Fate::default().number(), ended);
+    }
 }

@@ -256,7 +256,7 @@ impl Hub {
         let (reply, waiting) = oneshot::channel();
         let publishing = Publishing {
             key: key.as_ref().map(|key| (key.key().clone(), self.limits().idempotency)),
-            batch: fate.as_ref().map(|fate| Arc::as_ptr(fate) as u64),
+            batch: fate.as_ref().map(|fate| fate.number()),
             event: Shared {
                 accepted,
                 connection,

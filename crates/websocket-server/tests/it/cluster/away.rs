@@ -127,7 +127,18 @@ fn a_full_redis_refuses_and_takes_again_when_there_is_room() {
     );
     assert!(is_up(&a), "it is there, and full");
     cluster.redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
-    publish(&a, &json!({"channel": "jobs"}), 3..6);
+    for n in 3..6 {
+        // One batch after the other: none is taken for one that was refused.
+        cluster.redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+        let batch = json!([{"type": "x", "channel": "jobs"}, {"type": "x", "channel": "jobs"}]);
+        let refused = a.post("/broadcast/batch", &batch).json();
+        assert!(
+            refused.as_array().is_some_and(|items| items.iter().all(|item| item["status"] == 503)),
+            "{refused}"
+        );
+        cluster.redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+        publish(&a, &json!({"channel": "jobs"}), n..n + 1);
+    }
     a.broadcast(&json!({"type": "end", "channel": "jobs"}));
     assert_eq!(numbers(&follower.take_until(&mut client, "end")), (0..6).collect::<Vec<_>>());
 }
