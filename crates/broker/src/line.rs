@@ -4,6 +4,10 @@
 //! published before stands in the answer, everything later is pushed behind it. That is all that makes
 //! [`Told::Streams`] and [`Told::Table`] come at their place.
 //!
+//! Wishes that stand behind one another become one question, and one that is not full waits for the answer to the one
+//! before: so whoever is alone is served at once, and many who connect at the same time cost one subscription and one
+//! script together.
+//!
 //! What one stream keeps can be more than an answer should hold: then its first parts are gathered here, and it is told
 //! with the last one, which is read at its place in the line. Bounds: [`CHUNK`] streams and [`PART`] bytes an answer and one
 //! page more, [`WINDOW`] questions under way; Redis itself ends a subscriber for whom 32 MiB wait.
@@ -43,6 +47,7 @@ const KNOWN: u64 = 86_400_000;
 /// A stream that is asked for.
 #[derive(Debug)]
 struct Want {
+    ticket: Ticket,
     stream: Box<str>,
     size: u32,
     age: u64,
@@ -52,15 +57,21 @@ struct Want {
     reached: Option<Position>,
 }
 
+/// Streams that are asked for together, of one wish or several.
+#[derive(Debug, Default)]
+struct Question {
+    wants: Vec<Want>,
+    /// Wishes for no stream at all: they are answered as well, at their place.
+    empty: Vec<Ticket>,
+}
+
 /// Something to be done in its order.
 #[derive(Debug)]
 enum Turn {
-    /// Subscribe to these, unless that is done, and ask for them.
-    Follow {
-        ticket: Ticket,
-        wants: Vec<Want>,
-        is_followed: bool,
-    },
+    /// Subscribe to these and ask for them.
+    Follow(Question),
+    /// Ask for these, that are subscribed to.
+    Read(Question),
     Unfollow(Vec<Box<str>>),
     /// Ask for a table, once so many commands are answered.
     Table {
@@ -72,7 +83,7 @@ enum Turn {
 
 #[derive(Debug)]
 enum Asked {
-    Follow(Ticket, Vec<Want>),
+    Streams(Question),
     Table(Ticket, Box<str>),
     Ping,
     /// Nothing comes of it.
@@ -84,6 +95,8 @@ enum Asked {
 pub(crate) enum Heard {
     /// Something for the engine, with the greatest number in it.
     Told(Told, u64),
+    /// What streams have, for each wish that asked for some of them, and the number of the last event.
+    Streams(Vec<Told>, u64),
     /// Nodes came or went.
     Nodes,
     /// Something of another version, or broken.
@@ -171,15 +184,13 @@ impl Line {
     pub(crate) fn wish(&mut self, wish: Wish, behind: u64) {
         match wish {
             Wish::Follow(ticket, streams) => {
+                if streams.is_empty() {
+                    self.question().empty.push(ticket);
+                    return;
+                }
                 *self.left.entry(ticket).or_default() += streams.len();
-                let mut wants = streams.into_iter().map(Want::new);
-                loop {
-                    let chunk: Vec<Want> = wants.by_ref().take(CHUNK).collect();
-                    let is_last = chunk.len() < CHUNK;
-                    self.turns.push_back(Turn::Follow { ticket, wants: chunk, is_followed: false });
-                    if is_last || wants.len() == 0 {
-                        break;
-                    }
+                for following in streams {
+                    self.question().wants.push(Want::new(ticket, following));
                 }
             }
             Wish::Unfollow(streams) => self.turns.push_back(Turn::Unfollow(streams)),
@@ -189,15 +200,37 @@ impl Line {
         }
     }
 
+    /// The last question that waits, if nothing stands behind it and it has room, or else a new one.
+    fn question(&mut self) -> &mut Question {
+        let has_room = |turn: &Turn| matches!(turn, Turn::Follow(question) if question.len() < CHUNK);
+        if !self.turns.back().is_some_and(has_room) {
+            self.turns.push_back(Turn::Follow(Question::default()));
+        }
+        match self.turns.back_mut() {
+            Some(Turn::Follow(question)) => question,
+            _ => unreachable!("it was put there"),
+        }
+    }
+
     /// Does what is next, as far as the window allows; so many commands are answered.
     pub(crate) fn go_on(&mut self, answered: u64) {
         while !self.is_resting && self.asked.len() < WINDOW + 1 {
-            if matches!(self.turns.front(), Some(Turn::Table { behind, .. }) if *behind > answered) {
+            let must_wait = match self.turns.front() {
+                Some(Turn::Table { behind, .. }) => *behind > answered,
+                // More may join it.
+                Some(Turn::Follow(question)) => question.len() < CHUNK && self.is_reading(),
+                _ => false,
+            };
+            if must_wait {
                 return;
             }
             let Some(turn) = self.turns.pop_front() else { return };
             match turn {
-                Turn::Follow { ticket, wants, is_followed } => self.follow(ticket, wants, is_followed),
+                Turn::Follow(question) => {
+                    self.subscribe(&question);
+                    self.read(question);
+                }
+                Turn::Read(question) => self.read(question),
                 Turn::Unfollow(streams) => self.unfollow(&streams),
                 Turn::Table { ticket, table, .. } => {
                     let mut command = Call::Table.with(&self.key);
@@ -208,25 +241,34 @@ impl Line {
         }
     }
 
-    fn follow(&mut self, ticket: Ticket, wants: Vec<Want>, is_followed: bool) {
-        if !is_followed && !wants.is_empty() {
-            let mut subscribe = redis::cmd("SSUBSCRIBE");
-            for want in &wants {
-                subscribe.arg(format!("{}{}", self.channels, want.stream));
-                self.followed.insert(want.stream.clone(), want.age);
-            }
-            self.wire.write(&subscribe.get_packed_command());
+    /// Whether streams are asked for.
+    fn is_reading(&self) -> bool {
+        self.asked.iter().any(|asked| matches!(asked, Asked::Streams(_)))
+    }
+
+    fn subscribe(&mut self, question: &Question) {
+        if question.wants.is_empty() {
+            return;
         }
+        let mut subscribe = redis::cmd("SSUBSCRIBE");
+        for want in &question.wants {
+            subscribe.arg(format!("{}{}", self.channels, want.stream));
+            self.followed.insert(want.stream.clone(), want.age);
+        }
+        self.wire.write(&subscribe.get_packed_command());
+    }
+
+    fn read(&mut self, question: Question) {
         let mut command = Call::Read.with(&self.key);
         command.arg(self.life).arg(PART);
-        for want in &wants {
+        for want in &question.wants {
             command.arg(&*want.stream).arg(want.size).arg(want.age);
             match want.reached.or(want.after) {
                 Some(after) => command.arg(after.epoch.bits()).arg(after.offset),
                 None => command.arg("").arg(""),
             };
         }
-        self.ask(&command, Asked::Follow(ticket, wants));
+        self.ask(&command, Asked::Streams(question));
     }
 
     fn unfollow(&mut self, streams: &[Box<str>]) {
@@ -283,9 +325,7 @@ impl Line {
             return Err(LinkError::Server(said(error)));
         }
         match self.next_asked()? {
-            Asked::Follow(ticket, wants) => {
-                self.turns.push_front(Turn::Follow { ticket, wants, is_followed: true });
-            }
+            Asked::Streams(question) => self.turns.push_front(Turn::Read(question)),
             Asked::Table(ticket, table) => self.turns.push_front(Turn::Table { ticket, table, behind: 0 }),
             Asked::Ping => self.pinged = None,
             // Its turn comes again.
@@ -313,46 +353,56 @@ impl Line {
                 let table = table(&value).ok_or(LinkError::Unexpected("no table"))?;
                 Ok(Heard::Told(Told::Table(ticket, table), 0))
             }
-            Asked::Follow(ticket, wants) => self.streams(ticket, wants, value),
+            Asked::Streams(question) => self.streams(question, value),
         }
     }
 
-    fn streams(&mut self, ticket: Ticket, wants: Vec<Want>, value: Value) -> Result<Heard, LinkError> {
+    fn streams(&mut self, question: Question, value: Value) -> Result<Heard, LinkError> {
         let Value::Array(parts) = value else { return Err(LinkError::Unexpected("no streams")) };
         let (seq, told) = match <[Value; 3]>::try_from(parts) {
             Ok([Value::Int(1), seq, Value::Array(told)]) => (text(&seq).map_or(Ok(0), number)?, told),
             _ => return Err(LinkError::NewLife),
         };
         let mut told = told.into_iter();
-        let mut states = Vec::with_capacity(told.len());
+        let mut answers = Answers::default();
         let mut rest = Vec::new();
-        for mut want in wants {
+        for mut want in question.wants {
             let Some(value) = told.next() else {
                 rest.push(want);
                 continue;
             };
             let Value::Array(parts) = value else { return Err(LinkError::Unexpected("no stream")) };
             match self.state(&mut want, &parts)? {
-                Some(state) => states.push(state),
+                Some(state) => answers.of(want.ticket).streams.push(state),
                 None => rest.push(want),
             }
         }
-        let asked = rest.len();
-        rest.retain(|want| self.followed.contains_key(&want.stream));
-        let done = states.len() + asked - rest.len();
-        let left = self.left.get_mut(&ticket).ok_or(LinkError::Unexpected("no ticket"))?;
-        *left = left.saturating_sub(done);
-        let is_last = *left == 0;
-        if is_last {
-            self.left.remove(&ticket);
-        }
+        rest.retain(|want| {
+            let is_followed = self.followed.contains_key(&want.stream);
+            if !is_followed {
+                answers.of(want.ticket).gone += 1;
+            }
+            is_followed
+        });
         if !rest.is_empty() {
-            self.turns.push_front(Turn::Follow { ticket, wants: rest, is_followed: true });
+            self.turns.push_front(Turn::Read(Question { wants: rest, empty: Vec::new() }));
         }
-        if states.is_empty() && !is_last {
-            return Ok(Heard::Nothing);
+        question.empty.iter().for_each(|ticket| _ = answers.of(*ticket));
+        let mut heard = Vec::with_capacity(answers.0.len());
+        for Answer { ticket, streams, gone } in answers.0 {
+            let left = self.left.get(&ticket).copied().unwrap_or_default();
+            let left = left.saturating_sub(streams.len() + gone);
+            let is_last = left == 0;
+            if is_last {
+                self.left.remove(&ticket);
+            } else {
+                self.left.insert(ticket, left);
+            }
+            if is_last || !streams.is_empty() {
+                heard.push(Told::Streams { ticket, seq, streams, is_last });
+            }
         }
-        Ok(Heard::Told(Told::Streams { ticket, seq, streams: states, is_last }, seq))
+        Ok(Heard::Streams(heard, seq))
     }
 
     /// A stream's state; none where more of it has to be read.
@@ -416,10 +466,42 @@ impl Line {
     }
 }
 
+/// What came of a wish in one answer.
+#[derive(Debug)]
+struct Answer {
+    ticket: Ticket,
+    streams: Vec<StreamState>,
+    /// Streams that were let go meanwhile.
+    gone: usize,
+}
+
+/// What came of wishes, in their order.
+#[derive(Debug, Default)]
+struct Answers(Vec<Answer>);
+
+impl Answers {
+    fn of(&mut self, ticket: Ticket) -> &mut Answer {
+        // Streams of one wish stand together, but for those that are told in parts.
+        let known = self.0.iter().rposition(|answer| answer.ticket == ticket);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(Answer { ticket, streams: Vec::new(), gone: 0 });
+            self.0.len() - 1
+        });
+        &mut self.0[at]
+    }
+}
+
+impl Question {
+    fn len(&self) -> usize {
+        self.wants.len() + self.empty.len()
+    }
+}
+
 impl Want {
-    fn new(following: Following) -> Self {
+    fn new(ticket: Ticket, following: Following) -> Self {
         let rule = following.rule.filter(|rule| !rule.age.is_zero());
         Self {
+            ticket,
             stream: following.stream,
             size: rule.map_or(0, |rule| rule.size),
             age: rule.map_or(0, |rule| millis(rule.age)),

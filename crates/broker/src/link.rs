@@ -160,6 +160,11 @@ impl Link<'_> {
                     (self.room.ear)(told);
                     has_told = true;
                 }
+                Heard::Streams(told, number) => {
+                    self.room.saw(number);
+                    has_told |= !told.is_empty();
+                    told.into_iter().for_each(|told| (self.room.ear)(told));
+                }
                 Heard::Nodes => self.commands.beat(),
                 Heard::Unreadable(error) => {
                     self.room.shown.metrics.unreadable.inc();

@@ -115,6 +115,37 @@ fn many_streams_are_told_in_parts_of_which_one_is_the_last() {
     assert_eq!(node.follow(vec![]).1.len(), 0);
 }
 
+#[test]
+fn wishes_that_come_together_are_few_questions_and_each_has_an_answer_of_its_own() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    node.publish(publishing(&["stream-3"], "{}"));
+    let subscriptions = || {
+        let told = redis.ask(&["INFO", "commandstats"]);
+        let calls = told.lines().find_map(|line| line.strip_prefix("cmdstat_ssubscribe:calls="));
+        calls.and_then(|calls| calls.split(',').next()?.parse::<u64>().ok()).expect("it has subscribed")
+    };
+    let before = subscriptions();
+    let follow = |n: usize| {
+        let ticket = node.ticket();
+        let streams = [format!("stream-{n}"), format!("more-{n}")];
+        // One in fifty asks for nothing: it hears where it stands.
+        let streams = streams.iter().filter(|_| n % 50 != 7).map(|name| following(name)).collect();
+        node.broker.send(Wish::Follow(ticket, streams));
+        ticket
+    };
+    let tickets: Vec<_> = (0..300).map(follow).collect();
+    for (n, ticket) in tickets.into_iter().enumerate() {
+        let (seq, states) = node.answer(ticket);
+        let told: Vec<_> = states.iter().map(|state| (state.stream.to_string(), state.end.offset)).collect();
+        let whole = [(format!("stream-{n}"), u64::from(n == 3)), (format!("more-{n}"), 0)];
+        assert_eq!(told, if n % 50 == 7 { &whole[..0] } else { &whole[..] });
+        assert_eq!(seq, node.wait_up(0).seq + 1);
+    }
+    let asked = subscriptions() - before;
+    assert!(asked < 150, "300 wishes were {asked} questions");
+}
+
 fn retaining(key: &str, data: &str, keep: Duration) -> hub::broker::Publishing {
     let mut publishing = publishing(&["tasks"], data);
     publishing.event.retain = Some(Retain { key: key.into(), keep, is_final: false });
