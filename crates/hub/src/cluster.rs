@@ -21,7 +21,8 @@ mod sockets;
 mod streams;
 mod words;
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -58,8 +59,8 @@ const IDLE_FEED_MS: u64 = 60_000;
 /// How long somebody waits for streams to be followed, in milliseconds, before it is told that they are not to be had.
 const WAIT_MS: u64 = 10_000;
 
-/// Streams looked at in one turn for those that nobody needs.
-const SWEEP: usize = 1024;
+/// Streams looked at in one turn that may be needed by nobody, at most: four turns a second.
+const SWEEP: usize = 4096;
 
 /// What a node knows of its cluster; guarded by the lock of the hub's order.
 #[derive(Debug)]
@@ -70,8 +71,8 @@ pub(crate) struct Cluster {
     nodes: Vec<NodeId>,
     next: Ticket,
     streams: HashMap<CompactString, Followed>,
-    /// All of them, those that were looked at longest ago in front.
-    turn: VecDeque<CompactString>,
+    /// Those that may be needed by nobody, and when it is to be looked: each once at most.
+    idle: BinaryHeap<Reverse<(u64, CompactString)>>,
     /// What is collected after the broker was away; none where all comes live.
     catch_up: Option<CatchUp>,
     publishing: HashMap<Ticket, Waiting>,
@@ -103,8 +104,10 @@ pub(crate) struct Cluster {
 #[derive(Debug)]
 struct Followed {
     phase: Phase,
-    /// When somebody last needed it, as far as is known.
+    /// When somebody last asked for it, or the last follower left.
     touched: u64,
+    /// Whether it stands in [`Cluster::idle`]; it does while nobody follows it.
+    is_idle: bool,
     waiters: Vec<Arc<Waiter>>,
 }
 
@@ -153,7 +156,7 @@ impl Cluster {
             nodes: Vec::new(),
             next: 1,
             streams: HashMap::new(),
-            turn: VecDeque::new(),
+            idle: BinaryHeap::new(),
             catch_up: None,
             publishing: HashMap::new(),
             publishing_bytes: 0,
@@ -186,6 +189,21 @@ impl Cluster {
     fn ticket(&mut self) -> Ticket {
         self.next += 1;
         self.next
+    }
+
+    /// Knows of a stream from now on.
+    fn begin(&mut self, name: &str, now_ms: u64) {
+        let followed = Followed { phase: Phase::Asked, touched: now_ms, is_idle: false, waiters: Vec::new() };
+        self.streams.insert(name.into(), followed);
+        self.look_later(name);
+    }
+
+    /// It is to be looked whether somebody needs a stream, once that would be long enough ago.
+    fn look_later(&mut self, name: &str) {
+        let Some(followed) = self.streams.get_mut(name).filter(|followed| !followed.is_idle) else { return };
+        followed.is_idle = true;
+        let due = followed.touched.saturating_add(idle_ms(name));
+        self.idle.push(Reverse((due, name.into())));
     }
 
     pub(crate) fn is_live(&self, stream: &str) -> bool {
@@ -265,19 +283,17 @@ impl Hub {
         let Some(cluster) = cluster else { return true };
         let mut missing: Vec<&str> = Vec::new();
         let mut wanted = Vec::new();
-        let touched = cluster.now.ms;
+        let now = cluster.now.ms;
         for name in names.into_iter().filter(|name| !name.starts_with(WATCH_PREFIX)) {
             match cluster.streams.get_mut(name) {
                 Some(followed) => {
-                    followed.touched = touched;
+                    followed.touched = now;
                     if followed.phase == Phase::Asked {
                         missing.push(name);
                     }
                 }
                 None => {
-                    let followed = Followed { phase: Phase::Asked, touched, waiters: Vec::new() };
-                    cluster.streams.insert(name.into(), followed);
-                    cluster.turn.push_back(name.into());
+                    cluster.begin(name, now);
                     wanted.push(Following {
                         stream: name.into(),
                         rule: self.rules().history(name),
@@ -323,7 +339,7 @@ impl Hub {
                 followed.waiters.push(Arc::clone(&waiter));
             }
         }
-        cluster.waiters.push((touched.saturating_add(WAIT_MS), waiter));
+        cluster.waiters.push((now.saturating_add(WAIT_MS), waiter));
         false
     }
 
@@ -427,23 +443,36 @@ impl Hub {
         self.keep_peers(order, now);
     }
 
-    /// Unfollows streams.
+    /// Unfollows streams that nobody has needed for a while.
     fn let_go(&self, order: &mut Order, now: Now) {
         let Order { cluster, history, retained, .. } = order;
         let Some(cluster) = cluster else { return };
+        for name in self.registry().take_left() {
+            if let Some(followed) = cluster.streams.get_mut(&name) {
+                followed.touched = now.ms;
+                cluster.look_later(&name);
+            }
+        }
         let mut gone: Vec<Box<str>> = Vec::new();
-        for _ in 0..SWEEP.min(cluster.turn.len()) {
-            let Some(name) = cluster.turn.pop_front() else { break };
+        for _ in 0..SWEEP {
+            if cluster.idle.peek().is_none_or(|Reverse((due, _))| *due > now.ms) || cluster.catch_up.is_some()
+            {
+                break;
+            }
+            let Some(Reverse((_, name))) = cluster.idle.pop() else { break };
             let Some(followed) = cluster.streams.get_mut(&name) else { continue };
-            let is_needed = cluster.own.contains(&name)
-                || !followed.waiters.is_empty()
-                || self.registry().get(&name).is_some_and(|entry| entry.followers() > 0);
-            if is_needed {
+            followed.is_idle = false;
+            if cluster.own.contains(&name)
+                || self.registry().get(&name).is_some_and(|entry| entry.followers() > 0)
+            {
+                // When the last follower leaves it comes here again.
+                continue;
+            }
+            if !followed.waiters.is_empty() {
                 followed.touched = now.ms;
             }
-            let idle = if crate::feeds::is_feed(&name) { IDLE_FEED_MS } else { IDLE_MS };
-            if is_needed || now.ms.saturating_sub(followed.touched) < idle || cluster.catch_up.is_some() {
-                cluster.turn.push_back(name);
+            if now.ms < followed.touched.saturating_add(idle_ms(&name)) {
+                cluster.look_later(&name);
                 continue;
             }
             cluster.streams.remove(&name);
@@ -455,6 +484,11 @@ impl Hub {
             cluster.broker.send(Wish::Unfollow(gone));
         }
     }
+}
+
+/// How long a stream is followed on.
+fn idle_ms(name: &str) -> u64 {
+    if crate::feeds::is_feed(name) { IDLE_FEED_MS } else { IDLE_MS }
 }
 
 /// The answer to a claim whose streams are not to be had: as if nothing was found, so that the client comes with its

@@ -47,8 +47,11 @@ impl Default for HistoryLimits {
 /// A stream's place in the history.
 pub(crate) type StreamIndex = u32;
 
-/// Streams looked at in one turn of [`History::sweep`].
-const SWEEP: usize = 1024;
+/// Streams looked at in one turn of [`History::sweep`], at least and at most.
+const SWEEP: (usize, usize) = (16, 1024);
+
+/// In so many turns all are looked at, where they are not very many.
+const ROUND: usize = 60;
 
 /// One stream.
 #[derive(Debug)]
@@ -487,7 +490,7 @@ impl History {
     /// Drops what is too old in some of the streams; called about twice a second.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
         let capacity = self.streams.capacity().max(1);
-        for _ in 0..SWEEP.min(capacity) {
+        for _ in 0..(capacity / ROUND).clamp(SWEEP.0, SWEEP.1).min(capacity) {
             self.swept = (self.swept + 1) % capacity;
             let index = StreamIndex::try_from(self.swept).unwrap_or(StreamIndex::MAX);
             let Some(stream) = self.streams.get(self.swept) else { continue };

@@ -138,8 +138,12 @@ impl Hub {
             order.cluster = Some(Box::new(Cluster::new(broker, life, own.collect())));
         }
         let presence = Presence::new(limits.presence_grace);
+        let mut registry = Registry::new(wakes.len());
+        if is_clustered {
+            registry.remember_left();
+        }
         let hub = Self {
-            registry: Registry::new(wakes.len()),
+            registry,
             inboxes: wakes.into_iter().map(Inbox::new).collect(),
             order: Mutex::new(order),
             commits: Condvar::new(),

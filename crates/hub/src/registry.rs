@@ -1,13 +1,15 @@
 //! Which streams have followers, and on which shards.
 //!
 //! A publication asks here which shards to visit, `/stats` reads its counts, and a shard finds its own list of
-//! followers without hashing the name again. Streams without followers are not kept.
+//! followers without hashing the name again. Streams without followers are not kept. Those that somebody asked for stand
+//! in a table of their own besides: a node may have a user's own stream for each connection, and `/health` is asked often.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use protocol::channel::{ALL, split_namespace};
 use smallvec::SmallVec;
@@ -129,15 +131,45 @@ fn bit(shard: usize) -> u64 {
     u32::try_from(shard).ok().and_then(|shard| 1_u64.checked_shl(shard)).unwrap_or(0)
 }
 
-type Bucket = HashTable<Arc<StreamEntry>>;
+/// A part of the streams.
+#[derive(Debug, Default)]
+struct Bucket {
+    streams: HashTable<Arc<StreamEntry>>,
+    /// Those of them that somebody asked for.
+    asked: HashTable<Arc<StreamEntry>>,
+}
+
+impl Bucket {
+    /// Moves the count of those who asked for a stream on `shard`, and what stands in the table of such.
+    fn count(&mut self, hasher: &RandomState, hash: u64, entry: &Arc<StreamEntry>, shard: usize, more: bool) {
+        let before = entry.subscribers();
+        let subscribers = &entry.slots[shard].subscribers;
+        if more {
+            subscribers.fetch_add(1, Ordering::Relaxed);
+            if before == 0 {
+                let rehash = |entry: &Arc<StreamEntry>| hasher.hash_one(entry.name());
+                self.asked.insert_unique(hash, Arc::clone(entry), rehash);
+            }
+            return;
+        }
+        subscribers.fetch_sub(1, Ordering::Relaxed);
+        if before == 1
+            && let Ok(found) = self.asked.find_entry(hash, |other| Arc::ptr_eq(other, entry))
+        {
+            found.remove();
+        }
+    }
+}
 
 /// All streams that have followers on this node.
 #[derive(Debug)]
 pub struct Registry {
     shards: usize,
-    hasher: foldhash::fast::RandomState,
+    hasher: RandomState,
     buckets: Box<[Mutex<Bucket>]>,
     everyone: Arc<StreamEntry>,
+    /// Streams whose last follower has gone, where somebody asks for them.
+    left: Option<Mutex<Vec<CompactString>>>,
 }
 
 impl Registry {
@@ -146,10 +178,23 @@ impl Registry {
     pub fn new(shards: usize) -> Self {
         Self {
             shards,
-            hasher: foldhash::fast::RandomState::default(),
-            buckets: (0..BUCKETS).map(|_| Mutex::new(HashTable::new())).collect(),
+            hasher: RandomState::default(),
+            buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
             everyone: Arc::new(StreamEntry::new(ALL, shards)),
+            left: None,
         }
+    }
+
+    /// Remembers from now on which streams lose their last follower; [`take_left`](Self::take_left) has to be called then.
+    pub(crate) fn remember_left(&mut self) {
+        self.left = Some(Mutex::default());
+    }
+
+    /// The streams that have lost their last follower since the last call; some of them may have new ones.
+    pub(crate) fn take_left(&self) -> Vec<CompactString> {
+        let take =
+            |left: &Mutex<Vec<_>>| std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
+        self.left.as_ref().map_or_else(Vec::new, take)
     }
 
     /// The stream of everyone, which is always there.
@@ -171,51 +216,52 @@ impl Registry {
             return Some(Arc::clone(&self.everyone));
         }
         let hash = self.hasher.hash_one(name);
-        self.bucket(hash).find(hash, |entry| entry.name() == name).cloned()
+        self.bucket(hash).streams.find(hash, |entry| entry.name() == name).cloned()
     }
 
     /// Adds a follower on `shard`. Returns the stream.
     pub(crate) fn join(&self, name: &str, shard: usize, how: Membership) -> Arc<StreamEntry> {
-        let add = |entry: &StreamEntry| {
-            let slot = &entry.slots[shard];
+        if name == ALL {
+            let slot = &self.everyone.slots[shard];
             slot.followers.fetch_add(1, Ordering::Relaxed);
             slot.subscribers.fetch_add(how.is_subscribed().into(), Ordering::Relaxed);
-        };
-        if name == ALL {
-            add(&self.everyone);
             return Arc::clone(&self.everyone);
         }
         let hash = self.hasher.hash_one(name);
         let mut bucket = self.bucket(hash);
         let entry = bucket
+            .streams
             .entry(hash, |entry| entry.name() == name, |entry| self.hasher.hash_one(entry.name()))
             .or_insert_with(|| Arc::new(StreamEntry::new(name, self.shards)));
         let entry = Arc::clone(entry.get());
-        add(&entry);
+        entry.slots[shard].followers.fetch_add(1, Ordering::Relaxed);
+        if how.is_subscribed() {
+            bucket.count(&self.hasher, hash, &entry, shard, true);
+        }
         entry
     }
 
     /// Notes that an owner of the stream on `shard` now asked for it besides, or no longer does.
-    pub(crate) fn mark(&self, entry: &StreamEntry, shard: usize, how: Membership) {
-        let subscribers = &entry.slots[shard].subscribers;
-        if how.is_subscribed() {
-            subscribers.fetch_add(1, Ordering::Relaxed);
-        } else {
-            subscribers.fetch_sub(1, Ordering::Relaxed);
-        }
+    pub(crate) fn mark(&self, entry: &Arc<StreamEntry>, shard: usize, how: Membership) {
+        let hash = self.hasher.hash_one(entry.name());
+        self.bucket(hash).count(&self.hasher, hash, entry, shard, how.is_subscribed());
     }
 
     /// Takes a follower on `shard` away, and the stream with the last one.
     pub(crate) fn leave(&self, entry: &Arc<StreamEntry>, shard: usize, how: Membership) {
         let hash = self.hasher.hash_one(entry.name());
         let mut bucket = self.bucket(hash);
-        let slot = &entry.slots[shard];
-        slot.followers.fetch_sub(1, Ordering::Relaxed);
-        slot.subscribers.fetch_sub(how.is_subscribed().into(), Ordering::Relaxed);
+        entry.slots[shard].followers.fetch_sub(1, Ordering::Relaxed);
+        if how.is_subscribed() {
+            bucket.count(&self.hasher, hash, entry, shard, false);
+        }
         if entry.followers() == 0
-            && let Ok(found) = bucket.find_entry(hash, |other| Arc::ptr_eq(other, entry))
+            && let Ok(found) = bucket.streams.find_entry(hash, |other| Arc::ptr_eq(other, entry))
         {
             found.remove();
+            if let Some(left) = &self.left {
+                left.lock().unwrap_or_else(PoisonError::into_inner).push(entry.name.clone());
+            }
         }
     }
 
@@ -223,7 +269,7 @@ impl Registry {
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&StreamEntry)) {
         for bucket in &self.buckets {
             let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.iter().for_each(|entry| visit(entry));
+            bucket.streams.iter().for_each(|entry| visit(entry));
         }
     }
 
@@ -231,11 +277,8 @@ impl Registry {
     pub fn for_each_channel(&self, mut visit: impl FnMut(&str, u32)) {
         for bucket in &self.buckets {
             let bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            for entry in bucket.iter() {
-                let subscribers = entry.subscribers();
-                if subscribers > 0 && split_namespace(entry.name()).is_none() {
-                    visit(&entry.name, subscribers);
-                }
+            for entry in bucket.asked.iter().filter(|entry| split_namespace(entry.name()).is_none()) {
+                visit(&entry.name, entry.subscribers());
             }
         }
     }
@@ -243,7 +286,10 @@ impl Registry {
     /// How many streams have followers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buckets.iter().map(|bucket| bucket.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        self.buckets
+            .iter()
+            .map(|bucket| bucket.lock().unwrap_or_else(PoisonError::into_inner).streams.len())
+            .sum()
     }
 
     /// Whether no stream has followers.
@@ -294,5 +340,9 @@ mod tests {
         registry.for_each_channel(|name, count| seen.push((name.to_owned(), count)));
         seen.sort();
         assert_eq!(seen, [("jobs".to_owned(), 1), ("user:8".to_owned(), 1)]);
+        registry.mark(&entry, 0, Membership::Implied);
+        let mut seen = Vec::new();
+        registry.for_each_channel(|name, _| seen.push(name.to_owned()));
+        assert_eq!(seen, ["jobs"]);
     }
 }

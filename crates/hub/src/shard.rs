@@ -43,9 +43,10 @@ use self::delivery::{Gather, Run};
 use self::lists::{Follow, Key, Lists};
 use self::replay::Answer;
 use self::returning::Held;
+use self::sockets::Entering;
+use self::sweep::Calm;
 use crate::commit::WATCH_PREFIX;
 use crate::dialects::{Step, View};
-use crate::encoded::SocketOffset;
 use crate::endpoint::{EndpointIndex, Naming};
 use crate::hub::{Admission, Hub};
 use crate::identity::{Identity, UserTypes};
@@ -142,10 +143,12 @@ pub struct Shard<L> {
     spare: Gather,
     /// What is collected for connections that want it so.
     batches: Batches,
+    /// When it is next worth looking whether time does something to connections.
+    calm: Calm,
     /// What clients said behind a wish to come back that is not answered yet.
     held: HashMap<Key, Held>,
     /// Sockets that wait to be told of the one that their client had, and up to where that has had what it missed.
-    entering: HashMap<Key, Option<SocketOffset>>,
+    entering: HashMap<Key, Entering>,
     /// Connections whose Close frame is out, and when they are cut. By place and id: places are used again, and a socket's
     /// successor has its id.
     closing: VecDeque<(Key, ConnectionId, u64)>,
@@ -189,6 +192,7 @@ impl<L: Link> Shard<L> {
             run: None,
             spare: Gather::default(),
             batches: Batches::default(),
+            calm: Calm::default(),
             held: HashMap::new(),
             entering: HashMap::new(),
             closing: VecDeque::new(),
@@ -289,6 +293,7 @@ impl<L: Link> Shard<L> {
             warned: false,
             recovery: None,
         });
+        self.calm.stir(key, now);
         let connections = &self.connections;
         self.by_id.insert_unique(hash(id), key, |&key| hash(connections[key as usize].id));
         let label = self.get(key).map_or_else(Default::default, |connection| self.label(connection));
@@ -321,14 +326,6 @@ impl<L: Link> Shard<L> {
             self.close(key, &disconnect, now);
         }
         key
-    }
-
-    /// Tells a client that it is here.
-    fn welcome(&mut self, key: Key, now: Now) {
-        let welcome = self.view(key, now, |view| view.endpoint.dialect.world().welcome(view));
-        if let Some(welcome) = welcome.flatten() {
-            self.reply(key, &welcome, now);
-        }
     }
 
     /// Something came from the client.

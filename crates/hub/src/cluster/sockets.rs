@@ -424,7 +424,9 @@ impl Hub {
         };
         sockets.known_from = order.seq;
         for (who, there) in sockets.users.iter_mut().filter(|((of, _), _)| *of == space) {
-            (there.is_told, there.told_by) = (false, 0);
+            // Whoever is here is told again; of one who is gone it is told once more rather than never.
+            there.is_told &= !there.is_present();
+            there.told_by = 0;
             sockets.pending.insert(who.clone());
         }
     }

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use super::publish::outgoing;
 use super::sockets::Seen;
-use super::{Cluster, CountTo, Followed, Phase, Waiter};
+use super::{Cluster, CountTo, Phase, Waiter};
 use crate::broker::{Event, Following, Life, NodeId, StreamState, Ticket, Wish};
 use crate::encoded::{Encoded, Ordered, Place, StreamKey};
 use crate::history::History;
@@ -67,9 +67,8 @@ impl Hub {
         self.set_life(life.life);
         for name in cluster.own.clone() {
             if !cluster.streams.contains_key(&name) {
-                let followed = Followed { phase: Phase::Asked, touched: 0, waiters: Vec::new() };
-                cluster.streams.insert(name.clone(), followed);
-                cluster.turn.push_back(name);
+                let now_ms = cluster.now.ms;
+                cluster.begin(&name, now_ms);
             }
         }
         let names: Vec<Box<str>> = cluster.streams.keys().map(|name| name.as_str().into()).collect();

@@ -408,6 +408,7 @@ impl<L: Link> Shard<L> {
         let spent = wrap(timeout.saturating_sub(PROOF_MS));
         if wrap(now.ms).wrapping_sub(connection.heard_at) < spent {
             connection.heard_at = wrap(now.ms).wrapping_sub(spent);
+            self.calm.stir(key, now);
         }
     }
 
@@ -422,7 +423,14 @@ impl<L: Link> Shard<L> {
         };
         let held = self.held.remove(&key).unwrap_or_default();
         match &told.entry {
-            entry if self.entering.contains_key(&key) => self.on_told_of_socket(key, entry.clone(), now),
+            entry if self.entering.contains_key(&key) => {
+                self.on_told_of_socket(key, entry.clone(), now);
+                if self.entering.contains_key(&key) {
+                    // It waits once more.
+                    self.held.insert(key, held);
+                    return;
+                }
+            }
             Some(entry) => self.restore(key, entry, now),
             None => {
                 self.hub.metrics().resumes.with_label_values(&["not_found"]).inc();

@@ -18,10 +18,11 @@ use super::recovery::Recovery;
 use super::replay::Answer;
 use super::returning::Held;
 use super::{Now, Shard, hash};
+use crate::cluster::Who;
 use crate::encoded::SocketOffset;
 use crate::history::History;
 use crate::hooks::{Answered, ClientEvent, Origin, Reply};
-use crate::inbox::{Ask, Asker, Given};
+use crate::inbox::{Ask, Asker, Given, Message, Told};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
 
@@ -52,6 +53,15 @@ pub(super) fn lives<L>(
         Some((name.into(), Position { epoch: key.epoch, offset: began }))
     };
     names.filter_map(life).collect()
+}
+
+/// A socket that is to be let in where it was before, once that is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entering {
+    /// The last that it had.
+    offset: Option<SocketOffset>,
+    /// Whether this node knows all that other nodes knew when it came.
+    is_synced: bool,
 }
 
 impl<L: Link> Shard<L> {
@@ -94,7 +104,7 @@ impl<L: Link> Shard<L> {
                 let asker = Asker::Shard(self.index, to);
                 let ask = Ask { former, user, asker, left, is_socket: true, namespace };
                 self.held.insert(key, Held::new());
-                self.entering.insert(key, offset);
+                self.entering.insert(key, Entering { offset, is_synced: false });
                 if let Some(connection) = self.get_mut(key) {
                     connection.recovery = Some(Box::new(Recovery::entering()));
                 }
@@ -114,14 +124,41 @@ impl<L: Link> Shard<L> {
 
     /// What came of the question for the socket that a client had before.
     pub(super) fn on_told_of_socket(&mut self, key: Key, entry: Option<ResumeEntry>, now: Now) {
-        let offset = self.entering.remove(&key);
-        match entry.zip(offset) {
-            Some((entry, offset)) => self.enter_again(key, entry, offset, now),
+        let entering = self.entering.remove(&key);
+        match entry.zip(entering) {
+            Some((entry, entering)) => {
+                if let Some(entry) = self.after_all_it_saw(key, entry, entering) {
+                    self.enter_again(key, entry, entering.offset, now);
+                }
+            }
             None => {
                 self.hub.metrics().resumes.with_label_values(&["not_found"]).inc();
                 self.enter_anew(key, now);
             }
         }
+    }
+
+    /// A client that was on another node can have seen more than this one has heard of. Then this one first asks what its
+    /// streams have, the answer comes behind what the client saw, and this is told again; else returns what it had.
+    fn after_all_it_saw(&mut self, key: Key, entry: ResumeEntry, entering: Entering) -> Option<ResumeEntry> {
+        let hub = Arc::clone(&self.hub);
+        let is_ahead =
+            |offset: SocketOffset| offset.life == hub.event_form().life && offset.seq > hub.order().released;
+        if !hub.is_clustered() || entering.is_synced || !entering.offset.is_some_and(is_ahead) {
+            return Some(entry);
+        }
+        let to = self.get(key)?.id;
+        let names: Vec<Box<str>> = entry.arrived.iter().flatten().map(|(name, _)| name.clone()).collect();
+        // Beyond whatever they have.
+        let beyond = GivenPosition { epoch: None, offset: u64::MAX };
+        let given: Given = names.iter().map(|name| (name.clone(), beyond)).collect();
+        self.entering.insert(key, Entering { is_synced: true, ..entering });
+        let mut kept = Some(entry);
+        let shard = self.index;
+        hub.ready_for(names.iter().map(|name| &**name), &given, || {
+            Who::Message(shard, Box::new(Message::Told(Box::new(Told { to, entry: kept.take() }))))
+        });
+        kept
     }
 
     /// Lets a socket in where it was before, if all that it missed is there.

@@ -219,6 +219,14 @@ impl<L: Link> Shard<L> {
         }
     }
 
+    /// Tells a client that it is here.
+    pub(super) fn welcome(&mut self, key: Key, now: Now) {
+        let welcome = self.view(key, now, |view| view.endpoint.dialect.world().welcome(view));
+        if let Some(welcome) = welcome.flatten() {
+            self.reply(key, &welcome, now);
+        }
+    }
+
     /// A token was verified, or not: the connection goes on with it, or is told why not.
     pub(super) fn on_verified(&mut self, id: ConnectionId, verified: Option<Box<Identity>>, now: Now) {
         let Some(key) = self.find(id).filter(|&key| self.is_open(key)) else { return };
@@ -230,6 +238,7 @@ impl<L: Link> Shard<L> {
                 let Some(connection) = self.get_mut(key) else { return };
                 connection.identity = Some(identity);
                 connection.warned = false;
+                self.calm.stir(key, now);
                 self.reply(key, &text, now);
                 self.recheck(key, Cause::Token, now);
             }
