@@ -33,6 +33,8 @@ pub(crate) struct Metrics {
     up: IntGauge,
     reconnects: IntCounter,
     round_trip: Gauge,
+    clock_skew: Gauge,
+    durable: IntGauge,
     nodes: IntGauge,
     /// Lives that ended while this node saw it.
     pub(crate) lives: IntCounter,
@@ -67,6 +69,17 @@ impl Metrics {
             round_trip: registered(
                 registry,
                 Gauge::new("fanfare_broker_round_trip_seconds", "How long the broker's last answer took"),
+            ),
+            clock_skew: registered(
+                registry,
+                Gauge::new(
+                    "fanfare_broker_clock_skew_seconds",
+                    "How far this node's clock is ahead of the broker's; negative where it is behind",
+                ),
+            ),
+            durable: gauge(
+                "fanfare_broker_durable",
+                "1 while the broker is known to keep what it took over its own restart",
             ),
             nodes: gauge("fanfare_cluster_nodes", "Nodes that live, this one among them"),
             lives: counter(
@@ -121,6 +134,7 @@ impl Shown {
             status.reconnects += u64::from(is_again);
         });
         self.metrics.up.set(1);
+        self.metrics.durable.set(i64::from(durable == Some(true)));
         self.metrics.nodes.set(nodes.cast_signed() as i64);
         if is_again {
             self.metrics.reconnects.inc();
@@ -147,6 +161,7 @@ impl Shown {
             status.nodes = nodes;
         });
         self.metrics.round_trip.set(round_trip.as_secs_f64());
+        self.metrics.clock_skew.set(skew_ms as f64 / 1000.0);
         self.metrics.nodes.set(nodes.cast_signed() as i64);
     }
 }
