@@ -73,6 +73,8 @@ pub(crate) struct Cluster {
     streams: HashMap<CompactString, Followed>,
     /// Those that may be needed by nobody, and when it is to be looked: each once at most.
     idle: BinaryHeap<Reverse<(u64, CompactString)>>,
+    /// The number of the last event of all when this node last got its broker.
+    before: u64,
     /// What is collected after the broker was away; none where all comes live.
     catch_up: Option<CatchUp>,
     publishing: HashMap<Ticket, Waiting>,
@@ -157,6 +159,7 @@ impl Cluster {
             next: 1,
             streams: HashMap::new(),
             idle: BinaryHeap::new(),
+            before: 0,
             catch_up: None,
             publishing: HashMap::new(),
             publishing_bytes: 0,

@@ -32,8 +32,8 @@ pub(super) struct CatchUp {
     events: BTreeMap<u64, Event>,
     bytes: usize,
     streams: Vec<StreamState>,
-    /// Up to where events of streams were dropped, since there were too many.
-    gone: HashMap<Box<str>, u64>,
+    /// Up to where events of streams were dropped, since there were too many: the offset, and the number in the order.
+    gone: HashMap<Box<str>, (u64, u64)>,
 }
 
 impl CatchUp {
@@ -51,7 +51,7 @@ impl CatchUp {
         {
             self.bytes = self.bytes.saturating_sub(crate::encoded::weight(&event.event.publication));
             for (stream, position) in event.event.streams.iter().zip(&event.places) {
-                self.gone.insert(stream.clone(), position.offset);
+                self.gone.insert(stream.clone(), (position.offset, event.seq));
             }
         }
     }
@@ -63,6 +63,7 @@ impl Hub {
         let Some(cluster) = &mut order.cluster else { return };
         cluster.is_up = true;
         cluster.life = Some(life);
+        cluster.before = life.seq;
         self.resumes().set_secret(&life.secret);
         self.set_life(life.life);
         for name in cluster.own.clone() {
@@ -171,7 +172,13 @@ impl Hub {
         }
         order.seq = order.seq.max(event.seq);
         let encoded = cluster.encode(self, &order.history, event);
+        let is_old = event.seq <= cluster.before;
         self.note_event(order, event, Seen::New);
+        if is_old && here.is_empty() {
+            // It was in what streams began with that are followed since the broker is back, and is news to nobody here.
+            order.released = order.released.max(event.seq);
+            return Vec::new();
+        }
         self.release(order, outgoing(&event.event), encoded, &here, count);
         Vec::new()
     }
@@ -303,7 +310,7 @@ impl Hub {
             let is_whole = state.end.epoch == end.epoch
                 && state.end.offset >= end.offset
                 && next <= end.offset + 1
-                && gone.get(&state.stream).is_none_or(|&gone| gone <= end.offset)
+                && gone.get(&state.stream).is_none_or(|&(gone, _)| gone <= end.offset)
                 && (state.end.offset == end.offset || !state.events.is_empty());
             if !is_whole {
                 lost.push(state.stream.clone());
@@ -311,9 +318,9 @@ impl Hub {
                     self.forget_told(order, &state.stream);
                 }
                 let rule = self.rules().history(&state.stream);
-                let floor = gone.get(&state.stream).map_or(next - 1, |&gone| gone.max(next - 1));
-                let begin = Position { epoch: state.end.epoch, offset: floor };
-                order.history.begin_at(&state.stream, begin, state.dropped, rule);
+                let (gone, number) = gone.get(&state.stream).copied().unwrap_or_default();
+                let begin = Position { epoch: state.end.epoch, offset: gone.max(next - 1) };
+                order.history.begin_at(&state.stream, begin, state.dropped.max(number), rule);
                 order.retained.forget_stream(&state.stream);
             }
             states.push(state);
