@@ -218,6 +218,8 @@ pub(crate) enum Message {
 pub(crate) enum Asker {
     /// A connection on a shard.
     Shard(usize, ConnectionId),
+    /// A claim of this node, whom the broker told that the connection is open here.
+    Claim(Ticket),
     /// Another node.
     Node(NodeId, Ticket),
 }

@@ -103,6 +103,18 @@ impl Hub {
             Claimed::Nothing => self.end_claim(order, claiming, None),
             Claimed::Entry(entry) => self.end_claim(order, claiming, Some(entry)),
             Claimed::Open(node, entry) if node == cluster.broker.node() => {
+                if claiming.claim.by == ClaimBy::Socket {
+                    // Its shards were asked before, but another connection may have gone on from it since.
+                    let Claim { connection: former, user, .. } = claiming.claim.clone();
+                    let left = self.shards() - 1;
+                    let asker = Asker::Claim(ticket);
+                    let ask = Ask { former, user, asker, left, is_socket: true, namespace: None };
+                    claiming.known = Some(entry);
+                    claiming.until = cluster.now.ms.saturating_add(ANSWER_MS);
+                    cluster.claims.insert(ticket, claiming);
+                    self.tell(0, Message::Ask(Box::new(ask)));
+                    return;
+                }
                 // Its shards were asked before, and had it no longer.
                 if claiming.claim.by != ClaimBy::Id {
                     self.note_in(order, ResumeChange::Forget(entry.connection));
@@ -117,6 +129,25 @@ impl Hub {
                 cluster.claims.insert(ticket, claiming);
             }
         }
+    }
+
+    /// What this node's shards say of a connection that the broker holds to be open here. Where they have it no longer, it
+    /// counts as it was last told.
+    pub(crate) fn end_own_claim(&self, ticket: Ticket, entry: Option<ResumeEntry>) {
+        let mut order = self.order();
+        let claims = order.cluster.as_mut().map(|cluster| &mut cluster.claims);
+        let Some(mut claiming) = claims.and_then(|claims| claims.remove(&ticket)) else {
+            // Too late: it is kept for the next try.
+            if let Some(entry) = entry {
+                self.note_in(&mut order, ResumeChange::Set(entry));
+            }
+            return;
+        };
+        let known = claiming.known.take();
+        if let Some(connection) = known.as_ref().map(|known| known.connection).filter(|_| entry.is_none()) {
+            self.note_in(&mut order, ResumeChange::Forget(connection));
+        }
+        self.end_claim(&mut order, claiming, entry.or(known));
     }
 
     fn end_claim(&self, order: &mut Order, claiming: Claiming, entry: Option<ResumeEntry>) {

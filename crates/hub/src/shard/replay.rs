@@ -149,7 +149,8 @@ impl<L: Link> Shard<L> {
             Answer::Entered { text, former } => {
                 let is_lost = |standing: &Standing| standing.recovered == Some(false);
                 if former.is_some() && start.standings.iter().any(is_lost) {
-                    // It went in between; the client comes again, and is told.
+                    // It went in between; the client comes again, and is told: nothing of it is known any more.
+                    self.forget_recovery(key);
                     self.close(key, &Disconnect::SLOW, now);
                     return;
                 }

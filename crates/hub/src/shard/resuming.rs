@@ -13,7 +13,6 @@ use super::connection::Connection;
 use super::lists::{Follow, Key, Lists};
 use super::replay::Answer;
 use super::returning::arrived;
-use super::sockets::lives;
 use super::{Now, Shard, is_subscription};
 use crate::broker::{Claim, ClaimBy};
 use crate::cluster::Whom;
@@ -88,6 +87,8 @@ impl<L: Link> Shard<L> {
                 self.hub.note_resume(entry.iter().map(|entry| ResumeChange::Forget(entry.connection)));
                 self.hub.answer_claim(node, ticket, entry.as_ref());
             }
+            // Tokens are not asked for so.
+            (Asker::Claim(_), _) => {}
             // It dropped, and what it had is with the broker.
             (Asker::Shard(shard, to), None) if self.hub.is_clustered() => {
                 self.claim(&claims, user, Whom::Token(shard, to, given));
@@ -143,15 +144,22 @@ impl<L: Link> Shard<L> {
             // It had nothing yet.
             connection.recovery = None;
         }
+        let is_of_socket = connection.wire.is_socket();
+        let Some(connection) = self.get(key) else { return };
         let mut kept = entry(connection, &self.lists, Some(now.wall));
         if let Some(kept) = kept.as_mut() {
-            if connection.wire.is_socket() {
-                kept.arrived = Some(lives(connection, &self.lists, &self.hub.order().history));
+            if is_of_socket {
+                kept.arrived = self.lives(connection, &self.hub.order().history);
             } else if connection.wire.timestamps().is_some() {
                 kept.arrived = arrived(connection, &self.lists, &self.hub.order().history);
             }
         }
+        if kept.as_ref().is_some_and(|kept| is_of_socket && kept.arrived.is_none()) {
+            self.forget_recovery(key);
+            return;
+        }
         let is_resumable = connection.wire.index().is_some();
+        let Some(connection) = self.connections.get_mut(key as usize) else { return };
         if connection.recovery.take().is_some_and(|recovery| recovery.replay.is_some()) {
             self.hub.metrics().replays.dec();
         }
@@ -216,17 +224,20 @@ impl<L: Link> Shard<L> {
         let _ = question.answers.try_send(infos);
     }
 
+    /// Nobody can go on from a connection any more.
+    pub(super) fn forget_recovery(&mut self, key: Key) {
+        let Some(connection) = self.get_mut(key) else { return };
+        let Some(recovery) = connection.recovery.take() else { return };
+        let id = connection.id;
+        self.hub.metrics().replays.sub(i64::from(recovery.replay.is_some()));
+        self.hub.note_resume([ResumeChange::Forget(id)]);
+    }
+
     /// Closes the connections of a user, as an operator wants.
     pub(super) fn on_expulsion(&mut self, expulsion: &Expulsion, now: Now) {
         let keys = self.of_user(&expulsion.user);
         for &key in &keys {
-            if let Some(connection) = self.get_mut(key)
-                && let Some(recovery) = connection.recovery.take()
-            {
-                let id = connection.id;
-                self.hub.metrics().replays.sub(i64::from(recovery.replay.is_some()));
-                self.hub.note_resume([ResumeChange::Forget(id)]);
-            }
+            self.forget_recovery(key);
             self.close(key, &Disconnect::DISCONNECTED, now);
         }
         let _ = expulsion.counts.try_send(u32::try_from(keys.len()).unwrap_or(u32::MAX));

@@ -16,7 +16,6 @@ use super::lists::{Follow, Key, Lists};
 use super::recovery::REPLAYING;
 use super::replay::Answer;
 use super::resuming::entry;
-use super::sockets::lives;
 use super::{Connection, Now, Shard, to_ms, wrap};
 use crate::broker::{Claim, ClaimBy};
 use crate::cluster::Whom;
@@ -244,7 +243,8 @@ impl<L: Link> Shard<L> {
         let Some(mut entry) = entry(connection, &self.lists, None) else { return };
         let mut order = self.hub.order();
         entry.arrived = if connection.wire.is_socket() {
-            Some(lives(connection, &self.lists, &order.history))
+            let Some(lives) = self.lives(connection, &order.history) else { return };
+            Some(lives)
         } else {
             arrived(connection, &self.lists, &order.history)
         };
@@ -355,7 +355,7 @@ impl<L: Link> Shard<L> {
             let history = &self.hub.order().history;
             entry.arrived = match ask.is_socket {
                 true if !connection.wire.is_socket() => None,
-                true => Some(lives(connection, &self.lists, history)),
+                true => self.lives(connection, history),
                 false => arrived(connection, &self.lists, history),
             };
             let follows = |stream: &str| entry.arrived.iter().flatten().any(|(name, _)| **name == *stream);
@@ -389,6 +389,7 @@ impl<L: Link> Shard<L> {
                 self.hub.note_resume(handed_over.map(|entry| ResumeChange::Forget(entry.connection)));
                 self.hub.answer_claim(node, ticket, entry.as_ref());
             }
+            (Asker::Claim(ticket), entry) => self.hub.end_own_claim(ticket, entry),
             (Asker::Shard(shard, to), None) if self.hub.is_clustered() => {
                 let by = if ask.is_socket { ClaimBy::Socket } else { ClaimBy::Id };
                 let claim = Claim { connection: ask.former, user: ask.user, by };

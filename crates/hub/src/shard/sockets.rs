@@ -65,6 +65,20 @@ pub(super) struct Entering {
 }
 
 impl<L: Link> Shard<L> {
+    /// The lives of a socket's streams, and where it began in each. None where something of them is lost, of which this shard
+    /// is yet to hear: what they have now is not what the socket follows, and nobody can go on from it.
+    pub(super) fn lives(
+        &self,
+        connection: &Connection<L>,
+        history: &History,
+    ) -> Option<Vec<(Box<str>, Position)>> {
+        let follows = |stream: &str| {
+            connection.follows.iter().any(|follow| self.lists.get(follow.list()).entry.name() == stream)
+        };
+        let has_lost = self.hub.is_clustered() && self.hub.inbox(self.index).has_lost(follows);
+        (!has_lost).then(|| lives(connection, &self.lists, history))
+    }
+
     /// Tells a socket that it may not come in.
     pub(super) fn turn_away(&mut self, key: Key, why: &Disconnect, now: Now) {
         let Some(connection) = self.get(key) else { return };
@@ -98,6 +112,8 @@ impl<L: Link> Shard<L> {
         let user: Option<Box<str>> =
             connection.identity.as_ref().map(|identity| identity.user.as_str().into());
         match self.hub.resumes().take_socket(former, user.as_deref(), now.wall) {
+            // It went on elsewhere since, and what is here is older.
+            Some(_) if self.is_ahead(offset) => self.enter_anew(key, now),
             Some(entry) => self.enter_again(key, entry, offset, now),
             None => {
                 let left = self.hub.shards() - 1;
@@ -111,6 +127,14 @@ impl<L: Link> Shard<L> {
                 self.on_ask(Box::new(ask), now);
             }
         }
+    }
+
+    /// Whether a client has had more than this node of a cluster has heard of: from another one.
+    fn is_ahead(&self, offset: Option<SocketOffset>) -> bool {
+        let is_it = |offset: SocketOffset| {
+            offset.life == self.hub.event_form().life && offset.seq > self.hub.order().released
+        };
+        self.hub.is_clustered() && offset.is_some_and(is_it)
     }
 
     /// Lets a socket in that may come back, and has not been here.
@@ -142,9 +166,7 @@ impl<L: Link> Shard<L> {
     /// streams have, the answer comes behind what the client saw, and this is told again; else returns what it had.
     fn after_all_it_saw(&mut self, key: Key, entry: ResumeEntry, entering: Entering) -> Option<ResumeEntry> {
         let hub = Arc::clone(&self.hub);
-        let is_ahead =
-            |offset: SocketOffset| offset.life == hub.event_form().life && offset.seq > hub.order().released;
-        if !hub.is_clustered() || entering.is_synced || !entering.offset.is_some_and(is_ahead) {
+        if entering.is_synced || !self.is_ahead(entering.offset) {
             return Some(entry);
         }
         let to = self.get(key)?.id;

@@ -11,7 +11,6 @@ use protocol::{ConnectionId, Disconnect};
 use super::lists::Key;
 use super::resuming::entry;
 use super::returning::arrived;
-use super::sockets::lives;
 use super::{Now, Shard, Verify};
 use crate::cluster::Who;
 use crate::dialects::Step;
@@ -109,6 +108,10 @@ impl<L: Link> Shard<L> {
                 .filter(|&key| self.get(key).is_some_and(|it| it.is_open() && it.recovery.is_some()))
                 .collect();
             for key in keys {
+                if self.get(key).is_some_and(|connection| connection.wire.is_socket()) {
+                    // Of where it stood nothing is known any more, but by the numbers of another life.
+                    self.forget_recovery(key);
+                }
                 self.close(key, &Disconnect::SLOW, now);
             }
         }
@@ -121,7 +124,8 @@ impl<L: Link> Shard<L> {
         for (_, connection) in self.connections.iter().filter(|(_, connection)| connection.is_open()) {
             let Some(mut entry) = entry(connection, &self.lists, None) else { continue };
             entry.arrived = if connection.wire.is_socket() {
-                Some(lives(connection, &self.lists, &order.history))
+                let Some(lives) = self.lives(connection, &order.history) else { continue };
+                Some(lives)
             } else if connection.is_tracked() {
                 arrived(connection, &self.lists, &order.history)
             } else {
