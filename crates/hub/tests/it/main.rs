@@ -6,6 +6,7 @@ mod changing;
 mod client;
 mod cluster;
 mod cluster_presence;
+mod cluster_sockets;
 mod deliveries;
 mod endings;
 mod heap;

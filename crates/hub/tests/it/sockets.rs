@@ -1,7 +1,8 @@
 //! Sockets of namespaces, step by step: what reaches them, who comes and goes, and who comes back. Whatever breaks: the
 //! simulation.
 
-mod client;
+pub(crate) mod client;
+pub(crate) mod model;
 mod simulation;
 
 use std::cell::RefCell;

@@ -5,15 +5,15 @@
 //! refused nobody; a key gives its first id on every node; a token works once. `FANFARE_SEED=n` repeats one run,
 //! `FANFARE_SIMULATION_SEEDS=n` runs so many.
 
-mod broker;
+pub(crate) mod broker;
 mod client;
 mod model;
-mod node;
+pub(crate) mod node;
 mod notes;
 mod publishers;
 mod settling;
 mod steps;
-mod store;
+pub(crate) mod store;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

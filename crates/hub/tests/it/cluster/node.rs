@@ -1,20 +1,22 @@
 //! A node of the simulation: a hub with its shards, a clock of its own, and its place at the broker.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hub::broker::{Broker, Life, NodeId};
 use hub::idempotency::IdempotencyKeys;
-use hub::{Beginning, Hub, Identity, Limits, Metrics, Now, Opening, Shard, Wake, Wire};
+use hub::rules::ChannelRules;
+use hub::{Beginning, Endpoint, Hub, Identity, Limits, Metrics, Now, Opening, Packing, Shard, Wake, Wire};
 use protocol::timestamp::Timestamp;
 use protocol::websocket::Incoming;
 use protocol::{ConnectionId, UserId};
 
 use super::broker::Port;
 use super::client::{At, Connected};
-use super::model::rules;
-use crate::link::{FakeLink, pipe};
+use crate::link::{FakeLink, Pipe, pipe};
 
 struct Awake;
 
@@ -38,11 +40,19 @@ pub(crate) struct Node {
 /// How long keys hold.
 pub(crate) const KEEP: Duration = Duration::from_secs(600);
 
+/// What all nodes of a simulation have alike.
+pub(crate) struct Setting {
+    pub(crate) rules: ChannelRules,
+    pub(crate) limits: Limits,
+    /// None is that of `/ws` alone.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
 impl Node {
     pub(crate) fn new(
         port: Arc<Port>,
         life: Option<Life>,
-        limits: &Limits,
+        setting: Setting,
         shards: usize,
         (now, skew): (Timestamp, i64),
     ) -> Self {
@@ -55,9 +65,10 @@ impl Node {
             now: Some(wall),
             random: [byte; 32],
             broker: Some((port as Arc<dyn Broker>, life)),
+            endpoints: setting.endpoints,
             ..Beginning::default()
         };
-        let hub = Arc::new(Hub::begin(rules(), limits.clone(), metrics, wakes, beginning));
+        let hub = Arc::new(Hub::begin(setting.rules, setting.limits, metrics, wakes, beginning));
         let keys = IdempotencyKeys::new(KEEP, 100_000, Metrics::new(&prometheus::Registry::new()));
         Self {
             id,
@@ -105,6 +116,27 @@ impl Node {
         let mut connected = Connected::new((self.id, shard, key, id), pipe);
         connected.cuts = self.cuts;
         connected
+    }
+
+    /// A socket comes into a namespace with what its client shows. Returns its place and the other side of its link.
+    pub(crate) fn open_socket(
+        &mut self,
+        id: ConnectionId,
+        shard: usize,
+        namespace: &str,
+        identity: Identity,
+        auth: &serde_json::Value,
+    ) -> (u32, Rc<RefCell<Pipe>>) {
+        let (link, pipe) = pipe();
+        let endpoint = self.hub.namespace(namespace).expect("a namespace");
+        let wire = self.hub.endpoint(endpoint).wire(Packing::Plain);
+        let admission = self.hub.admit().expect("the node has room");
+        let opening = Opening {
+            endpoint,
+            first: Some(auth.to_string().into()),
+            ..Opening::new(id, wire, Some(identity), admission)
+        };
+        (self.shards[shard].open(link, opening, self.now), pipe)
     }
 
     /// Whether the hub still has a connection: its place may be another's by now.

@@ -1,4 +1,4 @@
-//! What the simulation's broker knows of connections that can be resumed.
+//! What the simulation's broker knows of connections that can be resumed: what each node has open, and what was dropped.
 
 use std::collections::BTreeMap;
 
@@ -10,74 +10,96 @@ use protocol::timestamp::Timestamp;
 /// How long a dropped connection is kept, in milliseconds (contract: 2 min).
 const KEEP_MS: i64 = 120_000;
 
-#[derive(Debug)]
-struct Note {
-    node: NodeId,
-    entry: ResumeEntry,
-    /// When its node died.
-    died: Option<i64>,
-}
-
 /// The notes.
 #[derive(Debug, Default)]
-pub(crate) struct Notes(BTreeMap<u128, Note>);
+pub(crate) struct Notes {
+    /// By the connection and the node that told it: two have it where one was held to be dead, and was not.
+    open: BTreeMap<(u128, NodeId), ResumeEntry>,
+    dropped: BTreeMap<u128, (NodeId, ResumeEntry)>,
+    /// When nodes died.
+    died: BTreeMap<NodeId, i64>,
+}
 
 impl Notes {
     pub(crate) fn note(&mut self, node: NodeId, changes: Vec<ResumeChange>) {
         for change in changes {
             match change {
                 ResumeChange::Set(entry) => {
-                    self.0.insert(entry.connection.as_u128(), Note { node, entry, died: None });
+                    let connection = entry.connection.as_u128();
+                    if entry.dropped.is_some() {
+                        self.open.remove(&(connection, node));
+                        self.dropped.insert(connection, (node, entry));
+                    } else {
+                        self.open.insert((connection, node), entry);
+                    }
                 }
-                ResumeChange::Forget(connection) => drop(self.0.remove(&connection.as_u128())),
+                ResumeChange::Forget(connection) => {
+                    let connection = connection.as_u128();
+                    // One that was asked for it and did not answer is not believed to have it any more.
+                    let died = &self.died;
+                    self.open
+                        .retain(|&(of, at), _| of != connection || at != node && !died.contains_key(&at));
+                    if self.dropped.get(&connection).is_some_and(|(by, _)| *by == node) {
+                        self.dropped.remove(&connection);
+                    }
+                }
             }
         }
     }
 
     pub(crate) fn claim(&mut self, claim: &Claim, now: Timestamp) -> Claimed {
         self.expire(now);
-        let Some(note) = self.0.get(&claim.connection.as_u128()) else { return Claimed::Nothing };
-        let entry = &note.entry;
-        let is_socket = entry.arrived.iter().flatten().any(|(stream, _)| split_namespace(stream).is_some());
-        let is_meant = match claim.by {
-            ClaimBy::Token { generation, .. } => entry.generation == generation,
-            ClaimBy::Id => entry.arrived.is_some() && !is_socket,
-            ClaimBy::Socket => is_socket,
+        let connection = claim.connection.as_u128();
+        let is_meant = |entry: &ResumeEntry| {
+            let mut streams = entry.arrived.iter().flatten();
+            let is_socket = streams.any(|(stream, _)| split_namespace(stream).is_some());
+            let is_so = match claim.by {
+                ClaimBy::Token { generation, .. } => entry.generation == generation,
+                ClaimBy::Id => entry.arrived.is_some() && !is_socket,
+                ClaimBy::Socket => is_socket,
+            };
+            is_so && entry.user == claim.user
         };
-        if !is_meant || entry.user != claim.user {
-            return Claimed::Nothing;
+        let mut gone = None;
+        let open = self.open.range((connection, NodeId::MIN)..=(connection, NodeId::MAX));
+        for (&(_, node), entry) in open.filter(|(_, entry)| is_meant(entry)) {
+            if !self.died.contains_key(&node) {
+                return Claimed::Open(node, entry.clone());
+            }
+            gone = Some((node, entry.clone()));
         }
-        if entry.dropped.is_none() && note.died.is_none() {
-            return Claimed::Open(note.node, entry.clone());
+        let dropped = self.dropped.get(&connection).map(|(_, entry)| entry).filter(|entry| is_meant(entry));
+        let found = dropped.cloned().or(gone.as_ref().map(|(_, entry)| entry.clone()));
+        if found.is_some() && claim.by != ClaimBy::Id {
+            if dropped.is_some() {
+                self.dropped.remove(&connection);
+            }
+            if let Some((node, _)) = gone {
+                self.open.remove(&(connection, node));
+            }
         }
-        let entry = entry.clone();
-        if claim.by != ClaimBy::Id {
-            self.0.remove(&claim.connection.as_u128());
-        }
-        Claimed::Entry(entry)
+        found.map_or(Claimed::Nothing, Claimed::Entry)
     }
 
     /// A node has died.
     pub(crate) fn died(&mut self, node: NodeId, now: Timestamp) {
-        for note in self.0.values_mut().filter(|note| note.node == node) {
-            note.died.get_or_insert(now.as_millis());
-        }
+        self.died.entry(node).or_insert(now.as_millis());
     }
 
     /// It was not dead.
     pub(crate) fn revive(&mut self, node: NodeId) {
-        self.0.values_mut().filter(|note| note.node == node).for_each(|note| note.died = None);
+        self.died.remove(&node);
     }
 
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        self.0.retain(|_, note| {
-            let since = note.entry.dropped.map(Timestamp::as_millis).or(note.died);
-            since.is_none_or(|since| now.as_millis() - since <= KEEP_MS)
-        });
+        let is_over = |since: i64| now.as_millis() - since > KEEP_MS;
+        let died = &self.died;
+        self.open.retain(|(_, node), _| died.get(node).is_none_or(|&since| !is_over(since)));
+        self.dropped.retain(|_, (_, entry)| entry.dropped.is_some_and(|since| !is_over(since.as_millis())));
     }
 
     /// Whether all that is left was open on one of these nodes, as far as was told.
     pub(crate) fn are_of(&self, nodes: &[NodeId]) -> bool {
-        self.0.values().all(|note| nodes.contains(&note.node) && note.entry.dropped.is_none())
+        self.dropped.is_empty() && self.open.keys().all(|(_, node)| nodes.contains(node))
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Store {
     log: BTreeMap<(Box<str>, String), Vec<Number>>,
     /// Where each publication stands, and its number in the one order.
     places: BTreeMap<Number, (u64, BTreeMap<Box<str>, Position>)>,
+    /// The same by these numbers.
+    order: BTreeMap<u64, Number>,
     /// Up to where each node was told, in a stream, that something is gone.
     gaps: BTreeMap<(NodeId, Box<str>, Epoch), u64>,
 }
@@ -74,6 +76,7 @@ impl Store {
             states: BTreeMap::new(),
             log: BTreeMap::new(),
             places: BTreeMap::new(),
+            order: BTreeMap::new(),
             gaps: BTreeMap::new(),
         }
     }
@@ -115,6 +118,7 @@ impl Store {
             assert_eq!(log.len() as u64, position.offset, "an offset is one event for ever");
         }
         let at = names.iter().cloned().zip(places.iter().copied()).collect();
+        self.order.insert(self.seq, number);
         // One for a connection alone that nobody has may be sent again under its key.
         let is_new = self.places.insert(number, (self.seq, at)).is_none();
         assert!(is_new || names.is_empty(), "{number} is placed twice");
@@ -210,6 +214,16 @@ impl Store {
     /// Whether a publication was ever placed.
     pub(crate) fn is_placed(&self, number: Number) -> bool {
         self.places.contains_key(&number)
+    }
+
+    /// Its number in the one order.
+    pub(crate) fn seq_of(&self, number: Number) -> Option<u64> {
+        self.places.get(&number).map(|(seq, _)| *seq)
+    }
+
+    /// The publications with numbers in the one order from the first on and before the second.
+    pub(crate) fn between(&self, from: u64, until: u64) -> impl Iterator<Item = Number> {
+        self.order.range(from..until.max(from)).map(|(_, number)| *number)
     }
 
     /// Up to where a node was told that something is gone.

@@ -13,8 +13,8 @@ use protocol::{ConnectionId, UserId};
 
 use super::broker::Server;
 use super::client::{Client, Kind, Truth};
-use super::model::{CHANNELS, Made, limits};
-use super::node::Node;
+use super::model::{CHANNELS, Made, limits, rules};
+use super::node::{Node, Setting};
 use super::publishers::Publishers;
 use crate::random::Random;
 
@@ -75,7 +75,8 @@ impl World {
         let life = (self.server.is_up && self.random.percent(50)).then_some(self.server.life);
         let shards = 1 + self.random.below(2);
         let skew = self.random.below(4_000) as i64 - 2_000;
-        self.nodes.push(Node::new(port, life, &self.limits, shards, (self.now, skew)));
+        let setting = Setting { rules: rules(), limits: self.limits.clone(), endpoints: Vec::new() };
+        self.nodes.push(Node::new(port, life, setting, shards, (self.now, skew)));
         let node = self.nodes.len() - 1;
         if self.random.percent(80) {
             self.connect_node(node);

@@ -11,8 +11,8 @@ use std::time::Duration;
 use hub::journal::{Journal, JournalError};
 use hub::rules::{ChannelRule, ChannelRules, HistoryRule, Identities};
 use hub::{
-    Accepted, Beginning, Commit, Endpoint, Hub, Limits, Metrics, Namespace, Now, Opening, Outgoing, Packing,
-    PublishError, Recipients, Shard,
+    Accepted, Beginning, Commit, Hub, Limits, Metrics, Now, Opening, Outgoing, Packing, PublishError,
+    Recipients, Shard,
 };
 use protocol::publication::PublishRequest;
 use protocol::timestamp::Timestamp;
@@ -21,7 +21,8 @@ use protocol::{ChannelPattern, ConnectionId, PublicationId};
 use serde_json::json;
 use tokio::sync::oneshot::Receiver;
 
-use super::client::{Client, Connected, Session};
+use super::client::{Client, Connected, Event, Truth};
+use super::model::{NAMESPACES, TYPES, endpoints, streams_of};
 use crate::bench::user;
 use crate::link::{FakeLink, pipe};
 use crate::random::Random;
@@ -30,13 +31,6 @@ use crate::world::Awake;
 
 /// How many seeds run by default.
 const SEEDS: u64 = 250;
-
-/// The namespaces, and the types that reach them.
-const NAMESPACES: [(&str, &[&str]); 3] =
-    [("/", &[]), ("/chat", &["msg", "user_online", "user_offline"]), ("/notes", &["msg", "note"])];
-
-/// The types of publications.
-const TYPES: [&str; 3] = ["msg", "note", "other"];
 
 /// Channels: how many events they keep, and whether on disk. The first two keep all that a run has.
 const CHANNELS: [(&str, u32, bool); 5] = [
@@ -47,17 +41,26 @@ const CHANNELS: [(&str, u32, bool); 5] = [
     ("u:none", 0, false),
 ];
 
-/// A publication, as the model has it.
+/// Publications by their numbers, which are their places, and whether they were released.
 #[derive(Debug, Default)]
-pub(super) struct Event {
-    pub(super) streams: BTreeSet<String>,
-    pub(super) connection: Option<ConnectionId>,
-    pub(super) except: Option<ConnectionId>,
-    /// Whether one of its streams keeps nothing.
-    pub(super) is_unkept: bool,
-    pub(super) is_released: bool,
-    /// Whether it is kept for nobody.
-    pub(super) is_transient: bool,
+struct Events(Vec<(Event, bool)>);
+
+impl Truth for Events {
+    fn next(&self) -> usize {
+        self.0.len()
+    }
+
+    fn event(&self, number: usize) -> &Event {
+        &self.0[number].0
+    }
+
+    fn place(&self, number: usize) -> Option<usize> {
+        self.0[number].1.then_some(number)
+    }
+
+    fn between(&self, from: usize, until: usize) -> Vec<usize> {
+        (from..until.min(self.0.len())).filter(|&number| self.0[number].1).collect()
+    }
 }
 
 /// What a world is like.
@@ -81,7 +84,7 @@ struct World {
     clients: Vec<Client>,
     /// Connections that their clients have left, and that the hub still has.
     ghosts: Vec<Connected>,
-    events: Vec<Event>,
+    events: Events,
     pending: BTreeMap<usize, Receiver<Result<Recipients, PublishError>>>,
     now: Now,
     opened: u128,
@@ -139,10 +142,7 @@ fn begin(manner: Manner, store: &FakeStore, now: Now, life: u8, shards: usize) -
     let channels = CHANNELS.iter().map(|&(name, size, durable)| rule(name, size, durable));
     let rules = ChannelRules::new(channels.chain(others).collect(), Identities::Known);
     let limits = limits(manner);
-    let endpoints = [Endpoint::new(hub::Dialect::CHANNELS, &limits)]
-        .into_iter()
-        .chain(NAMESPACES.map(|(name, types)| Endpoint::of_namespace(Namespace::new(name, types), &limits)))
-        .collect();
+    let endpoints = endpoints(&NAMESPACES, &limits);
     let wakes = (0..shards).map(|_| Box::new(Awake) as Box<dyn hub::Wake>).collect();
     let stored = manner.has_disk.then(|| store.stored());
     let beginning =
@@ -169,18 +169,10 @@ impl World {
         let count = 1 + random.below(3);
         let hub = begin(manner, &store, now, 1, count);
         let shards = (0..count).map(|index| Shard::new(Arc::clone(&hub), index)).collect();
-        let clients = (0..3 + random.below(5)).map(|number| Client {
-            number,
-            namespace: random.pick(&NAMESPACES).0,
-            user: 7 + random.below(2),
-            recovers: random.percent(80),
-            session: Session::default(),
-            link: None,
-            asked: BTreeMap::new(),
-            asks: 0,
-            dropped: 0,
-            is_uncertain: false,
-            recovered: 0,
+        let clients = (0..3 + random.below(5)).map(|number| {
+            let namespace = random.pick(&NAMESPACES).0;
+            let user = 7 + random.below(2);
+            Client::new(number, namespace, user, random.percent(80))
         });
         let clients = clients.collect();
         Self {
@@ -192,7 +184,7 @@ impl World {
             commit: None,
             clients,
             ghosts: Vec::new(),
-            events: Vec::new(),
+            events: Events::default(),
             pending: BTreeMap::new(),
             now,
             opened: 0,
@@ -239,28 +231,24 @@ impl World {
 
     /// The number before which everything was released, or never will be.
     fn released(&self) -> usize {
-        self.pending.keys().next().copied().unwrap_or(self.events.len())
+        self.pending.keys().next().copied().unwrap_or(self.events.next())
     }
 
     fn publish(&mut self) {
-        let number = self.events.len();
+        let number = self.events.next();
         let kind = *self.random.pick(&TYPES);
         let pad = "x".repeat(if self.random.percent(20) { self.random.below(1500) } else { 5 });
         let mut body = json!({ "type": kind, "data": { "n": number, "pad": pad } });
-        let mut streams: BTreeSet<String> = BTreeSet::new();
-        let mut users = Vec::new();
+        let (mut users, mut channels) = (Vec::new(), BTreeSet::new());
         if self.random.percent(45) {
             let who = 7 + self.random.below(2);
             users.push(format!("user:{who}"));
             body["user_id"] = who.into();
         }
         if self.random.percent(50) {
-            let named: BTreeSet<&str> =
-                (0..1 + self.random.below(2)).map(|_| self.random.pick(&CHANNELS).0).collect();
-            streams.extend(named.iter().map(|name| (*name).to_owned()));
-            body["channels"] = json!(named);
+            channels.extend((0..1 + self.random.below(2)).map(|_| self.random.pick(&CHANNELS).0));
+            body["channels"] = json!(channels);
         }
-        streams.extend(users.iter().cloned());
         let mut event = Event::default();
         let known = self.random.below(self.clients.len());
         let sid = self.clients[known].session.sid;
@@ -281,23 +269,11 @@ impl World {
             event.except = Some(sid);
             body["except_connection_id"] = sid.to_string().into();
         }
-        if has_namespace {
-            let name = self.random.pick(&NAMESPACES).0;
+        let namespace = has_namespace.then(|| self.random.pick(&NAMESPACES).0);
+        if let Some(name) = namespace {
             body["namespace"] = name.into();
-            streams = match streams.is_empty() {
-                true => BTreeSet::from([format!("@{name}")]),
-                false => streams.iter().map(|stream| format!("@{name}:{stream}")).collect(),
-            };
-        } else {
-            let reached = NAMESPACES.iter().filter(|(_, types)| types.contains(&kind)).map(|(name, _)| *name);
-            if streams.is_empty() && event.connection.is_none() {
-                streams.insert("@all".to_owned());
-                streams.extend(reached.map(|name| format!("@{name}")));
-            } else {
-                streams
-                    .extend(reached.flat_map(|name| users.iter().map(move |user| format!("@{name}:{user}"))));
-            }
         }
+        let streams = streams_of(kind, &users, &channels, namespace, event.connection.is_some());
         event.is_unkept = streams.iter().any(|stream| stream.ends_with("u:none"));
         event.streams = streams;
         let request = PublishRequest::parse(body.to_string().as_bytes()).expect("a publication");
@@ -305,11 +281,14 @@ impl World {
         event.is_transient = self.random.percent(6);
         let is_transient = event.is_transient;
         let outgoing = Outgoing { except, is_transient, ..Outgoing::new(publication, target, self.now.wall) };
-        match self.hub.publish(outgoing).expect("room") {
-            Accepted::Now(_) => event.is_released = true,
-            Accepted::Waiting(waiting) => drop(self.pending.insert(number, waiting)),
-        }
-        self.events.push(event);
+        let is_released = match self.hub.publish(outgoing).expect("room") {
+            Accepted::Now(_) => true,
+            Accepted::Waiting(waiting) => {
+                self.pending.insert(number, waiting);
+                false
+            }
+        };
+        self.events.0.push((event, is_released));
     }
 
     fn begin_commit(&mut self) {
@@ -326,7 +305,7 @@ impl World {
         let events = &mut self.events;
         self.pending.retain(|&number, waiting| match waiting.try_recv() {
             Ok(outcome) => {
-                events[number].is_released = outcome.is_ok();
+                events.0[number].1 = outcome.is_ok();
                 false
             }
             Err(_) => true,
@@ -356,7 +335,18 @@ impl World {
         };
         let key = self.shards[shard].open(link, opening, self.now);
         client.is_uncertain = true;
-        client.link = Some(Connected { shard, key, pipe, read: 0, is_in: false, from, must_recover, shown });
+        client.link = Some(Connected {
+            node: 0,
+            shard,
+            key,
+            pipe,
+            read: 0,
+            is_in: false,
+            from,
+            must_recover,
+            is_certain: true,
+            shown,
+        });
     }
 
     fn read(&mut self, index: usize) {
@@ -425,20 +415,9 @@ impl World {
         let Some(link) = client.link.as_ref().filter(|link| link.is_in && !link.pipe.borrow().is_shut) else {
             return;
         };
-        client.asks += 1;
-        client.asked.insert(client.asks, (is_join, channel, from));
-        let name = if client.namespace == "/" { String::new() } else { format!("{},", client.namespace) };
-        let what = if is_join { "subscribe" } else { "unsubscribe" };
-        let packet = format!("2{name}{}{}", client.asks, json!([what, { "channels": [channel] }]));
-        // From now on nothing of it has to come, until it is answered that it does.
-        if !is_join {
-            for stream in client.of_channel(channel) {
-                if let Some(follow) = client.session.follows.get_mut(&stream) {
-                    follow.sure = None;
-                }
-            }
-        }
-        let _ = self.shards[link.shard].on_incoming(link.key, &Incoming::Text(&packet), self.now);
+        let (shard, key) = (link.shard, link.key);
+        let packet = client.ask(is_join, channel, from);
+        let _ = self.shards[shard].on_incoming(key, &Incoming::Text(&packet), self.now);
     }
 
     fn narrow(&mut self, index: usize) {
@@ -479,9 +458,9 @@ impl World {
             self.store.commit(commit.group()).expect("luck is with it");
             let ids: Vec<PublicationId> = commit.group().entries.iter().map(|entry| entry.id).collect();
             for &number in self.pending.keys() {
-                let event = &mut self.events[number];
+                let (event, is_released) = &mut self.events.0[number];
                 if ids.contains(&publication_id(number)) {
-                    event.is_released = true;
+                    *is_released = true;
                     let manner = self.manner;
                     event.streams.retain(|name| is_on_disk(manner, name));
                     event.is_unkept = false;
@@ -492,7 +471,7 @@ impl World {
         for index in 0..self.clients.len() {
             self.read(index);
             let client = &mut self.clients[index];
-            client.lost();
+            client.leave();
             client.is_uncertain = true;
             client.forget_users();
             if !is_noted {
@@ -532,11 +511,11 @@ impl World {
             }
         }
         assert_eq!(self.hub.queued(), 0, "nothing waits");
-        self.settled = self.events.len();
+        self.settled = self.events.next();
         for client in &mut self.clients {
             if client.link.as_ref().is_some_and(|link| link.pipe.borrow().is_shut) {
                 client.is_uncertain = true;
-                client.lost();
+                client.leave();
             }
             client.settled(&self.events);
         }
