@@ -7,7 +7,7 @@
 use protocol::channel::{USER_PREFIX, split_namespace};
 use protocol::channels::{self, ErrorCode};
 use protocol::timestamp::Timestamp;
-use protocol::{ChannelName, Disconnect, Stream};
+use protocol::{ChannelName, ConnectionId, Disconnect, Stream};
 
 use super::connection::Connection;
 use super::lists::{Follow, Key, Lists};
@@ -15,7 +15,7 @@ use super::replay::Answer;
 use super::returning::arrived;
 use super::{Now, Shard, is_subscription};
 use crate::broker::{Claim, ClaimBy};
-use crate::cluster::Whom;
+use crate::cluster::{Who, Whom};
 use crate::inbox::{Asker, ConnectionInfo, Expulsion, Given, Message, Question, TakeOver, TakenOver};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::link::Link;
@@ -34,7 +34,11 @@ impl<L: Link> Shard<L> {
         let user: Option<Box<str>> =
             connection.identity.as_ref().map(|identity| identity.user.as_str().into());
         match self.hub.resumes().find(token, user.as_deref(), now.wall) {
-            Found::Dropped(entry) => self.go_on_from(key, &entry, &given, now),
+            Found::Dropped(entry) => {
+                if let Some(entry) = self.once_followed(id, entry, &given) {
+                    self.go_on_from(key, &entry, &given, now);
+                }
+            }
             Found::Perhaps(claims) => {
                 let shard = usize::from(claims.shard);
                 let wish = TakeOver { claims, user, asker: Asker::Shard(self.index, id), given };
@@ -110,12 +114,29 @@ impl<L: Link> Shard<L> {
     pub(super) fn on_taken_over(&mut self, answer: TakenOver, now: Now) {
         let TakenOver { to, given, entry } = answer;
         match (self.find(to).filter(|&key| self.is_open(key)), entry) {
-            (Some(key), Some(entry)) => self.go_on_from(key, &entry, &given, now),
+            (Some(key), Some(entry)) => {
+                if let Some(entry) = self.once_followed(to, entry, &given) {
+                    self.go_on_from(key, &entry, &given, now);
+                }
+            }
             (Some(key), None) => self.not_resumed(key, now),
             // Who wanted it has gone in between: it is kept for the next try.
             (None, Some(entry)) => self.park(entry, now),
             (None, None) => {}
         }
+    }
+
+    /// What a connection had, where the node follows its streams. They were let go where this shard took its time behind the
+    /// word that they are there: then they are asked for again, and it is told again once they are.
+    fn once_followed(&self, to: ConnectionId, entry: ResumeEntry, given: &Given) -> Option<ResumeEntry> {
+        let shard = self.index;
+        let names = entry.channels.clone();
+        let mut kept = Some(entry);
+        let is_ready = self.hub.ready(names.iter().map(|name| &**name), || {
+            let again = TakenOver { to, given: given.clone(), entry: kept.take() };
+            Who::Message(shard, Box::new(Message::TakenOver(Box::new(again))))
+        });
+        kept.filter(|_| is_ready)
     }
 
     fn go_on_from(&mut self, key: Key, entry: &ResumeEntry, given: &Given, now: Now) {

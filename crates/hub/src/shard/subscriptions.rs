@@ -9,11 +9,13 @@ use std::sync::Arc;
 use protocol::channel::{ALL, user_of};
 use protocol::channels::{self, ErrorCode};
 use protocol::{ConnectionId, Disconnect, Stream};
+use tokio::sync::oneshot;
 
 use super::connection::Connection;
 use super::delivery::{Pass, Run};
 use super::lists::{Follow, Key, mend};
 use super::{Now, Shard, is_subscription};
+use crate::cluster::Who;
 use crate::commit::WATCH_PREFIX;
 use crate::dialects;
 use crate::endpoint::EndpointIndex;
@@ -47,7 +49,17 @@ impl<L: Link> Shard<L> {
         for channel in &endpoint.channels {
             self.subscribe(key, channel.as_str(), now);
         }
+        self.follow_still(key);
         None
+    }
+
+    /// In a cluster the streams of a new connection were followed when it was let in. Where it came much later they were let go,
+    /// and are followed again from now on.
+    fn follow_still(&self, key: Key) {
+        let Some(connection) = self.get(key).filter(|_| self.hub.is_clustered()) else { return };
+        let names = connection.follows.iter().map(|follow| self.lists.get(follow.list()).entry.name());
+        // Nobody waits for it: what is asked of them waits by itself.
+        self.hub.ready(names, || Who::Task(oneshot::channel().0));
     }
 
     /// Makes the connection a follower of a stream that it does not follow. What is on its way to it comes first: to whom
