@@ -117,7 +117,14 @@ impl Hub {
                 }
                 // Its shards were asked before, and had it no longer.
                 if claiming.claim.by != ClaimBy::Id {
+                    // The broker tells the same to others here who asked meanwhile, and it is handed over once.
+                    let is_same = |_: &Ticket, other: &mut Claiming| {
+                        other.claim.connection == entry.connection && other.claim.by != ClaimBy::Id
+                    };
+                    let others: Vec<Claiming> =
+                        cluster.claims.extract_if(is_same).map(|(_, other)| other).collect();
                     self.note_in(order, ResumeChange::Forget(entry.connection));
+                    others.into_iter().for_each(|other| self.end_claim(order, other, None));
                 }
                 self.end_claim(order, claiming, Some(entry));
             }
