@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Looks for a connection, and hands it over. KEYS[1]: the life. ARGV: connection, user as in the entry, how ('t' by a token,
 -- 'i' by its id, 's' as a socket), generation and node of the token.
--- A node without a sign of life for two and a half seconds is not asked any more, though it may not be held to be dead yet.
+-- A node without a sign of life for two and a half seconds is not asked any more, though it may not be held to be dead yet. It may
+-- come back, and tell of a connection that was handed over meanwhile: that is known to be taken for five minutes.
 -- An entry begins with "version node generation kind user\n", where the kind is the way in which it can be asked for. Returns {0} nothing | {1, entry} | {2, node, entry} open.
 local p = string.sub(KEYS[1], 1, -5)
 local connection, user, how = ARGV[1], ARGV[2], ARGV[3]
@@ -22,17 +23,21 @@ for _, node in ipairs(redis.call('ZRANGE', p .. 'opens', 0, -1)) do
     gone = {node, entry}
   end
 end
+local function take_from(node)
+  redis.call('HDEL', p .. 'open:' .. node, connection)
+  redis.call('SET', p .. 'taken:' .. connection, node, 'PX', 300000)
+end
 local parked = p .. 'parked:' .. connection
 local entry = redis.call('GET', parked)
 if entry and is_meant(entry) then
   if how ~= 'i' then
     redis.call('UNLINK', parked)
-    if gone then redis.call('HDEL', p .. 'open:' .. gone[1], connection) end
+    if gone then take_from(gone[1]) end
   end
   return {1, entry}
 end
 if gone then
-  if how ~= 'i' then redis.call('HDEL', p .. 'open:' .. gone[1], connection) end
+  if how ~= 'i' then take_from(gone[1]) end
   return {1, gone[2]}
 end
 return {0}

@@ -2,7 +2,8 @@
 -- What is new of connections. KEYS[1]: the life. ARGV: node, then per change: what ('o' open, 'd' dropped, 'f' forgotten),
 -- connection, entry ('' where it is forgotten), ms for which it is kept.
 -- What is forgotten is forgotten at nodes, too, that gave no sign of life for more than a second: one that was asked for a
--- connection and did not answer is not believed to have it any more.
+-- connection and did not answer is not believed to have it any more. What another node took from one that was silent is not
+-- told anew by that.
 local p = string.sub(KEYS[1], 1, -5)
 local open = p .. 'open:' .. ARGV[1]
 local silent
@@ -20,7 +21,9 @@ local is_open = false
 for i = 2, #ARGV, 4 do
   local what, connection = ARGV[i], ARGV[i + 1]
   local parked = p .. 'parked:' .. connection
-  if what == 'o' then
+  if what ~= 'f' and redis.call('GET', p .. 'taken:' .. connection) == ARGV[1] then
+    redis.call('HDEL', open, connection)
+  elseif what == 'o' then
     redis.call('HSET', open, connection, ARGV[i + 2])
     is_open = true
   elseif what == 'd' then

@@ -153,6 +153,11 @@ fn what_a_node_had_open_is_handed_over_when_it_dies_and_its_texts_go() {
     one.wait_from(mark.0, "both nodes", |told| {
         matches!(told, Told::Nodes(nodes) if nodes.len() == 2).then_some(())
     });
+    // It was handed over: that the node had it all the while gives it to nobody else.
+    for again in [open.clone(), dropped(&open)] {
+        note(&one, ResumeChange::Set(again));
+        assert_eq!(other.claim(token(&open, &one)), Claimed::Nothing);
+    }
 }
 
 #[test]
