@@ -42,8 +42,6 @@ impl Broker for Port {
 struct Session {
     port: Arc<Port>,
     is_up: bool,
-    /// When its connection was lost: it is taken for dead some time later.
-    lost: Option<i64>,
     followed: BTreeSet<Box<str>>,
     line: VecDeque<Told>,
     replies: VecDeque<Told>,
@@ -77,8 +75,6 @@ pub(crate) struct Server {
     /// Whether it has no room: what has to be kept is refused.
     pub(crate) is_full: bool,
     pub(crate) now: Timestamp,
-    /// Connections lost for so long are those of dead nodes, in milliseconds.
-    lease: i64,
 }
 
 impl Server {
@@ -94,7 +90,6 @@ impl Server {
             is_up: true,
             is_full: false,
             now,
-            lease: 5_000,
         }
     }
 
@@ -104,7 +99,6 @@ impl Server {
         let session = Session {
             port: Arc::clone(&port),
             is_up: false,
-            lost: Some(self.now.as_millis()),
             followed: BTreeSet::new(),
             line: VecDeque::new(),
             replies: VecDeque::new(),
@@ -127,9 +121,8 @@ impl Server {
         let life = Life { seq: self.store.seq, ..self.life };
         let session = self.sessions.get_mut(&node).expect("known");
         session.is_up = true;
-        session.lost = None;
         session.line.push_back(Told::Up(life));
-        self.notes.revive(node);
+        self.notes.join(node, self.now);
         self.tell_nodes();
         true
     }
@@ -143,10 +136,8 @@ impl Server {
         for _ in 0..random.below(most) {
             self.serve(node, random);
         }
-        let now = self.now.as_millis();
         let session = self.sessions.get_mut(&node).expect("known");
         session.is_up = false;
-        session.lost = Some(now);
         session.port.is_open.store(false, Ordering::Relaxed);
         session.port.wishes.lock().expect("no panic before").clear();
         session.followed.clear();
@@ -158,11 +149,14 @@ impl Server {
         true
     }
 
+    /// What a node wished goes down with its connection.
+    pub(crate) fn lose_wishes(&mut self, node: NodeId) {
+        self.sessions[&node].port.wishes.lock().expect("no panic before").clear();
+    }
+
     /// It is forgotten.
     pub(crate) fn bury(&mut self, node: NodeId) {
         self.sessions.remove(&node);
-        self.notes.died(node, self.now);
-        self.tell_nodes();
     }
 
     /// Restarted with nothing, or with what it had some time ago: another life.
@@ -179,15 +173,8 @@ impl Server {
         }
     }
 
-    fn alive(&self) -> Vec<NodeId> {
-        let is_alive = |session: &Session| {
-            session.is_up || session.lost.is_some_and(|at| self.now.as_millis() - at <= self.lease)
-        };
-        self.sessions.iter().filter(|(_, session)| is_alive(session)).map(|(node, _)| *node).collect()
-    }
-
     fn tell_nodes(&mut self) {
-        let alive = self.alive();
+        let alive = self.notes.living();
         for session in self.sessions.values_mut().filter(|session| session.is_up) {
             session.line.push_back(Told::Nodes(alive.clone()));
         }
@@ -195,15 +182,12 @@ impl Server {
 
     /// Time passes.
     pub(crate) fn pass(&mut self, now: Timestamp) {
-        let before = self.alive();
+        let before = self.notes.living();
         self.now = now;
-        if before != self.alive() {
+        let up = self.sessions.iter().filter(|(_, session)| session.is_up).map(|(node, _)| *node);
+        self.notes.beat(&up.collect(), now);
+        if before != self.notes.living() {
             self.tell_nodes();
-        }
-        let alive = self.alive();
-        let nodes: Vec<NodeId> = self.sessions.keys().copied().collect();
-        for node in nodes.into_iter().filter(|node| !alive.contains(node)) {
-            self.notes.died(node, now);
         }
         self.notes.expire(now);
         self.keys.retain(|_, key| key.until > now.as_millis());
@@ -251,10 +235,17 @@ impl Server {
         if !session.is_up {
             return;
         }
-        if session.following.is_some() {
+        let place = next_place(&session.port.wishes.lock().expect("no panic before"), random);
+        if session.following.is_some() && (place.command.is_none() || random.percent(50)) {
             return self.tell_part(node, random);
         }
-        let Some(wish) = session.port.wishes.lock().expect("no panic before").pop_front() else { return };
+        let lined = place.lined.filter(|_| session.following.is_none());
+        let place = match (place.command, lined) {
+            (Some(command), Some(lined)) => Some(if random.percent(50) { command } else { lined }),
+            (command, lined) => command.or(lined),
+        };
+        let Some(place) = place else { return };
+        let wish = session.port.wishes.lock().expect("no panic before").remove(place).expect("it is there");
         match wish {
             Wish::Publish(ticket, publishing) => {
                 let batch = publishing.batch;
@@ -287,7 +278,7 @@ impl Server {
                     assert!(session.followed.remove(&stream), "{node} does not follow {stream}");
                 }
             }
-            Wish::Note(changes) => self.notes.note(node, changes),
+            Wish::Note(changes) => self.notes.note(node, changes, self.now),
             Wish::Claim(ticket, claim) => {
                 let claimed = self.notes.claim(&claim, self.now);
                 session.replies.push_back(Told::Claimed(ticket, claimed));
@@ -366,6 +357,30 @@ impl Server {
         }
         Outcome::Placed { told }
     }
+}
+
+/// Where the next wishes stand that can be carried out.
+struct Next {
+    command: Option<usize>,
+    lined: Option<usize>,
+}
+
+/// What belongs into the line of events goes by a way of its own, and neither way waits for the other; but for a table, which
+/// shows what was put into it before. What is of a batch waits for the step before it, and others overtake it.
+fn next_place(wishes: &VecDeque<Wish>, random: &mut Random) -> Next {
+    let is_lined = |wish: &Wish| matches!(wish, Wish::Follow(..) | Wish::Unfollow(_) | Wish::Table(..));
+    let batch = |wish: &Wish| match wish {
+        Wish::Publish(_, publishing) => publishing.batch,
+        _ => None,
+    };
+    let first = wishes.iter().position(|wish| !is_lined(wish));
+    let waiting = first.and_then(|first| batch(&wishes[first])).filter(|_| random.percent(30));
+    let is_next = |wish: &Wish| !is_lined(wish) && (waiting.is_none() || batch(wish) != waiting);
+    let command = wishes.iter().position(is_next).or(first);
+    let is_early = |lined: &usize| {
+        matches!(wishes[*lined], Wish::Table(..)) && first.is_some_and(|first| first < *lined)
+    };
+    Next { command, lined: wishes.iter().position(is_lined).filter(|lined| !is_early(lined)) }
 }
 
 /// How often a node is told of an event.

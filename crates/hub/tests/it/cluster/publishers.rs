@@ -11,7 +11,7 @@ use std::time::Duration;
 use hub::idempotency::{Begin, ScopedKey};
 use hub::{Accepted, Fate, Outgoing, PublishError, Recipients};
 use protocol::publication::{Audience, ConnectionTarget, Retain};
-use protocol::{ChannelName, Publication, PublicationId, Stream, Target, UserId};
+use protocol::{ChannelName, ConnectionId, Publication, PublicationId, Stream, Target, UserId};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -45,6 +45,8 @@ pub(crate) struct Publishers {
     /// All ids under which something was sent: one of them is the first.
     sent: BTreeMap<Number, HashSet<PublicationId>>,
     pub(crate) counts: BTreeMap<Number, u32>,
+    /// How many got the first one, as the last repeat was told.
+    pub(crate) counts_of_first: BTreeMap<Number, u32>,
     next_id: u128,
     fates: Vec<Arc<Fate>>,
     failed: BTreeSet<usize>,
@@ -109,6 +111,7 @@ impl Publishers {
                         }
                         Recipients::Repeated(answer) => {
                             self.repeated += 1;
+                            self.counts_of_first.insert(number, answer.recipients);
                             self.is_first(number, answer.id, &made[number]);
                         }
                     }
@@ -248,7 +251,23 @@ impl World {
         }
     }
 
-    fn hand_over(&mut self, node: usize, number: Number, fate: Option<usize>) {
+    /// With a key: to this stream, or, where there is none, to a connection alone which nobody has.
+    pub(crate) fn publish_with_key(&mut self, node: usize, stream: Option<&str>) -> Number {
+        let made = self.make();
+        self.made.push(Made {
+            streams: stream.iter().map(|&name| name.to_owned()).collect(),
+            connection: stream.is_none().then(|| ConnectionId::from_random(1)),
+            except: None,
+            has_key: true,
+            retain: None,
+            is_transient: false,
+            ..made
+        });
+        self.hand_over(node, self.made.len() - 1, None);
+        self.made.len() - 1
+    }
+
+    pub(crate) fn hand_over(&mut self, node: usize, number: Number, fate: Option<usize>) {
         let now = self.nodes[node].now.wall;
         let made = self.made[number].clone();
         let mut key = None;

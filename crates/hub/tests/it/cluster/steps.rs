@@ -8,6 +8,7 @@ use super::world::World;
 fn world() -> World {
     let mut world = World::new(7);
     world.is_narrow = false;
+    world.is_steady = true;
     while world.nodes.len() < 2 {
         world.add_node();
     }
@@ -145,4 +146,105 @@ fn a_node_that_dies_takes_nothing_with_it() {
 fn what_nobody_follows_is_let_go() {
     let mut world = world();
     world.empty();
+}
+
+/// Lets all happen that one node has to do with, and no connection be made.
+fn rest_at(world: &mut World, node: usize) {
+    for _ in 0..40 {
+        (0..10).for_each(|_| world.serve(node));
+        (0..10).for_each(|_| world.tell(node));
+        (0..10).for_each(|_| world.reply(node));
+        world.nodes[node].work();
+        world.arrive();
+    }
+    (0..world.clients.len()).for_each(|index| world.read(index));
+}
+
+#[test]
+fn a_token_that_was_taken_from_a_node_that_was_cut_off_does_not_work_again_when_that_is_back() {
+    let mut world = world();
+    world.cut_node(0);
+    world.drop_link(0);
+    let token = world.clients[0].token.clone();
+    world.pass_time(3_000);
+    world.connect_to(0, 1);
+    rest_at(&mut world, 1);
+    assert_eq!(world.resumed(), 1, "nobody asks a node that is silent");
+    world.connect_node(0);
+    world.rest();
+    world.drop_link(0);
+    world.clients[0].token = token;
+    world.connect_to(0, 1);
+    world.rest();
+    assert_eq!(world.resumed(), 1, "though that node had kept what the connection had");
+    assert!(world.clients[0].link.as_ref().is_some_and(|link| link.is_live));
+}
+
+#[test]
+fn of_two_who_show_a_token_at_the_node_that_gave_it_and_has_lost_it_one_gets_it() {
+    let mut world = world();
+    let token = world.clients[0].token.clone();
+    world.drop_link(0);
+    world.nodes[0].work();
+    world.server.lose_wishes(world.nodes[0].id);
+    world.cut_node(0);
+    let mut other = Client::new(2, Kind::Recovering, Some("1"));
+    other.wanted.insert("many");
+    other.token = token;
+    world.clients.push(other);
+    world.rest();
+    [0, 2].into_iter().for_each(|index| world.connect_to(index, 0));
+    world.rest();
+    assert_eq!(world.resumed(), 1, "the broker takes it for open there");
+    assert!([0, 2].into_iter().all(|index| world.clients[index].link.as_ref().is_some_and(|it| it.is_live)));
+}
+
+#[test]
+fn what_was_for_a_connection_that_nobody_has_can_be_sent_again_with_its_key() {
+    let mut world = world();
+    let number = world.publish_with_key(0, None);
+    world.rest();
+    assert_eq!(world.publishers.counts.get(&number), Some(&0));
+    let (placed, repeated) = (world.publishers.placed, world.publishers.repeated);
+    for node in [1, 0] {
+        world.hand_over(node, number, None);
+        world.rest();
+    }
+    assert_eq!((world.publishers.placed, world.publishers.repeated), (placed + 2, repeated));
+}
+
+#[test]
+fn who_repeats_on_another_node_hears_how_many_got_the_first_one() {
+    let mut world = world();
+    let number = world.publish_with_key(0, Some("many"));
+    world.rest();
+    world.hand_over(1, number, None);
+    world.rest();
+    assert_eq!(world.publishers.counts_of_first.get(&number), Some(&2));
+}
+
+#[test]
+fn of_what_a_node_cannot_hold_while_it_catches_up_it_says_that_it_is_missing() {
+    let mut world = world();
+    world.limits.history.bytes = 8 << 10;
+    world.add_node();
+    let small = world.nodes.len() - 1;
+    world.rest();
+    for index in 0..2 {
+        world.drop_link(index);
+        world.connect_to(index, small);
+    }
+    world.rest();
+    let lost = world.clients[0].recoveries.1;
+    world.cut_node(small);
+    let missed: Vec<usize> = (0..40).map(|_| world.publish_at(0, "many")).collect();
+    rest_at(&mut world, 0);
+    world.connect_node(small);
+    world.rest();
+    assert!(world.clients[0].link.is_none(), "it is closed, to come back");
+    assert!(world.clients[1].link.is_some(), "who did not ask for recovery goes on");
+    world.connect_to(0, 0);
+    world.rest();
+    assert!(missed.into_iter().all(|number| world.clients[0].seen.contains(&number)));
+    assert_eq!(world.clients[0].recoveries.1, lost, "the broker has it, and so has a node with room");
 }

@@ -34,11 +34,13 @@ pub(crate) struct World {
     pub(crate) made: Vec<Made>,
     arriving: Vec<Arriving>,
     pub(crate) now: Timestamp,
-    limits: Limits,
+    pub(crate) limits: Limits,
     next_node: NodeId,
     /// Tokens that were shown with success.
     used: HashSet<String>,
     pub(crate) is_narrow: bool,
+    /// Whether a client that has a token shows it, and nobody else does.
+    pub(crate) is_steady: bool,
     /// Nodes that died and that the broker takes for living.
     dead: Vec<(NodeId, i64)>,
 }
@@ -61,6 +63,7 @@ impl World {
             next_node: 1,
             used: HashSet::new(),
             is_narrow,
+            is_steady: false,
             dead: Vec::new(),
         };
         for _ in 0..2 + world.random.below(3) {
@@ -189,7 +192,8 @@ impl World {
         let room = (self.is_narrow && self.random.percent(20)).then(|| self.random.below(4000));
         let wire = if self.random.percent(30) { Wire::ChannelsDeflate } else { Wire::Channels };
         let (pick, is_early, keeps) = (self.random.next(), self.random.percent(30), self.random.percent(80));
-        let is_doubled = self.random.percent(10);
+        let is_doubled = self.random.percent(10) && !self.is_steady;
+        let keeps = keeps || self.is_steady;
         let Some(node) = self.nodes.iter_mut().find(|it| it.id == node) else { return };
         let client = &mut self.clients[index];
         let shard = usize::try_from(pick % node.shards.len() as u64).expect("few");
