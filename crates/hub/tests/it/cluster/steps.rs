@@ -1,5 +1,7 @@
 //! Single promises of a cluster, step by step.
 
+use hub::broker::Told;
+
 use super::client::{Client, Kind, Truth};
 use super::model::Sent;
 use super::world::World;
@@ -73,7 +75,7 @@ fn without_the_broker_what_is_kept_is_refused_and_what_is_not_goes_to_the_nodes_
 fn a_position_of_one_node_holds_on_another_that_has_not_heard_of_it_yet() {
     let mut world = world();
     // Somebody else follows the stream on the second node.
-    let mut other = Client::new(2, Kind::Recovering, None);
+    let mut other = Client::new(2, Kind::Recovering, Some("1"));
     other.wanted.insert("many");
     world.clients.push(other);
     world.connect_to(2, 1);
@@ -88,6 +90,10 @@ fn a_position_of_one_node_holds_on_another_that_has_not_heard_of_it_yet() {
     world.clients[0].token = None;
     world.drop_link(0);
     world.connect_to(0, 1);
+    world.arrive();
+    world.nodes[1].work();
+    read(&mut world);
+    assert!(!has(&world, 2, number), "it has not heard of it yet");
     world.rest();
     assert_eq!(world.clients[0].recoveries.1, lost, "nothing is told to be lost");
     assert!(world.clients[0].recoveries.0 > 0);
@@ -247,4 +253,52 @@ fn of_what_a_node_cannot_hold_while_it_catches_up_it_says_that_it_is_missing() {
     world.rest();
     assert!(missed.into_iter().all(|number| world.clients[0].seen.contains(&number)));
     assert_eq!(world.clients[0].recoveries.1, lost, "the broker has it, and so has a node with room");
+}
+
+#[test]
+fn a_node_that_is_cut_off_hands_nothing_over() {
+    let mut world = world();
+    world.cut_node(0);
+    world.drop_link(0);
+    world.connect_to(0, 0);
+    for _ in 0..5 {
+        world.arrive();
+        world.nodes[0].work();
+        world.read(0);
+    }
+    assert!(world.clients[0].link.as_ref().is_some_and(|link| link.is_live), "it comes with its positions");
+    assert_eq!(world.resumed(), 0, "another node may have handed it over");
+}
+
+#[test]
+fn what_a_node_kept_while_it_was_cut_off_is_good_on_all_once_it_is_back() {
+    let mut world = world();
+    world.cut_node(0);
+    world.drop_link(0);
+    world.connect_node(0);
+    world.rest();
+    world.connect_to(0, 1);
+    world.rest();
+    assert_eq!(world.resumed(), 1);
+}
+
+#[test]
+fn who_comes_back_sooner_than_its_node_is_held_to_be_dead_waits_for_that() {
+    let mut world = world();
+    world.kill_node(0);
+    world.connect_to(0, 0);
+    world.rest();
+    assert_eq!(world.resumed(), 1);
+}
+
+#[test]
+fn an_event_that_a_node_could_not_read_is_fetched_before_what_comes_behind_it() {
+    let mut world = world();
+    let numbers: Vec<usize> = (0..2).map(|_| world.publish_at(1, "many")).collect();
+    world.serve(1);
+    let id = world.nodes[0].id;
+    let mut line = std::iter::from_fn(|| world.server.next_told(id));
+    assert!(line.any(|told| matches!(told, Told::Event(_))), "it is on its way");
+    world.rest();
+    assert!(numbers.into_iter().all(|number| has(&world, 0, number) && has(&world, 1, number)));
 }
