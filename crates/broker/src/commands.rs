@@ -256,6 +256,7 @@ impl Commands {
             ClaimBy::Id => command.arg("i").arg("").arg(""),
             ClaimBy::Socket => command.arg("s").arg("").arg(""),
         };
+        command.arg(self.node);
         command
     }
 

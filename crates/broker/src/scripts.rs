@@ -9,6 +9,7 @@
 //! | `k:<scope's length>:<scope>:<key>` | an idempotency key: id and recipients |
 //! | `nodes`, `dead`, `beat`, `opens` | living nodes by their last sign of life, dead ones to clear away, any node's last sign, nodes that noted connections |
 //! | `open:<node>`, `parked:<connection>` | connections that can be resumed |
+//! | `taken:<connection>` | the silent node from which it was taken, for five minutes |
 //! | `t:<node>:<table>`, `ts:<node>` | a node's texts in a table, and its tables |
 //!
 //! Channels: `c:<stream>`, `n:<node>`, `n` for all.

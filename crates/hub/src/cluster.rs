@@ -53,6 +53,10 @@ use crate::shard::Now;
 /// How long a stream is followed on after the last who needed it, in milliseconds: who reloads a page finds it there.
 const IDLE_MS: u64 = 15_000;
 
+/// How far the clocks of nodes may be apart before they are told to be, in milliseconds: for so much longer than its rule
+/// says a node keeps an event.
+pub const MOST_SKEW_MS: i64 = 10_000;
+
 /// How long a feed is: longer than the longest wait of its reader (contract: 30 s), who asks again at once.
 const IDLE_FEED_MS: u64 = 60_000;
 

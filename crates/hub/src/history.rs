@@ -110,6 +110,8 @@ pub(crate) struct History {
     tried: usize,
     evicted: u64,
     dropped: Dropped,
+    /// For so much longer than its age an event is kept, in milliseconds.
+    slack: i64,
 }
 
 impl History {
@@ -130,6 +132,7 @@ impl History {
             tried: 0,
             evicted: 0,
             dropped: Dropped::default(),
+            slack: 0,
         }
     }
 
@@ -434,12 +437,18 @@ impl History {
         self.trim(index, now);
     }
 
+    /// Keeps everything for so many milliseconds longer from now on: events are those of other nodes, whose clocks may be
+    /// behind, and the broker has them as long as its clock says.
+    pub(crate) fn allow_for_skew(&mut self, ms: i64) {
+        self.slack = ms;
+    }
+
     /// Drops what is older than the stream's rule says.
     fn trim(&mut self, index: StreamIndex, now: Timestamp) {
         let stream = self.stream(index);
         let Some(rule) = stream.rule else { return };
         let age = i64::try_from(rule.age.as_millis()).unwrap_or(i64::MAX);
-        let oldest = now.as_millis().saturating_sub(age);
+        let oldest = now.as_millis().saturating_sub(age).saturating_sub(self.slack);
         while self.stream(index).ring.front().is_some_and(|event| event.accepted().as_millis() < oldest) {
             self.pop(index);
         }

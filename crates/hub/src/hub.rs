@@ -136,6 +136,7 @@ impl Hub {
             let spaces = namespaces.names();
             let own = own.chain(spaces.iter().map(|name| Stream::namespace(name).as_str().into()));
             order.cluster = Some(Box::new(Cluster::new(broker, life, own.collect())));
+            order.history.allow_for_skew(crate::cluster::MOST_SKEW_MS);
         }
         let presence = Presence::new(limits.presence_grace);
         let mut registry = Registry::new(wakes.len());

@@ -40,7 +40,7 @@ mod shard;
 mod tunable;
 mod wire;
 
-pub use cluster::{Conflict, NodeAnswer, NodeCalls};
+pub use cluster::{Conflict, MOST_SKEW_MS, NodeAnswer, NodeCalls};
 pub use commit::{Commit, Fate, Wait};
 pub use dialects::{Defaults, Dialect, MAX_WINDOW};
 

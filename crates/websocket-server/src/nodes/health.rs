@@ -7,14 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use broker::Status;
+use hub::MOST_SKEW_MS;
 use protocol::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::state::State;
-
-/// How far a node's clock may be from the broker's, in milliseconds: times that clients see differ by so much, and what is
-/// kept for a time is kept for so much longer or shorter.
-const MOST_SKEW_MS: u64 = 10_000;
 
 /// How often it is looked whether clocks agree.
 const WATCH: Duration = Duration::from_secs(1);
@@ -71,7 +68,7 @@ fn reasons(state: &State, status: &Status) -> Vec<String> {
 /// What is to be said of a clock that is too far off.
 fn skew(status: &Status) -> Option<String> {
     let skew = status.skew_ms.unsigned_abs();
-    (status.up && skew > MOST_SKEW_MS).then(|| {
+    (status.up && skew > MOST_SKEW_MS.unsigned_abs()).then(|| {
         let seconds = skew / 1_000;
         let side = if status.skew_ms > 0 { "ahead of" } else { "behind" };
         format!("this node's is {seconds} s {side} that of Redis")

@@ -280,7 +280,7 @@ impl Server {
             }
             Wish::Note(changes) => self.notes.note(node, changes, self.now),
             Wish::Claim(ticket, claim) => {
-                let claimed = self.notes.claim(&claim, self.now);
+                let claimed = self.notes.claim(node, &claim, self.now);
                 session.replies.push_back(Told::Claimed(ticket, claimed));
             }
             Wish::Say(To::Others, text) => {

@@ -125,12 +125,16 @@ impl Notes {
         }
     }
 
-    pub(crate) fn claim(&mut self, claim: &Claim, now: Timestamp) -> Claimed {
+    /// What a node is told of a connection that it asks for.
+    pub(crate) fn claim(&mut self, asker: NodeId, claim: &Claim, now: Timestamp) -> Claimed {
         self.expire(now);
         let at = now.as_millis();
         let connection = claim.connection.as_u128();
         let mut nodes: Vec<NodeId> = self.open.keys().copied().collect();
         nodes.sort_by_key(|node| (self.signs.get(node).copied(), node.to_string()));
+        if claim.by != ClaimBy::Id && self.taken.get(&connection).is_some_and(|(from, _)| *from == asker) {
+            self.taken.remove(&connection);
+        }
         let mut gone = None;
         for node in nodes {
             let Some(entry) = self.open[&node].get(&connection) else { continue };
@@ -153,7 +157,9 @@ impl Notes {
             }
             if let Some(node) = node {
                 self.open.entry(node).or_default().remove(&connection);
-                self.taken.insert(connection, (node, at + TAKEN_MS));
+                if node != asker {
+                    self.taken.insert(connection, (node, at + TAKEN_MS));
+                }
             }
         }
         Claimed::Entry(entry)

@@ -232,7 +232,6 @@ fn leave_a_node_that_is_cut_off(world: &mut World) {
 }
 
 #[test]
-#[ignore = "a note of an older life of a socket still replaces that of a newer one"]
 fn what_an_old_node_says_late_does_not_count_where_the_socket_went_on() {
     let mut world = world();
     leave_a_node_that_is_cut_off(&mut world);
