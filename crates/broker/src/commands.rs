@@ -49,6 +49,8 @@ enum Asked {
     Beat(Instant, SystemTime),
     Leave,
     Load,
+    /// A wish that is made again where it is not known whether it was carried out.
+    Lasting(Wish),
     Other(&'static str),
 }
 
@@ -142,17 +144,23 @@ impl Commands {
     pub(crate) fn wish(&mut self, wish: Wish) -> Option<Wish> {
         match wish {
             Wish::Publish(ticket, publishing) => self.publish(ticket, publishing),
-            Wish::Answered(key, id, recipients) => {
+            Wish::Answered(ref key, id, recipients) => {
                 let mut command = Call::Answered.with(&self.key);
-                command.arg(key_name(&key)).arg(id_text(id)).arg(recipients);
-                self.call(&command, Asked::Other("answered"));
+                command.arg(key_name(key)).arg(id_text(id)).arg(recipients);
+                self.call(&command, Asked::Lasting(wish));
             }
-            Wish::Unsent(key, id) => {
+            Wish::Unsent(ref key, id) => {
                 let mut command = Call::Answered.with(&self.key);
-                command.arg(key_name(&key)).arg(id_text(id)).arg("");
-                self.call(&command, Asked::Other("answered"));
+                command.arg(key_name(key)).arg(id_text(id)).arg("");
+                self.call(&command, Asked::Lasting(wish));
             }
-            Wish::Note(changes) => changes.chunks(NOTES).for_each(|changes| self.note(changes)),
+            Wish::Note(mut changes) => {
+                while changes.len() > NOTES {
+                    let rest = changes.split_off(NOTES);
+                    self.note(std::mem::replace(&mut changes, rest));
+                }
+                self.note(changes);
+            }
             Wish::Claim(ticket, claim) => {
                 let command = self.claim(&claim);
                 self.call(&command, Asked::Claim(ticket, claim.connection));
@@ -220,12 +228,12 @@ impl Commands {
         }
     }
 
-    fn note(&mut self, changes: &[ResumeChange]) {
+    fn note(&mut self, changes: Vec<ResumeChange>) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let mut command = Call::Note.with(&self.key);
         command.arg(self.node);
-        for change in changes {
+        for change in &changes {
             match change {
                 ResumeChange::Set(entry) => {
                     let left = entry.dropped.map(|dropped| {
@@ -245,7 +253,7 @@ impl Commands {
                 }
             }
         }
-        self.call(&command, Asked::Other("note"));
+        self.call(&command, Asked::Lasting(Wish::Note(changes)));
     }
 
     fn claim(&self, claim: &Claim) -> Cmd {
@@ -325,6 +333,9 @@ impl Commands {
             }
             Asked::Leave => {}
             Asked::Load => return Err(LinkError::Server(said(error))),
+            Asked::Lasting(_) => {
+                warn!(error = said(error), "Redis did not note what became of a connection or a key")
+            }
             Asked::Other(what) => warn!(what, error = said(error), "Redis refused a wish"),
         }
         Ok(())
@@ -394,7 +405,7 @@ impl Commands {
                 let skew_ms = i64::try_from(ours.as_millis()).unwrap_or(i64::MAX) - theirs;
                 out.push(Answer::Beat(Beat { round_trip, skew_ms, nodes: node_ids(nodes) }));
             }
-            Asked::Leave | Asked::Load | Asked::Other(_) => {}
+            Asked::Leave | Asked::Load | Asked::Lasting(_) | Asked::Other(_) => {}
         }
         Ok(())
     }
@@ -410,20 +421,21 @@ impl Commands {
         self.refusals.drain(..)
     }
 
-    /// The publications that were not answered.
-    pub(crate) fn unanswered(&mut self) -> Vec<Ticket> {
+    /// The publications that were not answered, and the wishes that last.
+    pub(crate) fn unanswered(&mut self) -> (Vec<Ticket>, Vec<Wish>) {
         let again = std::mem::take(&mut self.again);
         let sent = std::mem::take(&mut self.sent);
-        let mut tickets = Vec::new();
+        let (mut tickets, mut lasting) = (Vec::new(), Vec::new());
         for sent in again.into_iter().chain(sent) {
             match sent.asked {
                 Asked::Publish(ticket) => tickets.push(ticket),
                 Asked::Step(_, step) => tickets.extend(step),
+                Asked::Lasting(wish) => lasting.push(wish),
                 _ => {}
             }
         }
         tickets.extend(self.batches.all());
-        tickets
+        (tickets, lasting)
     }
 }
 

@@ -4,10 +4,11 @@
 //! and when it has begun a new life; then all that is not answered never will be. Not here: how it is made (`opening`), and
 //! what comes after (`runner`).
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use hub::PublishError;
-use hub::broker::{Outcome, Told};
+use hub::broker::{Outcome, Told, Wish};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::warn;
@@ -31,6 +32,9 @@ const TURN: usize = 512;
 /// Bytes that wait to be written from which on no more wishes are taken.
 const MOST_UNWRITTEN: usize = 4 * 1024 * 1024;
 
+/// Wishes that are kept from one link to the next, at most: what many nodes that lose Redis have under way. The oldest go.
+const MOST_LASTING: usize = 65_536;
+
 /// How long the end of a node may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -44,6 +48,8 @@ pub(crate) struct Room {
     pub(crate) seen: Seen,
     pub(crate) shown: Shown,
     pub(crate) stop: watch::Receiver<bool>,
+    /// What was wished of connections and keys and may not have been carried out, in its order, and the life that it is about.
+    pub(crate) lasting: (u64, VecDeque<Wish>),
 }
 
 impl Room {
@@ -59,12 +65,24 @@ impl Room {
         let (ticket, why) = match item {
             Item::Wish(wish) => {
                 self.wishes.taken(&wish);
-                let hub::broker::Wish::Publish(ticket, _) = wish else { return };
-                (ticket, PublishError::BrokerDown)
+                match wish {
+                    Wish::Publish(ticket, _) => (ticket, PublishError::BrokerDown),
+                    wish @ (Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..)) => return self.keep(wish),
+                    _ => return,
+                }
             }
             Item::Refused(ticket) => (ticket, PublishError::Overloaded),
         };
         (self.ear)(Told::Published(ticket, Outcome::Refused(why)));
+    }
+
+    /// Keeps a wish for the next link.
+    fn keep(&mut self, wish: Wish) {
+        let (_, lasting) = &mut self.lasting;
+        if lasting.len() >= MOST_LASTING {
+            lasting.pop_front();
+        }
+        lasting.push_back(wish);
     }
 
     fn saw(&mut self, number: u64) {
@@ -92,14 +110,21 @@ pub(crate) async fn run(
 ) -> Result<(), LinkError> {
     let Opened { commands, line, life, nodes, .. } = opened;
     room.drop_waiting();
+    let mut commands = Commands::new(commands, prefix, node, life.life);
+    let (of, lasting) = std::mem::replace(&mut room.lasting, (life.life, VecDeque::new()));
+    // In another life all that there is is told anew.
+    for wish in lasting.into_iter().filter(|_| of == life.life) {
+        commands.wish(wish);
+    }
     (room.ear)(Told::Up(life));
     (room.ear)(Told::Nodes(nodes.clone()));
-    let commands = Commands::new(commands, prefix, node, life.life);
     let line = Line::new(line, prefix, node, life.life);
     let mut link = Link { room, commands, line, nodes, answers: Vec::new() };
     let ended = link.go_on().await;
     let down = |ticket| Told::Published(ticket, Outcome::Refused(PublishError::BrokerDown));
-    link.commands.unanswered().into_iter().for_each(|ticket| (link.room.ear)(down(ticket)));
+    let (tickets, lasting) = link.commands.unanswered();
+    tickets.into_iter().for_each(|ticket| (link.room.ear)(down(ticket)));
+    lasting.into_iter().for_each(|wish| link.room.keep(wish));
     link.room.drop_waiting();
     ended
 }

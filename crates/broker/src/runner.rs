@@ -133,7 +133,8 @@ impl Thread {
         let _gone = tell.send(Ok(first.as_ref().map(|first| first.life)));
         let Ok(ear) = ear.await else { return };
         let seen = std::mem::take(&mut self.seen);
-        let mut room = Room { wishes, ear, seen, shown: self.shown.clone(), stop };
+        let shown = self.shown.clone();
+        let mut room = Room { wishes, ear, seen, shown, stop, lasting: Default::default() };
         let mut next = first.filter(|_| at.elapsed() < FRESH);
         loop {
             let opened = match next.take() {

@@ -94,6 +94,26 @@ fn of_many_who_claim_a_connection_at_once_one_gets_it() {
 }
 
 #[test]
+fn what_a_node_told_of_its_connections_when_redis_went_is_told_again() {
+    let redis = Redis::durable();
+    let (one, other) = (Node::on(&redis), Node::on(&redis));
+    let early = entry(1, None);
+    note(&one, ResumeChange::Set(early.clone()));
+    let mark = (one.mark(), other.mark());
+    redis.kill();
+    // Whether the node has noticed or not.
+    let late = dropped(&entry(2, Some("7")));
+    one.broker.send(Wish::Note(vec![ResumeChange::Set(late.clone())]));
+    one.broker
+        .send(Wish::Note(vec![ResumeChange::Set(dropped(&early)), ResumeChange::Forget(early.connection)]));
+    redis.resume();
+    one.wait_up(mark.0);
+    other.wait_up(mark.1);
+    assert_eq!(other.claim(token(&late, &one)), Claimed::Entry(late));
+    assert_eq!(other.claim(token(&early, &one)), Claimed::Nothing, "what came later counts");
+}
+
+#[test]
 fn an_open_connection_is_told_with_its_node_and_stays_there() {
     let redis = Redis::start();
     let (one, other) = (Node::on(&redis), Node::on(&redis));

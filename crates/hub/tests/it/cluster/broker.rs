@@ -49,6 +49,8 @@ struct Session {
     following: Option<(Ticket, VecDeque<Following>)>,
     /// Batches of which one was refused, which the node has not heard of yet.
     failed: Vec<(Ticket, u64)>,
+    /// What was wished of connections and keys, and not carried out before the connection broke.
+    lasting: Vec<Wish>,
 }
 
 /// What is known of a key.
@@ -104,6 +106,7 @@ impl Server {
             replies: VecDeque::new(),
             following: None,
             failed: Vec::new(),
+            lasting: Vec::new(),
         };
         self.sessions.insert(node, session);
         port
@@ -122,7 +125,9 @@ impl Server {
         let session = self.sessions.get_mut(&node).expect("known");
         session.is_up = true;
         session.line.push_back(Told::Up(life));
+        let lasting = std::mem::take(&mut session.lasting);
         self.notes.join(node, self.now);
+        lasting.into_iter().for_each(|wish| self.last(node, wish));
         self.tell_nodes();
         true
     }
@@ -139,7 +144,9 @@ impl Server {
         let session = self.sessions.get_mut(&node).expect("known");
         session.is_up = false;
         session.port.is_open.store(false, Ordering::Relaxed);
-        session.port.wishes.lock().expect("no panic before").clear();
+        let wishes = std::mem::take(&mut *session.port.wishes.lock().expect("no panic before"));
+        let lasts = |wish: &Wish| matches!(wish, Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..));
+        session.lasting.extend(wishes.into_iter().filter(lasts));
         session.followed.clear();
         session.line.clear();
         session.replies.clear();
@@ -168,6 +175,7 @@ impl Server {
         self.store.lose(self.life.life, jump);
         self.notes = Notes::default();
         self.keys.clear();
+        self.sessions.values_mut().for_each(|session| session.lasting.clear());
         if is_empty {
             self.life.secret = [u8::try_from(random.below(256)).expect("a byte"); 32];
         }
@@ -229,6 +237,25 @@ impl Server {
         Some(told)
     }
 
+    /// Carries out a wish about connections or keys.
+    fn last(&mut self, node: NodeId, wish: Wish) {
+        match wish {
+            Wish::Note(changes) => self.notes.note(node, changes, self.now),
+            Wish::Answered(key, id, recipients) => {
+                if let Some(known) = self.keys.get_mut(&name_of(&key)).filter(|known| known.id == id) {
+                    known.recipients = recipients;
+                }
+            }
+            Wish::Unsent(key, id) => {
+                let name = name_of(&key);
+                if self.keys.get(&name).is_some_and(|known| known.id == id) {
+                    self.keys.remove(&name);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Carries out the next wish of a node, or the next part of one.
     pub(crate) fn serve(&mut self, node: NodeId, random: &mut Random) {
         let session = self.sessions.get_mut(&node).expect("known");
@@ -256,17 +283,7 @@ impl Server {
                 }
                 session.replies.push_back(Told::Published(ticket, outcome));
             }
-            Wish::Answered(key, id, recipients) => {
-                if let Some(known) = self.keys.get_mut(&name_of(&key)).filter(|known| known.id == id) {
-                    known.recipients = recipients;
-                }
-            }
-            Wish::Unsent(key, id) => {
-                let name = name_of(&key);
-                if self.keys.get(&name).is_some_and(|known| known.id == id) {
-                    self.keys.remove(&name);
-                }
-            }
+            wish @ (Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..)) => self.last(node, wish),
             Wish::Follow(ticket, mut streams) => {
                 // In an order that a seed repeats.
                 streams.sort_by(|a, b| a.stream.cmp(&b.stream));
@@ -278,7 +295,6 @@ impl Server {
                     assert!(session.followed.remove(&stream), "{node} does not follow {stream}");
                 }
             }
-            Wish::Note(changes) => self.notes.note(node, changes, self.now),
             Wish::Claim(ticket, claim) => {
                 let claimed = self.notes.claim(node, &claim, self.now);
                 session.replies.push_back(Told::Claimed(ticket, claimed));
