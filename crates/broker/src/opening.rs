@@ -18,6 +18,8 @@ use crate::wire::Wire;
 pub(crate) struct Seen {
     /// The last life, and the greatest number in it.
     pub(crate) life: Option<(u64, u64)>,
+    /// The server's run in which that was.
+    pub(crate) run: String,
     /// The secret of all lives.
     pub(crate) secret: Option<[u8; 32]>,
 }
@@ -28,6 +30,8 @@ pub(crate) struct Opened {
     pub(crate) commands: Wire,
     /// For channels, and what has to be in their line.
     pub(crate) line: Wire,
+    /// The server's run.
+    pub(crate) run: String,
     /// What it found.
     pub(crate) life: Life,
     /// Whether Redis keeps what it took; none where it does not tell.
@@ -77,7 +81,7 @@ pub(crate) async fn open(
     let mut join = Call::Join.with(&format!("{{{}}}:life", settings.prefix));
     join.arg(settings.node).arg(&facts.run).arg(u8::from(survived)).arg(life).arg(number);
     join.arg(seen.secret.as_ref().map_or(&[][..], |secret| &secret[..]));
-    join.arg(fresh_life).arg(fresh_secret);
+    join.arg(fresh_life).arg(fresh_secret).arg(&seen.run);
     let joined = allowed(line.ask_one(join).await?, &address)?;
     let Value::Array(parts) = joined else { return Err(LinkError::Unexpected("no life")) };
     let [life, number, Value::BulkString(secret), _seconds, _micros, Value::Array(nodes)] = parts.as_slice()
@@ -92,7 +96,7 @@ pub(crate) async fn open(
         is_durable: facts.durable == Some(true),
     };
     let nodes = node_ids(nodes);
-    Ok(Opened { commands, line, life, durable: facts.durable, nodes, address })
+    Ok(Opened { commands, line, life, run: facts.run, durable: facts.durable, nodes, address })
 }
 
 /// The living nodes of an answer, sorted.

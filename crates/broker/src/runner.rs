@@ -173,6 +173,7 @@ impl Thread {
                 Ok(Ok(opened)) => {
                     self.seen.life = Some((opened.life.life, opened.life.seq));
                     self.seen.secret = Some(opened.life.secret);
+                    self.seen.run.clone_from(&opened.run);
                     return Ok(Some(opened));
                 }
                 Ok(Err(LinkError::Start(error))) => return Err(error),
@@ -241,6 +242,7 @@ impl Thread {
         }
         seen.life = Some((life.life, life.seq));
         seen.secret = Some(life.secret);
+        seen.run.clone_from(&opened.run);
         self.shown.up(*durable, nodes.len(), self.is_again);
         self.is_again = true;
         info!(%address, node = self.settings.node, nodes = nodes.len(), "connected to Redis");

@@ -2,7 +2,7 @@
 //!
 //! | key | what |
 //! |---|---|
-//! | `life` | hash: `l` life, `s` last number, `e` epochs made, `run` the server's run, `x` secret |
+//! | `life` | hash: `l` life, `s` last number, `e` epochs made, `run` the server's run, `began` the number with which that began, `x` secret |
 //! | `m:<stream>` | life, epoch, offset, number of the last, when its states end; for a day longer than what it keeps |
 //! | `h:<stream>` | a Redis stream: the events that it keeps, by `offset-number` |
 //! | `r:<stream>`, `o:<stream>`, `z:<stream>` | its states by key, the keys in the order of their numbers, and of their ends |

@@ -121,9 +121,15 @@ impl Settings {
         if !is_name || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SettingsError::Name.into());
         }
+        let url = RedisUrl::parse(url)?;
+        // Channels are those of the whole server, whatever the database.
+        let prefix = match url.database {
+            0 => prefix.into(),
+            database => format!("{prefix}@{database}").into(),
+        };
         Ok(Self {
-            url: RedisUrl::parse(url)?,
-            prefix: prefix.into(),
+            url,
+            prefix,
             name: name.into(),
             node: getrandom::u32().unwrap_or_else(|_| std::process::id()),
             authority: None,

@@ -369,8 +369,13 @@ impl Hub {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn prepare(&self, names: &[&str]) -> bool {
+        self.prepare_for(names, &Given::new()).await
+    }
+
+    /// The same for one who shows positions.
+    pub(crate) async fn prepare_for(&self, names: &[&str], given: &Given) -> bool {
         let mut waiting = None;
-        let is_ready = self.ready(names.iter().copied(), || {
+        let is_ready = self.ready_for(names.iter().copied(), given, || {
             let (sender, receiver) = oneshot::channel();
             waiting = Some(receiver);
             Who::Task(sender)

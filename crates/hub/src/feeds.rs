@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::channel::{USER_PREFIX, split_namespace};
+use protocol::channels::GivenPosition;
 use protocol::publication::Audience;
 use protocol::timestamp::Timestamp;
 use protocol::{Epoch, Position, Stream, Target};
@@ -169,13 +170,20 @@ impl Hub {
         &self.feeds().changed
     }
 
-    /// Makes sure that a feed can be read here, where this is a node of a cluster. Returns whether it can.
+    /// Makes sure that a feed can be read here behind a position, where this is a node of a cluster: one that another node told
+    /// may be ahead of what this one has heard. Returns whether it can.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub async fn prepare_feed(&self, name: &str) -> bool {
+    pub async fn prepare_feed(&self, name: &str, after: Option<Position>) -> bool {
         match self.feeds().all.iter().find(|(feed, _)| *feed.name == *name) {
-            Some((_, stream)) => self.prepare(&[stream.as_str()]).await,
+            Some((_, stream)) => {
+                let given = |at: Position| {
+                    let given = GivenPosition { epoch: Some(at.epoch), offset: at.offset };
+                    (stream.as_str().into(), given)
+                };
+                self.prepare_for(&[stream.as_str()], &after.map(given).into_iter().collect()).await
+            }
             None => true,
         }
     }

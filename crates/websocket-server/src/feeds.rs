@@ -97,7 +97,7 @@ pub(crate) async fn read(request: HttpRequest, state: Data<State>) -> Result<Htt
     permit(&request, &state)?;
     let name = request.path().strip_prefix("/feeds/").and_then(operator::decoded).unwrap_or_default();
     let asked = Asked::read(request.query_string())?;
-    if !state.hub.prepare_feed(&name).await {
+    if !state.hub.prepare_feed(&name, asked.after).await {
         let title = "The hub cannot reach its other nodes";
         return Err(Problem::unavailable("broker_down", title, RETRY_AFTER).title(title));
     }

@@ -113,13 +113,26 @@ local function publish(b, to)
   return {1, seq, told}
 end
 
+-- What fails in the middle has no key: whoever repeats it is not told that it is there.
+local function undo(b)
+  local key = p .. 'k:' .. ARGV[b]
+  if ARGV[b] ~= '' and redis.pcall('GET', key) == ARGV[b + 2] .. ':0' then redis.pcall('UNLINK', key) end
+end
+
 local count = tonumber(ARGV[2])
-if count == 1 then return {1, publish(4, #ARGV)} end
+if count == 1 then
+  local done, result = pcall(publish, 4, #ARGV)
+  if done then return {1, result} end
+  undo(4)
+  if type(result) == 'table' then return result end
+  return redis.error_reply(tostring(result))
+end
 local results, at = {1}, 3
 for _ = 1, count do
   local to = at + tonumber(ARGV[at])
   local done, result = pcall(publish, at + 1, to)
   if not done then
+    undo(at + 1)
     results[#results + 1] = {3, type(result) == 'table' and result.err or tostring(result)}
     break
   end

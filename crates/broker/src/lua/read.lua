@@ -13,9 +13,8 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local most = tonumber(ARGV[2])
 local streams, bytes = {}, 0
-for i = 3, #ARGV, 5 do
-  if bytes >= most then break end
-  local name, size, age = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+
+local function read(name, size, age, after_epoch, after_offset)
   local epoch, offset, last, states
   local meta = redis.call('GET', p .. 'm:' .. name)
   if meta then
@@ -37,8 +36,8 @@ for i = 3, #ARGV, 5 do
     local log = p .. 'h:' .. name
     local oldest = math.max(offset - size + 1, 1)
     local from = oldest
-    if ARGV[i + 3] == epoch then
-      local after = tonumber(ARGV[i + 4])
+    if after_epoch == epoch then
+      local after = tonumber(after_offset)
       if after <= offset and after + 1 > from then from = after + 1 end
     end
     local head = redis.call('XRANGE', log, string.format('%.0f', oldest), '+', 'COUNT', 1)[1]
@@ -78,7 +77,23 @@ for i = 3, #ARGV, 5 do
     end
     bytes = bytes + weight
   end
+  return {epoch, string.format('%.0f', offset), last, first, whole, events, kept}
+end
+
+for i = 3, #ARGV, 5 do
+  if bytes >= most then break end
+  local name, size, age = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local done, state = pcall(read, name, size, age, ARGV[i + 3], ARGV[i + 4])
+  if not done then
+    -- Somebody else wrote under its names: it begins anew, and costs the others nothing.
+    local why = type(state) == 'table' and state.err or tostring(state)
+    if not (string.find(why, 'WRONGTYPE', 1, true) or string.find(why, 'user_script', 1, true)) then
+      return redis.error_reply(why)
+    end
+    redis.call('UNLINK', p .. 'm:' .. name, p .. 'h:' .. name, p .. 'r:' .. name, p .. 'o:' .. name, p .. 'z:' .. name)
+    state = read(name, size, age, '', '')
+  end
   bytes = bytes + 64
-  streams[#streams + 1] = {epoch, string.format('%.0f', offset), last, first, whole, events, kept}
+  streams[#streams + 1] = state
 end
 return {1, known[2] or '0', streams}

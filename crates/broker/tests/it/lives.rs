@@ -4,7 +4,7 @@ use std::process::Command;
 
 use hub::PublishError;
 use hub::broker::{Following, Life, Outcome, Told};
-use test_kit::{Redis, RedisOptions, eventually};
+use test_kit::{Proxy, Redis, RedisOptions, eventually};
 
 use crate::node::{Node, PATIENCE, following, offsets, publishing};
 
@@ -95,6 +95,32 @@ fn a_redis_that_went_back_to_an_old_file_begins_a_new_life() {
     assert!(after.life != before.life && after.secret == before.secret);
     let state = node.follow_one("jobs");
     assert!(state.end.epoch != old.epoch && state.end.offset == 0 && state.events.is_empty());
+}
+
+#[test]
+fn a_redis_that_came_back_from_an_older_copy_is_noticed_also_by_who_joins_when_others_have_gone_on() {
+    let redis = Redis::durable();
+    let proxy = Proxy::to(redis.address());
+    let (behind, ahead) = (Node::on(&redis), Node::at(&format!("redis://{}", proxy.address())));
+    let before = first_life(&behind);
+    behind.publish(publishing(&["jobs"], "1"));
+    let copy = redis.ask(&["HGET", "{fanfare}:life", "s"]);
+    ahead.follow_one("jobs");
+    let mark = (behind.mark(), ahead.mark());
+    for _ in 0..3 {
+        assert!(matches!(ahead.publish(publishing(&["jobs"], "2")), Outcome::Placed { .. }));
+    }
+    // What the copy would have had.
+    redis.ask(&["HSET", "{fanfare}:life", "s", &copy]);
+    proxy.cut();
+    redis.kill();
+    redis.resume();
+    assert_eq!(behind.wait_up(mark.0).life, before.life, "it saw no more than there is");
+    for _ in 0..5 {
+        assert!(matches!(behind.publish(publishing(&["jobs"], "3")), Outcome::Placed { .. }));
+    }
+    proxy.restore();
+    assert_ne!(ahead.wait_up(mark.1).life, before.life);
 }
 
 #[test]

@@ -284,6 +284,26 @@ fn once_one_of_a_batch_is_refused_all_later_ones_are() {
 }
 
 #[test]
+fn a_stream_under_whose_names_somebody_else_wrote_begins_anew_and_costs_nobody_else_anything() {
+    let redis = Redis::start();
+    let (node, other) = (Node::on(&redis), Node::on(&redis));
+    node.publish(publishing(&["broken"], "1"));
+    let before = node.follow_one("jobs");
+    redis.ask(&["SET", "{fanfare}:h:broken", "1"]);
+    let mut keyed = publishing(&["broken"], "2");
+    keyed.key = key("order-1");
+    assert_eq!(node.publish(keyed.clone()), Outcome::Refused(PublishError::StorageFailed));
+    let (_, states) = other.follow(vec![following("jobs"), following("broken")]);
+    assert_eq!((states[0].end, states[1].end.offset), (before.end, 0));
+    // Its key was not used up.
+    assert_eq!(other.publish(keyed), Outcome::Placed { told: 1 });
+    assert_eq!(other.follow_one("broken").end.offset, 1);
+    for node in [&node, &other] {
+        assert!(!node.heard().iter().any(|told| matches!(told, Told::Down)));
+    }
+}
+
+#[test]
 fn names_and_texts_of_all_kinds_and_a_megabyte_arrive_as_they_are() {
     let redis = Redis::start();
     let node = Node::on(&redis);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use broker::Settings;
-use hub::broker::Outcome;
+use hub::broker::{Outcome, Told};
 use test_kit::redis::{cluster, sentinels};
 use test_kit::{Certificate, Redis, RedisOptions, eventually};
 
@@ -29,6 +29,15 @@ fn databases_of_one_redis_are_apart() {
     one.publish(publishing(&["jobs"], "{}"));
     assert_eq!(other.follow_one("jobs").end.offset, 0);
     assert_ne!(one.wait_up(0).life, other.wait_up(0).life);
+    // Channels are those of the server: what is said there is heard in its own database alone.
+    let (mark, main) = (other.mark(), Node::on(&redis));
+    main.follow_one("jobs");
+    assert_eq!(one.publish(publishing(&["jobs"], "{}")), Outcome::Placed { told: 0 });
+    for node in [&main, &other] {
+        node.follow_one("end of the line");
+        assert_eq!(node.events(0).len(), 0);
+    }
+    assert!(!other.heard()[mark..].iter().any(|told| matches!(told, Told::Nodes(nodes) if nodes.len() > 1)));
 }
 
 #[test]

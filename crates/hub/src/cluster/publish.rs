@@ -139,9 +139,10 @@ struct Asked {
 }
 
 impl Asked {
-    fn end(self, sum: u32) {
+    /// `is_whole` is whether all have said how many got it: else who has not may still deliver it, and it must not be sent again.
+    fn end(self, sum: u32, is_whole: bool) {
         match self.key {
-            Some(key) if sum > 0 || !self.is_for_one => {
+            Some(key) if sum > 0 || !self.is_for_one || !is_whole => {
                 self.broker.send(Wish::Answered(key.key().clone(), self.id, sum));
                 key.answer(Answer { id: self.id, recipients: sum });
             }
@@ -172,7 +173,7 @@ impl Counts {
         let is_whole = one.asked.as_ref().is_some_and(|asked| one.reports >= asked.told);
         if is_whole && let Some(Counting { sum, asked: Some(asked), .. }) = counting.remove(&ticket) {
             drop(counting);
-            asked.end(sum);
+            asked.end(sum, true);
         }
     }
 
@@ -184,7 +185,7 @@ impl Counts {
         if is_whole {
             counting.remove(&ticket);
             drop(counting);
-            asked.end(sum);
+            asked.end(sum, true);
         } else {
             one.asked = Some(asked);
         }
@@ -205,7 +206,7 @@ impl Counts {
             !is_over
         });
         drop(counting);
-        over.into_iter().for_each(|(asked, sum)| asked.end(sum));
+        over.into_iter().for_each(|(asked, sum)| asked.end(sum, false));
     }
 }
 
