@@ -165,7 +165,7 @@ def test_a_node_of_a_cluster_keeps_no_data_of_its_own() -> None:
 
 def test_nodes_of_one_machine_have_ports_names_and_data_of_their_own() -> None:
     given = assignments("fanfare-hub@8080.service")
-    for name in ("PORT", "NODE_NAME"):
+    for name in ("PORT", "NODE_NAME", "NODE_TAG"):
         assert "%i" in given[name]
     assert values("fanfare-hub@8080.service", "StateDirectory") == ["fanfare-hub-%i"]
 
