@@ -45,7 +45,7 @@ if ! there redis_url redis_acl; then
     # As this user Redis reads its own log at the start: switched off or held to anything, it would leave out all transactions in there.
     # Nobody knows its password, of which this is as good as a hash.
     echo "user default on #$(random) ~* &* +@all"
-    echo "user fanfare on #$hash ~* &* +@all -@admin -flushall -flushdb -swapdb -debug +config|get +info +role +client"
+    echo "user fanfare on #$hash ~* &* +@all -@admin -flushall -flushdb -swapdb -debug +config|get +info +role +client +slowlog +latency"
     echo 'user health on nopass resetkeys resetchannels -@all +ping'
   } | write redis_acl
 fi
