@@ -91,6 +91,8 @@ pub(crate) struct Commands {
     pub(crate) asked: u64,
     pub(crate) answered: u64,
     beating: Option<Instant>,
+    /// Whether it was said that this node goes.
+    has_left: bool,
     batches: Batches,
     refusals: Vec<(Ticket, PublishError)>,
 }
@@ -109,6 +111,7 @@ impl Commands {
             asked: 0,
             answered: 0,
             beating: None,
+            has_left: false,
             batches: Batches::default(),
             refusals: Vec::new(),
         }
@@ -268,9 +271,10 @@ impl Commands {
         command
     }
 
-    /// Gives a sign of life, unless the last one is not answered yet.
+    /// Gives a sign of life, unless the last one is not answered yet, or this node goes: it hears of its own leave as of any other's, and a
+    /// sign of life behind it would be answered as that of a dead node.
     pub(crate) fn beat(&mut self) {
-        if self.beating.is_some() {
+        if self.beating.is_some() || self.has_left {
             return;
         }
         self.beating = Some(Instant::now());
@@ -284,6 +288,7 @@ impl Commands {
         let mut command = Call::Leave.with(&self.key);
         command.arg(self.node);
         self.call(&command, Asked::Leave);
+        self.has_left = true;
     }
 
     /// Takes the next answer.
