@@ -69,7 +69,7 @@ pub(crate) struct MillionArgs {
     #[arg(long, default_value_t = 100)]
     payload: usize,
     /// Client processes that connect at once
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 16)]
     at_once: usize,
     /// Connections under way at once in each of them
     #[arg(long, default_value_t = 64)]
@@ -81,10 +81,10 @@ pub(crate) struct MillionArgs {
     #[arg(long, default_value_t = 5)]
     quiet: u64,
     /// Nice value of the nodes' threads that write to sockets: with more nodes than cores, so that those that answer HTTP get their turn
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 19)]
     shard_nice: i32,
     /// Nice value of the client processes
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 19)]
     client_nice: i32,
     /// File for the picture (SVG)
     #[arg(long)]

@@ -47,6 +47,15 @@ fn stats_of_the_cluster_are_the_sum_of_its_nodes_in_the_same_shape() {
 }
 
 #[test]
+fn one_publication_has_at_most_a_thousand_targets() {
+    let cluster = Nodes::new();
+    let (a, _b) = cluster.pair();
+    let to = |count: u32| json!({"type": "x", "user_ids": (1..=count).collect::<Vec<_>>()});
+    assert_eq!(a.post("/broadcast", &to(1_000)).status, 200);
+    assert_eq!(expect_problem(&a.post("/broadcast", &to(1_001)), 422, "invalid")["member"], "user_ids");
+}
+
+#[test]
 fn channels_and_users_are_told_and_ended_over_all_nodes() {
     let cluster = Nodes::new();
     let (a, b) = cluster.pair();
