@@ -46,6 +46,7 @@ enum Asked {
     /// Several of a batch.
     Step(u64, Vec<Ticket>),
     Claim(Ticket, ConnectionId),
+    Recall(Ticket),
     Beat(Instant, SystemTime),
     Leave,
     Load,
@@ -156,6 +157,11 @@ impl Commands {
                 let mut command = Call::Answered.with(&self.key);
                 command.arg(key_name(key)).arg(id_text(id)).arg("");
                 self.call(&command, Asked::Lasting(wish));
+            }
+            Wish::Recall(ticket, key) => {
+                let mut command = redis::cmd("GET");
+                command.arg(format!("{}:k:{}", self.key.trim_end_matches(":life"), key_name(&key)));
+                self.call(&command, Asked::Recall(ticket));
             }
             Wish::Note(mut changes) => {
                 while changes.len() > NOTES {
@@ -331,6 +337,7 @@ impl Commands {
                 self.next_step(batch, Some(why), out);
             }
             Asked::Claim(ticket, _) => out.push(Answer::Told(Told::Claimed(ticket, Claimed::Nothing))),
+            Asked::Recall(ticket) => out.push(refusal(ticket, why)),
             // It can't write, but it answers: those who read have no use of another connection.
             Asked::Beat(..) => {
                 self.beating = None;
@@ -391,6 +398,10 @@ impl Commands {
                 });
                 out.push(Answer::Told(Told::Claimed(ticket, claimed)));
             }
+            Asked::Recall(ticket) => out.push(match &value {
+                Value::Nil => refusal(ticket, PublishError::Overloaded),
+                had => Answer::Told(Told::Published(ticket, repeated(had)?)),
+            }),
             Asked::Beat(sent, wall) => {
                 self.beating = None;
                 let [life, Value::Int(lived), seconds, micros, Value::Array(nodes)] = parts else {
@@ -433,7 +444,7 @@ impl Commands {
         let (mut tickets, mut lasting) = (Vec::new(), Vec::new());
         for sent in again.into_iter().chain(sent) {
             match sent.asked {
-                Asked::Publish(ticket) => tickets.push(ticket),
+                Asked::Publish(ticket) | Asked::Recall(ticket) => tickets.push(ticket),
                 Asked::Step(_, step) => tickets.extend(step),
                 Asked::Lasting(wish) => lasting.push(wish),
                 _ => {}
@@ -458,14 +469,7 @@ fn outcome(ticket: Ticket, result: &Value) -> Result<(Answer, Option<PublishErro
             let told = u32::try_from(*told).unwrap_or(u32::MAX);
             (Answer::Placed(seq, Told::Published(ticket, Outcome::Placed { told })), None)
         }
-        [Value::Int(2), had] => {
-            let repeated = text(had).and_then(|had| {
-                let (id, recipients) = had.split_once(':')?;
-                Some((PublicationId::parse(id)?, recipients.parse().ok()?))
-            });
-            let (id, recipients) = repeated.ok_or(LinkError::Unexpected("no key"))?;
-            (Answer::Told(Told::Published(ticket, Outcome::Repeated { id, recipients })), None)
-        }
+        [Value::Int(2), had] => (Answer::Told(Told::Published(ticket, repeated(had)?)), None),
         [Value::Int(3), error] => {
             let error = text(error).unwrap_or_default();
             warn!(error, "Redis did not take a publication of a batch");
@@ -475,6 +479,16 @@ fn outcome(ticket: Ticket, result: &Value) -> Result<(Answer, Option<PublishErro
         }
         _ => return Err(LinkError::Unexpected("no outcome")),
     })
+}
+
+/// What is known of a key.
+fn repeated(had: &Value) -> Result<Outcome, LinkError> {
+    let known = text(had).and_then(|had| {
+        let (id, recipients) = had.split_once(':')?;
+        let recipients = if recipients == "-" { None } else { Some(recipients.parse().ok()?) };
+        Some(Outcome::Repeated { id: PublicationId::parse(id)?, recipients })
+    });
+    known.ok_or(LinkError::Unexpected("no key"))
 }
 
 /// Adds a publication to a call: how many arguments it has, and these.

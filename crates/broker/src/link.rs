@@ -66,7 +66,7 @@ impl Room {
             Item::Wish(wish) => {
                 self.wishes.taken(&wish);
                 match wish {
-                    Wish::Publish(ticket, _) => (ticket, PublishError::BrokerDown),
+                    Wish::Publish(ticket, _) | Wish::Recall(ticket, _) => (ticket, PublishError::BrokerDown),
                     wish @ (Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..)) => return self.keep(wish),
                     _ => return,
                 }

@@ -143,6 +143,9 @@ pub enum Wish {
     Answered(ScopedKey, PublicationId, u32),
     /// Nobody got this publication, which was for a connection alone: its key is free again.
     Unsent(ScopedKey, PublicationId),
+    /// Tell what is known of a key. Answered by [`Told::Published`] as to a publication that repeats it; where nothing is known
+    /// it is refused as [`PublishError::Overloaded`]: whoever repeats it once more publishes.
+    Recall(Ticket, ScopedKey),
     /// Follow these from now on, and tell them. Answered by one [`Told::Streams`] or several, of which the last says so.
     /// `ticket` comes back with each.
     Follow(Ticket, Vec<Following>),
@@ -202,8 +205,8 @@ pub enum Outcome {
     Repeated {
         /// The id.
         id: PublicationId,
-        /// How many.
-        recipients: u32,
+        /// How many; none while that is being counted.
+        recipients: Option<u32>,
     },
     /// It was not taken.
     Refused(PublishError),

@@ -83,6 +83,8 @@ pub(crate) struct Cluster {
     catch_up: Option<CatchUp>,
     publishing: HashMap<Ticket, Waiting>,
     publishing_bytes: usize,
+    /// Those that repeat what another node is still counting.
+    repeats: Vec<Waiting>,
     claims: HashMap<Ticket, Claiming>,
     /// Where the answers of other nodes' servers go.
     calls: HashMap<Ticket, mpsc::Sender<NodeAnswer>>,
@@ -167,6 +169,7 @@ impl Cluster {
             catch_up: None,
             publishing: HashMap::new(),
             publishing_bytes: 0,
+            repeats: Vec::new(),
             claims: HashMap::new(),
             calls: HashMap::new(),
             counts: Arc::default(),
@@ -185,12 +188,12 @@ impl Cluster {
 
     /// Whether a publication of this node is on its way, so that a drain waits.
     pub(crate) fn is_busy(&self) -> bool {
-        !self.publishing.is_empty() || self.is_up && !self.counts.is_empty()
+        !self.publishing.is_empty() || !self.repeats.is_empty() || self.is_up && !self.counts.is_empty()
     }
 
     /// Publications that the broker has not answered.
     pub(crate) fn unanswered(&self) -> usize {
-        self.publishing.len()
+        self.publishing.len() + self.repeats.len()
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -450,6 +453,7 @@ impl Hub {
         cluster.behind.retain(|_, waiter| waiter.is_waiting());
         cluster.counts.sweep(now.ms);
         cluster.reports.end_turn();
+        self.ask_of_repeats(order);
         self.expire_claims(order, now);
         self.let_go(order, now);
         self.keep_peers(order, now);

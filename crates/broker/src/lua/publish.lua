@@ -4,7 +4,7 @@
 --       how many streams, per stream: name, size, age in ms (0: no history); then names of streams that hear of it without a
 --       place in them.
 -- Several are a batch: the first that is refused ends it, and none behind it is tried.
--- Returns {0, life} another life | {1, {1, number, told} placed | {2, "id:recipients"} repeated | {3, error} refused, …}.
+-- Returns {0, life} another life | {1, {1, number, told} placed | {2, "id:recipients"} repeated ('-' while they are being counted) | {3, error} refused, …}.
 local life = ARGV[1]
 local p = string.sub(KEYS[1], 1, -5)
 local is_life = redis.call('HGET', KEYS[1], 'l')
@@ -12,7 +12,7 @@ if is_life ~= life then return {0, is_life or ''} end
 
 local function publish(b, to)
   if ARGV[b] ~= '' then
-    local had = redis.call('SET', p .. 'k:' .. ARGV[b], ARGV[b + 2] .. ':0', 'NX', 'GET', 'PX', ARGV[b + 1])
+    local had = redis.call('SET', p .. 'k:' .. ARGV[b], ARGV[b + 2] .. ':-', 'NX', 'GET', 'PX', ARGV[b + 1])
     if had then return {2, had} end
   end
   local seq = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 's', 1))
@@ -116,7 +116,7 @@ end
 -- What fails in the middle has no key: whoever repeats it is not told that it is there.
 local function undo(b)
   local key = p .. 'k:' .. ARGV[b]
-  if ARGV[b] ~= '' and redis.pcall('GET', key) == ARGV[b + 2] .. ':0' then redis.pcall('UNLINK', key) end
+  if ARGV[b] ~= '' and redis.pcall('GET', key) == ARGV[b + 2] .. ':-' then redis.pcall('UNLINK', key) end
 end
 
 local count = tonumber(ARGV[2])

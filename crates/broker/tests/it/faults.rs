@@ -107,7 +107,7 @@ fn a_full_redis_refuses_publications_and_tells_all_that_it_has() {
     let late = Node::on(&redis);
     assert_eq!(late.follow_one("jobs").events.len(), 1);
     redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(node.publish(known), Outcome::Repeated { id, recipients: 0 });
+    assert_eq!(node.publish(known), Outcome::Repeated { id, recipients: None });
     assert!(matches!(node.publish(unknown), Outcome::Placed { .. }));
     assert!(!node.heard().iter().any(|told| matches!(told, Told::Down)));
 }

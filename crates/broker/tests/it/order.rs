@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use hub::PublishError;
 use hub::broker::{Broker, Following, Outcome, To, Told, Wish};
+use hub::idempotency::ScopedKey;
 use protocol::channel::Stream;
 use protocol::publication::{CloseSessions, ConnectionTarget};
 use protocol::{ConnectionId, PublicationId};
@@ -176,13 +178,21 @@ fn a_key_is_known_on_every_node_and_tells_the_first_answer() {
     first.key = key("order-1");
     let id = first.event.publication.id;
     assert_eq!(one.publish(first.clone()), Outcome::Placed { told: 0 });
+    let recall = |key: Option<(ScopedKey, Duration)>| {
+        let ticket = other.ticket();
+        other.broker.send(Wish::Recall(ticket, key.expect("a key").0));
+        other.outcome(ticket)
+    };
+    assert_eq!(recall(key("order-1")), Outcome::Repeated { id, recipients: None }, "it is being counted");
+    assert_eq!(recall(key("order-2")), Outcome::Refused(PublishError::Overloaded));
     one.broker.send(Wish::Answered(first.key.clone().expect("a key").0, id, 12));
     // Behind the answer in the same order.
     one.publish(publishing(&["other"], "2"));
+    assert_eq!(recall(key("order-1")), Outcome::Repeated { id, recipients: Some(12) });
     let mut again = publishing(&["jobs"], "another text");
     again.key.clone_from(&first.key);
     for node in [&other, &one] {
-        assert_eq!(node.publish(again.clone()), Outcome::Repeated { id, recipients: 12 });
+        assert_eq!(node.publish(again.clone()), Outcome::Repeated { id, recipients: Some(12) });
     }
     assert_eq!(other.follow_one("jobs").end.offset, 1);
     // Another scope is another key, also where the texts together are the same.
@@ -210,7 +220,7 @@ fn of_two_nodes_that_use_a_key_at_once_one_publishes() {
         let tickets = (one.send(first), other.send(second));
         let outcomes = [one.outcome(tickets.0), other.outcome(tickets.1)];
         let placed = outcomes.iter().position(|it| matches!(it, Outcome::Placed { .. })).expect("one");
-        assert_eq!(outcomes[1 - placed], Outcome::Repeated { id: ids[placed], recipients: 0 });
+        assert_eq!(outcomes[1 - placed], Outcome::Repeated { id: ids[placed], recipients: None });
     }
     assert_eq!(one.follow_one("jobs").end.offset, 50);
 }

@@ -23,6 +23,10 @@ use crate::outgoing::{Accepted, Outgoing, PublishError, Recipients};
 /// counted.
 const COUNT_MS: u64 = 500;
 
+/// How long whoever repeats a publication waits for those who count the first one on another node, in milliseconds: as long as
+/// those wait, and what messages take.
+const REPEAT_MS: u64 = 3 * COUNT_MS;
+
 /// Counts that go to a node together, at most.
 const MOST_REPORTS: usize = 256;
 
@@ -35,6 +39,8 @@ pub(super) struct Waiting {
     is_for_one: bool,
     fate: Option<Arc<Fate>>,
     weight: usize,
+    /// Until when it is asked how many got the one that it repeats.
+    until: Option<u64>,
 }
 
 /// Where a shard's count of a publication goes.
@@ -279,6 +285,7 @@ impl Hub {
             is_for_one: crate::release::is_for_one(&target),
             fate,
             weight,
+            until: None,
         };
         cluster.publishing_bytes += weight;
         cluster.publishing.insert(ticket, waiting_for);
@@ -302,8 +309,17 @@ impl Hub {
             return;
         }
         let Some(cluster) = &mut order.cluster else { return };
-        let Some(waiting) = cluster.publishing.remove(&ticket) else { return };
-        cluster.publishing_bytes = cluster.publishing_bytes.saturating_sub(waiting.weight);
+        let Some(mut waiting) = cluster.publishing.remove(&ticket) else { return };
+        cluster.publishing_bytes =
+            cluster.publishing_bytes.saturating_sub(std::mem::take(&mut waiting.weight));
+        let now = cluster.now.ms;
+        if matches!(outcome, Outcome::Repeated { recipients: None, .. })
+            && *waiting.until.get_or_insert(now.saturating_add(REPEAT_MS)) > now
+        {
+            // The first one is still being counted on another node: it is asked again soon.
+            cluster.repeats.push(waiting);
+            return;
+        }
         let Waiting { reply, id, key, is_for_one, fate, .. } = waiting;
         let answer = match outcome {
             Outcome::Placed { told } => {
@@ -313,6 +329,7 @@ impl Hub {
                 Ok(Recipients::Counting(counting))
             }
             Outcome::Repeated { id, recipients } => {
+                let recipients = recipients.unwrap_or(0);
                 if let Some(key) = key {
                     key.answer(Answer { id, recipients });
                 }
@@ -330,9 +347,24 @@ impl Hub {
         let _ = reply.send(answer);
     }
 
+    /// Asks once more how many got what is repeated. To be called a few times a second.
+    pub(super) fn ask_of_repeats(&self, order: &mut Order) {
+        let Some(cluster) = &mut order.cluster else { return };
+        for waiting in std::mem::take(&mut cluster.repeats) {
+            let Some(key) = waiting.key.as_ref().map(|key| key.key().clone()) else { continue };
+            let ticket = cluster.ticket();
+            cluster.publishing.insert(ticket, waiting);
+            cluster.broker.send(Wish::Recall(ticket, key));
+        }
+    }
+
     /// The broker is away: what it has not answered may or may not be there, and whoever repeats it with its key finds out.
     pub(super) fn refuse_publishing(&self, order: &mut Order) {
         let Some(cluster) = &mut order.cluster else { return };
+        for waiting in std::mem::take(&mut cluster.repeats) {
+            let ticket = cluster.ticket();
+            cluster.publishing.insert(ticket, waiting);
+        }
         let tickets: Vec<Ticket> = cluster.publishing.keys().copied().collect();
         for ticket in tickets {
             self.on_published(order, ticket, Outcome::Refused(PublishError::BrokerDown));

@@ -57,7 +57,7 @@ struct Session {
 #[derive(Debug, Clone)]
 struct Key {
     id: PublicationId,
-    recipients: u32,
+    recipients: Option<u32>,
     until: i64,
 }
 
@@ -243,7 +243,7 @@ impl Server {
             Wish::Note(changes) => self.notes.note(node, changes, self.now),
             Wish::Answered(key, id, recipients) => {
                 if let Some(known) = self.keys.get_mut(&name_of(&key)).filter(|known| known.id == id) {
-                    known.recipients = recipients;
+                    known.recipients = Some(recipients);
                 }
             }
             Wish::Unsent(key, id) => {
@@ -284,6 +284,13 @@ impl Server {
                 session.replies.push_back(Told::Published(ticket, outcome));
             }
             wish @ (Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..)) => self.last(node, wish),
+            Wish::Recall(ticket, key) => {
+                let known = self.keys.get(&name_of(&key));
+                let outcome = known.map_or(Outcome::Refused(PublishError::Overloaded), |known| {
+                    Outcome::Repeated { id: known.id, recipients: known.recipients }
+                });
+                session.replies.push_back(Told::Published(ticket, outcome));
+            }
             Wish::Follow(ticket, mut streams) => {
                 // In an order that a seed repeats.
                 streams.sort_by(|a, b| a.stream.cmp(&b.stream));
@@ -362,7 +369,7 @@ impl Server {
         let event = self.store.place(event, &rules, self.now);
         if let Some((key, keep)) = key {
             let until = self.now.as_millis() + i64::try_from(keep.as_millis()).expect("short");
-            self.keys.insert(name_of(&key), Key { id: event.event.publication.id, recipients: 0, until });
+            self.keys.insert(name_of(&key), Key { id: event.event.publication.id, recipients: None, until });
         }
         let mut told = 0;
         for session in self.sessions.values_mut().filter(|session| session.is_up) {

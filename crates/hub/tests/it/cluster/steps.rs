@@ -230,6 +230,20 @@ fn who_repeats_on_another_node_hears_how_many_got_the_first_one() {
 }
 
 #[test]
+fn who_repeats_on_another_node_waits_while_the_first_one_is_being_counted() {
+    let mut world = world();
+    let number = world.publish_with_key(0, Some("many"));
+    // It has its place, and nobody has heard of it yet.
+    world.serve(0);
+    world.hand_over(1, number, None);
+    world.serve(1);
+    (0..4).for_each(|_| world.reply(1));
+    assert_eq!(world.publishers.counts_of_first.get(&number), None);
+    world.rest();
+    assert_eq!(world.publishers.counts_of_first.get(&number), Some(&2));
+}
+
+#[test]
 fn of_what_a_node_cannot_hold_while_it_catches_up_it_says_that_it_is_missing() {
     let mut world = world();
     world.limits.history.bytes = 8 << 10;

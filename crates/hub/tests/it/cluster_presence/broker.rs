@@ -161,7 +161,12 @@ impl Server {
                     other.line.push_back(Told::Said(node, text.clone()));
                 }
             }
-            Wish::Answered(..) | Wish::Unsent(..) | Wish::Note(_) | Wish::Put(..) | Wish::Table(..) => {}
+            Wish::Answered(..)
+            | Wish::Unsent(..)
+            | Wish::Recall(..)
+            | Wish::Note(_)
+            | Wish::Put(..)
+            | Wish::Table(..) => {}
         }
         true
     }
@@ -182,7 +187,7 @@ impl Server {
         let Publishing { event, key, .. } = publishing;
         let key = key.map(|(key, _)| format!("{}/{}", key.scope, key.key));
         if let Some(id) = key.as_ref().and_then(|key| self.keys.get(key)) {
-            return Outcome::Repeated { id: *id, recipients: 0 };
+            return Outcome::Repeated { id: *id, recipients: Some(0) };
         }
         if let Some(key) = key {
             self.keys.insert(key, event.publication.id);
