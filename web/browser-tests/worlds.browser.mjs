@@ -143,7 +143,7 @@ describe("the dashboard's page", { timeout: 300_000 }, () => {
     await page.waitForFunction(() => document.getElementById("frames-total").textContent === "50");
     assert.equal(await page.locator("#events-total").innerText(), "50");
     await page.getByLabel("Collect events").selectOption("500");
-    await page.waitForFunction(() => globalThis.fanfareDemo.batch === 500);
+    await page.waitForFunction(() => globalThis.fanfareDemo?.batch === 500);
     await live(page);
     assert.equal(await page.getByLabel("User").inputValue(), "batches");
     assert.equal(await documents(page).getByRole("listitem").count(), 4);
