@@ -84,6 +84,8 @@ pub(crate) struct Commands {
     node: NodeId,
     life: u64,
     key: String,
+    /// What stands before an idempotency key.
+    known: String,
     channel: String,
     sent: VecDeque<Sent>,
     under_way: usize,
@@ -105,6 +107,7 @@ impl Commands {
             node,
             life,
             key: format!("{{{prefix}}}:life"),
+            known: format!("{{{prefix}}}:k:"),
             channel: format!("{{{prefix}}}:n"),
             sent: VecDeque::new(),
             under_way: 0,
@@ -160,7 +163,7 @@ impl Commands {
             }
             Wish::Recall(ticket, key) => {
                 let mut command = redis::cmd("GET");
-                command.arg(format!("{}:k:{}", self.key.trim_end_matches(":life"), key_name(&key)));
+                command.arg(format!("{}{}", self.known, key_name(&key)));
                 self.call(&command, Asked::Recall(ticket));
             }
             Wish::Note(mut changes) => {

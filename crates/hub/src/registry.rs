@@ -95,7 +95,6 @@ impl StreamEntry {
         self.slots.iter().map(|slot| slot.subscribers.load(Ordering::Relaxed)).sum()
     }
 
-    /// Connections whose own stream this is: those of the user, or all.
     /// Whether `shard` has followers.
     #[must_use]
     pub fn is_on(&self, shard: usize) -> bool {
@@ -168,7 +167,8 @@ pub struct Registry {
     hasher: RandomState,
     buckets: Box<[Mutex<Bucket>]>,
     everyone: Arc<StreamEntry>,
-    /// Streams whose last follower has gone, where somebody asks for them.
+    /// Streams whose last follower has gone since they were taken, where somebody asks for them: as many as clients leave
+    /// between two turns.
     left: Option<Mutex<Vec<CompactString>>>,
 }
 

@@ -13,7 +13,7 @@ use auth::{Publisher, RequestFacts};
 use futures_util::StreamExt;
 use hub::idempotency::{Answer, Begin, ScopedKey};
 use hub::{Accepted, Fate, Outgoing, PublishError, Recipients};
-use protocol::channel::{ALL, outside_namespaces};
+use protocol::channel::{ALL, outside_namespaces, user_of};
 use protocol::publication::{PublishRequest, RequestError, Sanitize, check_idempotency_key};
 use protocol::trace::{TRACEPARENT, TraceContext};
 use protocol::{PublicationId, Target};
@@ -292,8 +292,12 @@ fn permit(state: &State, publisher: &Publisher<'_>, request: &PublishRequest) ->
     };
     match &request.target {
         Target::Named(audience) if state.hub.is_clustered() && audience.streams.len() > MOST_STREAMS => {
-            let detail = format!("user_ids: in a cluster one publication has at most {MOST_STREAMS} targets");
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).member("user_ids"))
+            let users = audience.streams.iter().filter(|stream| user_of(stream.as_str()).is_some()).count();
+            let member = if 2 * users > audience.streams.len() { "user_ids" } else { "channels" };
+            let detail = format!(
+                "{member}: in a cluster one publication has at most {MOST_STREAMS} targets; send it in several"
+            );
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).member(member))
         }
         Target::Everyone => check(ALL),
         Target::Named(audience) => audience.streams.iter().try_for_each(|stream| check(stream.as_str())),

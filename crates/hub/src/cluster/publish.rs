@@ -238,7 +238,7 @@ impl Hub {
             }
             return Ok(Accepted::Now(self.release_here(order, outgoing)));
         }
-        if cluster.publishing.len() >= self.limits().queue_publications
+        if cluster.unanswered() >= self.limits().queue_publications
             || !cluster.publishing.is_empty() && cluster.publishing_bytes + weight > self.limits().queue_bytes
         {
             return Err(PublishError::Overloaded);

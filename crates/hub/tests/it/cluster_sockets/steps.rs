@@ -219,6 +219,9 @@ fn who_drops_before_its_shard_hears_that_the_broker_forgot_is_let_in_anew() {
     // The node has caught up, and its shard does not know.
     world.cut(0);
     world.rest();
+    // By their numbers alone what comes in the new life stands behind all that the client saw.
+    publish(&mut world, 1);
+    world.rest();
     world.connect_to(0, 0);
     world.settle();
     assert!(world.clients[0].recovered == 0 && world.clients[0].lost == 1);

@@ -53,6 +53,9 @@ fn one_publication_has_at_most_a_thousand_targets() {
     let to = |count: u32| json!({"type": "x", "user_ids": (1..=count).collect::<Vec<_>>()});
     assert_eq!(a.post("/broadcast", &to(1_000)).status, 200);
     assert_eq!(expect_problem(&a.post("/broadcast", &to(1_001)), 422, "invalid")["member"], "user_ids");
+    let channels: Vec<String> = (1..=1_001).map(|number| format!("room-{number}")).collect();
+    let to_channels = json!({"type": "x", "channels": channels});
+    assert_eq!(expect_problem(&a.post("/broadcast", &to_channels), 422, "invalid")["member"], "channels");
 }
 
 #[test]
