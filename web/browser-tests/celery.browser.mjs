@@ -13,7 +13,8 @@ import { promisify } from "node:util";
 
 import { axe, Browser, picture } from "./browser.mjs";
 import { register } from "./people.mjs";
-import { freePort, startFanfare } from "./server.mjs";
+import { freePort } from "./ports.mjs";
+import { startFanfare } from "./server.mjs";
 import { signIn } from "./worlds.mjs";
 
 const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { openPages } from "./bare-pages.mjs";
 import { axe, Browser, DESKTOP, PHONE, picture } from "./browser.mjs";
-import { freePort, startFanfare, startHub, token } from "./server.mjs";
+import { freePort } from "./ports.mjs";
+import { startFanfare, startHub, token } from "./server.mjs";
 
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'";
 const SECRET = "a secret of at least thirty-two bytes";

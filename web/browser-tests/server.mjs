@@ -3,10 +3,10 @@
 import { spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./ports.mjs";
 
 const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
 const HUB = process.env.WEBSOCKET_SERVER ?? `${TARGET}/debug/websocket-server`;
@@ -127,15 +127,6 @@ class Server {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await this.kill();
     if (this.directory) rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-/** A port of loopback that is free now. */
-export async function freePort() {
-  const listener = createServer();
-  await new Promise((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
 }
 
 /** A token of a user, signed with HS256 and good for an hour. */

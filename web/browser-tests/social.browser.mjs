@@ -9,7 +9,8 @@ import { describe, it } from "node:test";
 
 import { axe, DESKTOP, PHONE, picture } from "./browser.mjs";
 import { register } from "./people.mjs";
-import { freePort, token } from "./server.mjs";
+import { freePort } from "./ports.mjs";
+import { token } from "./server.mjs";
 import { button, DEVICES, isSound, live, MARKUP, radio, signIn, text, worlds } from "./worlds.mjs";
 
 const SECRET = "a secret of more than 32 bytes, for this test only";

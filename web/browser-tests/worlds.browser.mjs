@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { axe, DESKTOP, PHONE, picture } from "./browser.mjs";
-import { freePort, token } from "./server.mjs";
+import { freePort } from "./ports.mjs";
+import { token } from "./server.mjs";
 import { button, DEVICES, isSound, live, lookUp, MARKUP, radio, text, worlds } from "./worlds.mjs";
 
 const SECRET = "a secret of more than 32 bytes, for this test only";

@@ -3,7 +3,6 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -12,9 +11,6 @@ const START = 60_000;
 
 /** How long an orderly stop may take, milliseconds: the hub's DRAIN_TIMEOUT and a little. */
 const STOP = 35_000;
-
-/** Ports below those that the system gives to outgoing connections, so that nobody takes one while its owner is away. */
-const PORTS = [20_000, 32_000];
 
 /** One server. */
 export class Part {
@@ -125,23 +121,4 @@ export class Part {
       return "(no log)";
     }
   }
-}
-
-/** Ports of loopback that nobody listens on, and that the system gives to nobody. */
-export async function freePorts(count) {
-  const found = [];
-  for (let tries = 0; found.length < count; tries += 1) {
-    if (tries > 1_000) throw new Error("no free ports");
-    const port = PORTS[0] + Math.floor(Math.random() * (PORTS[1] - PORTS[0]));
-    if (!found.includes(port) && (await isFree(port))) found.push(port);
-  }
-  return found;
-}
-
-function isFree(port) {
-  return new Promise((resolve) => {
-    const listener = createServer();
-    listener.once("error", () => resolve(false));
-    listener.listen(port, "127.0.0.1", () => listener.close(() => resolve(true)));
-  });
 }

@@ -4,8 +4,9 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../browser-tests/ports.mjs";
 import { Disk } from "./disk.mjs";
-import { freePorts, Part } from "./parts.mjs";
+import { Part } from "./parts.mjs";
 
 /** The API keys of the run. */
 export const KEYS = { services: "services-of-the-chaos", direct: "publishers-of-the-chaos" };

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { io as newest } from "socket.io-client";
-import { freePort, startHub } from "../browser-tests/server.mjs";
+import { freePort } from "../browser-tests/ports.mjs";
+import { startHub } from "../browser-tests/server.mjs";
 import {
   ask,
   CLIENTS,

@@ -5,7 +5,8 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { freePort, startFanfare, token } from "../browser-tests/server.mjs";
+import { freePort } from "../browser-tests/ports.mjs";
+import { startFanfare, token } from "../browser-tests/server.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));

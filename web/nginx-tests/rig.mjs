@@ -9,7 +9,7 @@ import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../browser-tests/server.mjs";
+import { freePort } from "../browser-tests/ports.mjs";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const NGINX = process.env.NGINX ?? "/usr/sbin/nginx";

@@ -8,7 +8,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
-import { freePort, startHub } from "../browser-tests/server.mjs";
+import { freePort } from "../browser-tests/ports.mjs";
+import { startHub } from "../browser-tests/server.mjs";
 import { SECRET } from "../field-clients/stage.mjs";
 import { PATIENCE_MS, until } from "./rig.mjs";
 

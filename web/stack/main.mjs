@@ -18,7 +18,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs, parseEnv } from "node:util";
-import { freePorts } from "../chaos/parts.mjs";
+import { freePorts } from "../browser-tests/ports.mjs";
 import { variablesOf } from "./compose.mjs";
 import { PORTS, Stack } from "./stack.mjs";
 import { tour } from "./tour.mjs";

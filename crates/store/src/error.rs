@@ -53,6 +53,8 @@ impl Trouble {
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            // What answers at the address does not speak as the database does: another server took its port, or a proxy answers for it.
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed

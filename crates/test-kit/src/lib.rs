@@ -17,6 +17,7 @@
 //! | [`firebase`] | Google's HTTP for push, as far as a sender sees it |
 //! | [`wait`] | waiting for a condition |
 //! | [`directory`] | a directory that goes with its test |
+//! | [`ports`] | ports for servers that listen later, or again |
 //! | [`limits`] | room for many sockets |
 //!
 //! Everything here blocks, so that a test reads from top to bottom and needs no runtime. Every wait has a deadline
@@ -33,6 +34,7 @@ pub mod fixture;
 pub mod follower;
 pub mod http;
 pub mod limits;
+pub mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod pubsub;
@@ -49,6 +51,7 @@ pub use directory::Directory;
 pub use firebase::Firebase;
 pub use fixture::Fixture;
 pub use follower::Follower;
+pub use ports::{free_address, free_port};
 pub use postgres::Postgres;
 pub use proxy::Proxy;
 pub use pubsub::PubSub;

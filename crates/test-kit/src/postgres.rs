@@ -4,7 +4,6 @@
 //! it when that thread is gone. Its files are in a directory below the system's temporary one.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -67,7 +66,7 @@ impl Postgres {
         let mut initdb = as_postgres(&programs.join("initdb"));
         initdb.arg("-D").arg(&data).args(["-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync"]);
         run(initdb.args(["--locale=C.UTF-8"]));
-        let port = free_port();
+        let port = crate::free_port();
         let server = Self { programs, directory, port, child: Mutex::new(None) };
         server.resume();
         server
@@ -206,9 +205,4 @@ fn as_postgres(program: &Path) -> Command {
 fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

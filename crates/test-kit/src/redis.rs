@@ -7,7 +7,7 @@
 //! Deliberately not here: a client. Tests ask by `redis-cli`, so that what they find is what an operator would.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -81,7 +81,7 @@ impl RedisOptions {
             directory.write(name, text);
         }
         let server = Redis {
-            port: free_port(),
+            port: crate::free_port(),
             directory,
             options: self.options,
             password: self.password,
@@ -290,7 +290,7 @@ pub fn cluster() -> Vec<Redis> {
         RedisOptions::new()
             .option("cluster-enabled", "yes")
             .option("cluster-node-timeout", "2000")
-            .option("cluster-port", &free_port().to_string())
+            .option("cluster-port", &crate::free_port().to_string())
             .start()
     };
     let nodes: Vec<Redis> = (0..3).map(|_| start()).collect();
@@ -302,9 +302,4 @@ pub fn cluster() -> Vec<Redis> {
     let stands = |node: &Redis| node.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
     assert!(holds_within(START, || nodes.iter().all(stands)), "the cluster did not come up");
     nodes
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

@@ -43,8 +43,7 @@ fn databases_of_one_redis_are_apart() {
 #[test]
 fn tls_is_trusted_by_its_authority_alone() {
     let certificate = Certificate::generate();
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let port = test_kit::free_port();
     let file = |path: &std::path::Path| path.display().to_string();
     let _redis = RedisOptions::new()
         .option("tls-port", &port.to_string())

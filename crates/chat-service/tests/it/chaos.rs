@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use test_kit::wait::holds_within;
 use test_kit::{Directory, Launch, http};
 
-use crate::delivery::{Hub, free_address};
+use crate::delivery::Hub;
 use crate::harness::{KEY, SECRET};
 
 /// How often it is killed.
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_was_acknowledged_is_delivered_once_and_in_order_however_often_the_service_is_killed() {
-    let at = free_address();
+    let at = test_kit::free_address();
     let (hub, data) = (Hub::start(None), Directory::new());
     let launch = Launch::new(env!("CARGO_BIN_EXE_chat-service"))
         .env("PORT", at.port().to_string())

@@ -1,7 +1,7 @@
 //! Before a real hub: who gets what, who was away gets it later, and nothing is lost or doubled when the service dies
 //! between its commit and the hub.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use test_kit::{Client, Directory, Launch, Server, eventually, http};
@@ -64,12 +64,6 @@ fn call(from: i64, to: i64, text: &str, connection: Option<&str>) -> Value {
         "event": "send_message", "data": {"to_user_id": to, "message": text}, "user_id": from, "user_type": "worker",
         "connection_id": connection
     })
-}
-
-/// An address that nobody listens on.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
 }
 
 fn texts(frames: &[Value]) -> Vec<&str> {
@@ -147,7 +141,7 @@ fn hub_frames(hub: &Hub, client: &mut Client) -> Vec<Value> {
 
 #[test]
 fn clients_on_ws_talk_through_the_hubs_hooks_and_hear_when_the_service_is_away() {
-    let at = free_address();
+    let at = test_kit::free_address();
     let mut world = World::new(Engine::Sqlite);
     let chat = world.start(Wishes { hub: format!("http://{at}"), background: true, ..Wishes::default() });
     let hooks = format!(
@@ -189,7 +183,7 @@ fn clients_on_ws_talk_through_the_hubs_hooks_and_hear_when_the_service_is_away()
 
 #[test]
 fn a_service_that_dies_between_its_commit_and_the_hub_delivers_once_in_order_after_its_restart() {
-    let at = free_address();
+    let at = test_kit::free_address();
     let data = Directory::new();
     let launch = Launch::new(env!("CARGO_BIN_EXE_chat-service"))
         .env("FANFARE_DATA", &data)
@@ -235,7 +229,7 @@ fn what_an_instance_left_another_delivers() {
 
 #[test]
 fn messages_are_taken_while_the_hub_is_away_and_come_when_it_is_back() {
-    let at = free_address();
+    let at = test_kit::free_address();
     let mut world = World::new(Engine::Sqlite);
     let chat = world.start(Wishes { hub: format!("http://{at}"), background: true, ..Wishes::default() });
     chat.send(7, 9, "first");

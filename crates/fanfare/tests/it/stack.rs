@@ -1,6 +1,6 @@
 //! The parts as processes, in both shapes: each on a port of its own, or all in `fanfare up`.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -256,9 +256,7 @@ pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
 
 /// Addresses that nobody listens on.
 pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    let listeners: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("its address"))
+    std::array::from_fn(|_| test_kit::free_address())
 }
 
 /// A directory of the test's own.

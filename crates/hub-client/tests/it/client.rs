@@ -2,7 +2,7 @@ use hub_client::{HubClient, HubSettings, Message, PublishError};
 use serde_json::json;
 use test_kit::Client;
 
-use crate::world::{client, free_address, hub, hub_at, run};
+use crate::world::{client, hub, hub_at, run};
 
 #[test]
 fn a_message_reaches_the_channels_and_users_that_it_names() {
@@ -51,7 +51,7 @@ fn a_repeated_key_is_the_first_publication_again() {
 #[test]
 fn a_message_waits_for_a_hub_that_is_just_starting() {
     run(async {
-        let address = free_address();
+        let address = test_kit::free_address();
         let client = client(address, None);
         let message = Message::new("one", json!({}));
         let starting = std::thread::spawn(move || hub_at(address));

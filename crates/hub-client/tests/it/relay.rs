@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use store::Location;
 use test_kit::{Client, Server};
 
-use crate::world::{
-    Running, client, free_address, hub, hub_at, open, postgres, put, run, sqlite, until, write,
-};
+use crate::world::{Running, client, hub, hub_at, open, postgres, put, run, sqlite, until, write};
 
 fn subscriber(hub: &Server) -> Client {
     let mut client = Client::welcomed(&hub.ws());
@@ -74,7 +72,7 @@ fn events_arrive_once_and_in_order_per_aggregate_on_postgres() {
 #[test]
 fn events_wait_while_the_hub_is_away_and_while_it_restarts() {
     run(async {
-        let address = free_address();
+        let address = test_kit::free_address();
         let location = sqlite();
         let store = open(&location).await;
         let relay = Running::start(&location, client(address, None));

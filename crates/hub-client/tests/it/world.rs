@@ -1,7 +1,7 @@
 //! What the tests share: a database of their own, a hub that can be away, a runtime.
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -54,12 +54,6 @@ pub(crate) fn postgres() -> Location {
 
 pub(crate) async fn open(location: &Location) -> Store {
     Store::open(location, "relay_test", &[relay::MIGRATIONS]).await.expect("a database")
-}
-
-/// An address that nobody listens on until a hub is started there.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address")
 }
 
 pub(crate) fn hub() -> Launch {

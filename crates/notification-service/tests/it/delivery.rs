@@ -2,7 +2,7 @@
 //! is killed.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -148,8 +148,7 @@ const BETWEEN: usize = 15;
 
 #[test]
 fn what_was_acknowledged_is_there_once_and_told_once_however_often_the_service_is_killed() {
-    let at =
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let at = test_kit::free_address();
     let (hub, data) = (Hub::start(), Directory::new());
     let launch = Launch::new(env!("CARGO_BIN_EXE_notification-service"))
         .env("PORT", at.port().to_string())

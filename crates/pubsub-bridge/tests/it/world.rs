@@ -2,7 +2,7 @@
 //! and a publisher.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use gcloud_googleapis::pubsub::v1::publisher_client::PublisherClient;
@@ -45,11 +45,6 @@ pub(crate) struct World {
     _data: Directory,
 }
 
-/// A port that was free a moment ago.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port")
-}
-
 impl World {
     /// All three, listening.
     pub(crate) fn start() -> Self {
@@ -73,7 +68,7 @@ impl World {
         let network = Proxy::to(fake.address());
         let data = Directory::new();
         let rules = data.write("rules.toml", RULES);
-        let hub_address = free_address();
+        let hub_address = test_kit::free_address();
         let hub_launch = Launch::of("websocket-server")
             .env("PORT", hub_address.port().to_string())
             .env("FANFARE_DATA", data.path().join("hub"))

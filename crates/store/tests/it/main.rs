@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::io::Write;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
-use store::{Engine, Location, LocationError, Migration, Store, Trouble, counter};
+use store::{Engine, Location, LocationError, Migration, OpenError, Store, Trouble, counter};
 use test_kit::Postgres;
 
 const NAMES: &[Migration] = &[Migration {
@@ -157,6 +160,26 @@ fn a_postgres_that_is_away_is_told_as_away_and_used_again_when_it_is_back() {
         postgres.resume();
         insert(&store, "after").await.expect("an id");
         assert_eq!(ids(&store).await.len(), 2);
+    });
+}
+
+#[test]
+fn somebody_else_at_the_address_is_told_as_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+        }
+    });
+    run(async {
+        let location = Location::parse(&format!("postgres://anna@{address}/fanfare")).expect("a URL");
+        match Store::open(&location, "names", &[NAMES]).await.expect_err("no database") {
+            OpenError::Connect { source, .. } => {
+                assert_eq!(Trouble::of(&source), Trouble::Unavailable, "{source:?}");
+            }
+            other => panic!("{other}"),
+        }
     });
 }
 

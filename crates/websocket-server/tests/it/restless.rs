@@ -2,7 +2,6 @@
 //! some of them slow, while publishers do what they can and the server is killed.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -127,9 +126,7 @@ fn restless_clients_see_every_offset_once_and_in_order_under_full_load() {
 #[test]
 fn restless_clients_and_publishers_that_repeat_come_through_kills_without_a_gap_or_a_double() {
     let data = Directory::new();
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("its address");
-    drop(free);
+    let address = test_kit::free_address();
     let launch = durable(&data).env("SHARDS", "2").env("PORT", address.port().to_string());
     let url = format!("ws://{address}/ws");
     let (lanes, each) = (4, 400);

@@ -4,7 +4,7 @@
 //! Of a cluster on Redis, where a client goes to the other node; and of two hubs without one, where each client waits for its
 //! own. Not here: what one node's drain tells (`drain`), and nodes that die (the tests of the cluster).
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,8 +33,7 @@ struct Node {
 impl Node {
     /// Not started yet. Its streams are in Redis, or durable in a directory of its own.
     fn new(directory: &Directory, name: &str, redis: Option<&Redis>) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = test_kit::free_address();
         let root = directory.path();
         let rules = directory.write(
             "rules.toml",

@@ -111,9 +111,7 @@ fn a_200_counts_whatever_is_said_with_it() {
 
 #[test]
 fn a_service_that_is_away_is_told_everything_when_it_comes() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("an address");
-    drop(free);
+    let address = test_kit::free_address();
     let toml = format!("[[delivery_hooks]]\ntypes = [\"notification\"]\nurl = \"http://{address}/\"\n");
     let server = start(&toml, |launch| launch);
     let (_silent, _) = silent(&server, 7);

@@ -1,6 +1,5 @@
 //! Services that are slow, away, broken or lying: the client gets `unavailable` in time, and nobody else notices.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,9 +31,7 @@ fn a_slow_service_is_answered_for() {
 
 #[test]
 fn a_service_that_is_away_is_answered_for() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}/", free.local_addr().expect("an address"));
-    drop(free);
+    let url = format!("http://{}/", test_kit::free_address());
     let server = hub(&format!("[[hooks]]\nevent = \"note\"\nurl = \"{url}\"\nidempotent = true\n"));
     let mut client = client(&server, 1);
     expect_refusal(&ask(&mut client, "note", &json!({})), "unavailable");
