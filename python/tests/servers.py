@@ -13,8 +13,8 @@ import hashlib
 import hmac
 import json
 import os
-import random
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -59,7 +59,7 @@ def free_port() -> int:
         first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     except OSError:
         first = 32_768
-    below = [random.randrange(10_000, first) for _ in range(100)] if first >= 11_000 else []
+    below = [10_000 + secrets.randbelow(first - 10_000) for _ in range(100)] if first >= 11_000 else []
     for port in [*below, 0]:
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
