@@ -54,6 +54,6 @@ pub use link::{Asked, Link};
 pub use metrics::Metrics;
 pub use operator::{HistoryInfo, StreamInfo};
 pub use outgoing::{Accepted, Outgoing, PublishError, Recipients};
-pub use shard::{Ended, Now, Opening, Shard, Verify};
+pub use shard::{Ended, Now, Opening, Patience, Shard, Verify};
 pub use tunable::{Bounds, Dial, EndpointBounds};
 pub use wire::{NamespaceIndex, Packing, Wire};

@@ -40,6 +40,7 @@ use self::closing::Farewell;
 use self::connection::{Connection, Counts, Sent, State};
 use self::deliveries::Following;
 use self::delivery::{Gather, Run};
+pub use self::fanout::Patience;
 use self::lists::{Follow, Key, Lists};
 use self::replay::Answer;
 use self::returning::Held;
@@ -141,6 +142,8 @@ pub struct Shard<L> {
     run: Option<Run>,
     /// A gather's memory, kept for the next.
     spare: Gather,
+    /// How many publications went round together in the last pass, and whose followers.
+    company: Option<(crate::registry::ListIndex, usize)>,
     /// What is collected for connections that want it so.
     batches: Batches,
     /// When it is next worth looking whether time does something to connections.
@@ -191,6 +194,7 @@ impl<L: Link> Shard<L> {
             queue: VecDeque::new(),
             run: None,
             spare: Gather::default(),
+            company: None,
             batches: Batches::default(),
             calm: Calm::default(),
             held: HashMap::new(),

@@ -8,6 +8,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hub::{Ended, Hub, Now, Opening, Shard, Verify, Wake};
@@ -40,6 +41,9 @@ const READ_BUFFER: usize = 64 * 1024;
 
 /// Writes between two looks at the sockets: some milliseconds.
 const SLICE: usize = 512;
+
+/// How often is looked whether those have come who are waited for.
+const LOOK_FOR_COMPANY: Duration = Duration::from_micros(100);
 
 /// The token of the waker; sockets have their connection's key, and those of sessions a bit more.
 const WAKER: Token = Token(usize::MAX);
@@ -296,9 +300,8 @@ impl Reactor {
             self.engines.take(asked, &mut self.buffer, desk!(self, now));
             self.look_at_queues(now);
             self.take_inbox(now);
-            if let Some(patience) = self.shard.patience().filter(|_| !busy) {
-                std::thread::sleep(patience);
-                self.take_inbox(now);
+            if !busy {
+                self.wait_for_company(now);
             }
             busy = self.shard.step(SLICE, now);
             if Instant::now() >= next_tick {
@@ -484,6 +487,18 @@ impl Reactor {
         self.shard.take_inbox(now);
         let waited: Vec<Verify> = self.shard.take_verify().collect();
         waited.into_iter().for_each(|verify| self.ask(verify));
+    }
+
+    /// Before a large audience is served: what comes meanwhile goes out in the same writes.
+    fn wait_for_company(&mut self, now: Now) {
+        let Some(patience) = self.shard.patience() else { return };
+        let began = Instant::now();
+        thread::sleep(patience.least);
+        self.take_inbox(now);
+        while self.shard.waiting() < patience.company && began.elapsed() < patience.most {
+            thread::sleep(LOOK_FOR_COMPANY);
+            self.take_inbox(now);
+        }
     }
 
     fn ask(&self, verify: Verify) {

@@ -60,6 +60,8 @@ pub(super) struct Pass {
     /// The number of the first publication in `on_way`, in the count of the list's `head`.
     first: u32,
     on_way: VecDeque<OnWay>,
+    /// How many of them were on their way at once.
+    most: usize,
     /// Whether the stream keeps its events; none where they are in no stream.
     kept: Option<bool>,
     /// What the publications on the way weigh.
@@ -109,6 +111,7 @@ impl Pass {
             visits: 0,
             first: head.wrapping_add(1),
             on_way: VecDeque::new(),
+            most: 0,
             kept: None,
             weight: 0,
             logs: SmallVec::new(),
@@ -124,6 +127,12 @@ impl Pass {
         self.weight += encoded.weight();
         let round = i64::try_from(followers).unwrap_or(i64::MAX);
         self.on_way.push_back(OnWay { encoded, due: self.visits.saturating_add(round) });
+        self.most = self.most.max(self.on_way.len());
+    }
+
+    /// How many publications went round together, at most.
+    pub(super) fn most_together(&self) -> usize {
+        self.most
     }
 
     /// Whether a further publication may come in; one always may while nothing is on its way.

@@ -30,16 +30,49 @@ const SPARE_BYTES: usize = 256 << 10;
 /// The audience from which waiting for company pays: below, a pass takes less than it costs to fall asleep.
 const PATIENCE_MIN: usize = 512;
 
+/// What is waited in any case, for each follower: one twenty-fifth of the time that serving it takes (5 µs a write).
+const PATIENCE: Duration = Duration::from_nanos(200);
+
+/// What is waited for those that are expected, for each follower, and at most. Measured with two nodes on one Redis that syncs its file, of
+/// 16 publications outstanding: with 2, 3, 4 and 6 µs 8.6, 9.3, 11.2 and 12.3 go out in a write.
+const PATIENCE_FOR_KNOWN: Duration = Duration::from_micros(4);
+const PATIENCE_MOST: Duration = Duration::from_millis(4);
+
+/// How long to wait for company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// In any case.
+    pub least: Duration,
+    /// While fewer are there than `company`.
+    pub most: Duration,
+    /// How many publications went round together the last time.
+    pub company: usize,
+}
+
 impl<L: Link> Shard<L> {
-    /// How long to wait for company before a large audience is served: one twenty-fifth of the time that
-    /// serving it takes (5 µs a write). What arrives meanwhile goes out in the same writes, and publications that
-    /// went out together are answered together, so that publishers who wait for each other stay together.
+    /// How long to wait for company before a large audience is served. What arrives meanwhile goes out in the same writes, and
+    /// publications that went out together are answered together, so that publishers who wait for each other stay together. Those of
+    /// them that a broker tells one after the other are waited for longer.
     #[must_use]
-    pub fn patience(&self) -> Option<Duration> {
+    pub fn patience(&self) -> Option<Patience> {
         let first = self.queue.front().filter(|first| self.run.is_none() && first.except.is_none())?;
         let To::Stream(entry) = &first.to else { return None };
-        let followers = self.lists.get(entry.list_on(self.index)?).followers.len();
-        (followers >= PATIENCE_MIN).then(|| Duration::from_nanos(200 * followers as u64))
+        let list = entry.list_on(self.index)?;
+        let followers = self.lists.get(list).followers.len();
+        if followers < PATIENCE_MIN {
+            return None;
+        }
+        let of_all = |each: Duration| each.saturating_mul(u32::try_from(followers).unwrap_or(u32::MAX));
+        let least = of_all(PATIENCE);
+        let most = least.max(of_all(PATIENCE_FOR_KNOWN).min(PATIENCE_MOST));
+        let company = self.company.filter(|(of, _)| *of == list).map_or(1, |(_, company)| company);
+        Some(Patience { least, most, company })
+    }
+
+    /// How many publications wait to be delivered.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// Delivers to about `budget` connections. Returns what is left of it.
@@ -156,6 +189,8 @@ impl<L: Link> Shard<L> {
         let (is_on, list) = (pass.is_on(), pass.list);
         if is_on {
             self.run = Some(Run::Pass(pass));
+        } else {
+            self.company = Some((list, pass.most_together()));
         }
         for (key, sent) in unsettled {
             self.settle(key, sent, now);

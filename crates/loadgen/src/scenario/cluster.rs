@@ -1,8 +1,9 @@
 //! `cluster`: two nodes on one Redis beside one node without Redis. What does the second node cost in deliveries and latency ([`speed`]), and
 //! what is lost when Redis is away for a while or a node is killed ([`outage`])?
 //!
-//! Redis is a process of the run, with its append-only file synced before each answer, as durable streams need it. All share the machine with
-//! the clients, so two nodes have no more cores than one.
+//! Redis is a process of the run. Beside nodes whose Redis syncs its append-only file before each answer stands one node whose streams are
+//! durable, which syncs its own file before each answer; beside nodes whose Redis does not, one whose streams are in memory. All share the
+//! machine with the clients, so two nodes have no more cores than one.
 
 mod outage;
 mod speed;
@@ -18,6 +19,11 @@ use crate::ledger::Faults;
 use crate::outcome::Outcome;
 use crate::redis::{Fsync, Redis};
 use crate::target::{Target, TargetArgs};
+use crate::workdir::WorkDir;
+
+/// Of the node alone beside a Redis that syncs before it answers: what is published is synced before it is answered, too.
+const DURABLE: &str =
+    "[[channels]]\npattern = \"*\"\nhistory = { size = 1000, age = \"10m\", durable = true }\n";
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,9 +73,9 @@ pub(crate) struct ClusterArgs {
     /// The Redis to start
     #[arg(long, default_value = "redis-server")]
     redis_server: PathBuf,
-    /// When Redis syncs its file
-    #[arg(long, value_enum, default_value = "always")]
-    fsync: Fsync,
+    /// When Redis syncs its file: speed is measured with each of them, outages with the first
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "always,everysec")]
+    fsync: Vec<Fsync>,
     /// Where Redis' data goes: a directory on the disk that is to be measured
     #[arg(long, default_value = ".")]
     data_below: PathBuf,
@@ -87,11 +93,11 @@ impl Pair {
     fn start(
         args: &ClusterArgs,
         target_args: &TargetArgs,
-        connections: usize,
-        wish: Wish,
+        fsync: Fsync,
+        (connections, wish): (usize, Wish),
         place: impl FnOnce(&mut Fleet),
     ) -> Result<Self> {
-        let redis = Redis::start(&args.redis_server, args.fsync, &args.data_below)?;
+        let redis = Redis::start(&args.redis_server, fsync, &args.data_below)?;
         let first = Target::start_with(target_args, redis.environment("first"))?;
         let second = Target::start_with(target_args, redis.environment("second"))?;
         let mut fleet = fleet(target_args, &first, connections, wish)?;
@@ -99,6 +105,30 @@ impl Pair {
         place(&mut fleet);
         fleet.connect_all()?;
         Ok(Self { redis, nodes: [first, second], fleet })
+    }
+}
+
+/// One node without Redis, and its clients. What it takes is synced before it is answered where Redis does that as well.
+struct Alone {
+    node: Target,
+    fleet: Fleet,
+    _directory: Option<WorkDir>,
+}
+
+impl Alone {
+    fn start(args: &ClusterArgs, target_args: &TargetArgs, fsync: Fsync, connections: usize) -> Result<Self> {
+        let directory = match fsync {
+            Fsync::Always => Some(WorkDir::below(&args.data_below)?),
+            Fsync::Everysec | Fsync::Never => None,
+        };
+        let environment = match &directory {
+            Some(directory) => vec![directory.config(DURABLE)?, directory.data()],
+            None => Vec::new(),
+        };
+        let node = Target::start_with(target_args, environment)?;
+        let mut fleet = fleet(target_args, &node, connections, Wish::Plain)?;
+        fleet.connect_all()?;
+        Ok(Self { node, fleet, _directory: directory })
     }
 }
 
@@ -128,15 +158,23 @@ impl Account {
 
 /// Runs it.
 pub(crate) fn run(args: &ClusterArgs, target_args: &TargetArgs) -> Result<Outcome> {
-    if args.turns == 0 || args.connections < 2 {
-        bail!("--turns is at least 1 and --connections 2");
+    if args.turns == 0 || args.connections < 2 || args.fsync.is_empty() {
+        bail!("--turns is at least 1, --connections 2, and --fsync names one");
     }
     let mut outcome = Outcome::new("cluster", &label(target_args));
     let mut account = Account::default();
     for part in &args.parts {
         match part {
-            Part::Deliveries => speed::deliveries(args, target_args, &mut outcome, &mut account)?,
-            Part::Latency => speed::latency(args, target_args, &mut outcome, &mut account)?,
+            Part::Deliveries => {
+                for fsync in &args.fsync {
+                    speed::deliveries(args, target_args, *fsync, &mut outcome, &mut account)?;
+                }
+            }
+            Part::Latency => {
+                for fsync in &args.fsync {
+                    speed::latency(args, target_args, *fsync, &mut outcome, &mut account)?;
+                }
+            }
             Part::RedisDown => outage::redis_down(args, target_args, &mut outcome, &mut account)?,
             Part::NodeKill => outage::node_kill(args, target_args, &mut outcome, &mut account)?,
         }

@@ -117,7 +117,8 @@ pub(super) fn redis_down(
     outcome: &mut Outcome,
     account: &mut Account,
 ) -> Result<()> {
-    let mut pair = Pair::start(args, target_args, args.connections, Wish::Recoverable, |_| ())?;
+    let mut pair =
+        Pair::start(args, target_args, args.fsync[0], (args.connections, Wish::Recoverable), |_| ())?;
     let Pair { redis, nodes, fleet } = &mut pair;
     let mut publishers = Publishers::start(nodes, &["down-first", "down-second"], args.payload);
     publishers.go_on_for(fleet, BEFORE)?;
@@ -161,7 +162,8 @@ pub(super) fn node_kill(
     outcome: &mut Outcome,
     account: &mut Account,
 ) -> Result<()> {
-    let mut pair = Pair::start(args, target_args, args.connections, Wish::Recoverable, |_| ())?;
+    let mut pair =
+        Pair::start(args, target_args, args.fsync[0], (args.connections, Wish::Recoverable), |_| ())?;
     let Pair { nodes, fleet, .. } = &mut pair;
     fleet.come_back_by(Return::Resume);
     // Who publishes on the node that dies would have to look for another: that is the publisher's matter.
