@@ -47,6 +47,7 @@ enum Asked {
     Step(u64, Vec<Ticket>),
     Claim(Ticket, ConnectionId),
     Recall(Ticket),
+    Confirm(Ticket),
     Beat(Instant, SystemTime),
     Leave,
     Load,
@@ -173,6 +174,8 @@ impl Commands {
                 }
                 self.note(changes);
             }
+            // Redis answers in order, and what it has not synced it has not answered.
+            Wish::Confirm(ticket) => self.call(&redis::cmd("PING"), Asked::Confirm(ticket)),
             Wish::Claim(ticket, claim) => {
                 let command = self.claim(&claim);
                 self.call(&command, Asked::Claim(ticket, claim.connection));
@@ -341,6 +344,7 @@ impl Commands {
             }
             Asked::Claim(ticket, _) => out.push(Answer::Told(Told::Claimed(ticket, Claimed::Nothing))),
             Asked::Recall(ticket) => out.push(refusal(ticket, why)),
+            Asked::Confirm(ticket) => out.push(Answer::Told(Told::Confirmed(ticket))),
             // It can't write, but it answers: those who read have no use of another connection.
             Asked::Beat(..) => {
                 self.beating = None;
@@ -405,6 +409,7 @@ impl Commands {
                 Value::Nil => refusal(ticket, PublishError::Overloaded),
                 had => Answer::Told(Told::Published(ticket, repeated(had)?)),
             }),
+            Asked::Confirm(ticket) => out.push(Answer::Told(Told::Confirmed(ticket))),
             Asked::Beat(sent, wall) => {
                 self.beating = None;
                 let [life, Value::Int(lived), seconds, micros, Value::Array(nodes)] = parts else {

@@ -154,6 +154,8 @@ pub enum Wish {
     /// What is new of connections that can be resumed. One without `dropped` is open on this node, and is kept for two minutes
     /// once the node has died; one with it is kept for two minutes from then.
     Note(Vec<ResumeChange>),
+    /// Say when all is carried out that was wished before of connections and keys. Answered by [`Told::Confirmed`].
+    Confirm(Ticket),
     /// Look for a connection. Answered by [`Told::Claimed`].
     Claim(Ticket, Claim),
     /// Say this to other nodes. Those who are away do not hear it. The text is the nodes' own matter, 1 MiB at most.
@@ -237,6 +239,8 @@ pub enum Told {
     Published(Ticket, Outcome),
     /// What became of a claim.
     Claimed(Ticket, Claimed),
+    /// What was wished before [`Wish::Confirm`] is carried out.
+    Confirmed(Ticket),
     /// Another node says this.
     Said(NodeId, Box<[u8]>),
     /// A table: the node, the name, the text.

@@ -46,7 +46,7 @@ use crate::commit::WATCH_PREFIX;
 use crate::encoded::Encoded;
 use crate::endpoint::EndpointIndex;
 use crate::hub::Hub;
-use crate::inbox::{self, Given, Message, TakenOver};
+use crate::inbox::{self, Given, Message, Ready, TakenOver};
 use crate::order::Order;
 use crate::shard::Now;
 
@@ -86,6 +86,8 @@ pub(crate) struct Cluster {
     /// Those that repeat what another node is still counting.
     repeats: Vec<Waiting>,
     claims: HashMap<Ticket, Claiming>,
+    /// Connections that wait until the broker has noted what they are about to have.
+    noting: HashMap<Ticket, (usize, ConnectionId)>,
     /// Where the answers of other nodes' servers go.
     calls: HashMap<Ticket, mpsc::Sender<NodeAnswer>>,
     /// How many got the publications of this node.
@@ -171,6 +173,7 @@ impl Cluster {
             publishing_bytes: 0,
             repeats: Vec::new(),
             claims: HashMap::new(),
+            noting: HashMap::new(),
             calls: HashMap::new(),
             counts: Arc::default(),
             reports: Arc::new(Reports::new(Arc::clone(&broker))),
@@ -250,6 +253,7 @@ impl Hub {
             }
             Told::Published(ticket, outcome) => self.on_published(order, ticket, outcome),
             Told::Claimed(ticket, claimed) => self.on_claimed(order, ticket, claimed),
+            Told::Confirmed(ticket) => self.on_confirmed(order, ticket),
             Told::Said(from, text) => call = self.on_said(order, from, text),
             Told::Table(..) => {}
             Told::Nodes(nodes) => self.on_nodes(order, nodes),
@@ -419,7 +423,10 @@ impl Hub {
     /// Somebody need wait no longer.
     fn tell_waiter(&self, waiter: &Waiter, is_ready: bool) {
         match waiter.take() {
-            Some(Who::Connection(shard, id)) => self.tell(shard, Message::Ready(id, is_ready)),
+            Some(Who::Connection(shard, id)) => {
+                let ready = if is_ready { Ready::Streams } else { Ready::InVain };
+                self.tell(shard, Message::Ready(id, ready));
+            }
             Some(Who::Message(shard, message)) if is_ready => self.tell(shard, *message),
             Some(Who::Message(shard, message)) => self.tell(shard, without_entry(*message)),
             // It may have gone.

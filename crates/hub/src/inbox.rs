@@ -24,6 +24,17 @@ use crate::registry::StreamEntry;
 use crate::resume::Claims;
 use crate::wire::{NamespaceIndex, Wire};
 
+/// What a message of a connection has waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// The streams that it is about: they are followed.
+    Streams,
+    /// They are not to be had.
+    InVain,
+    /// The broker has noted what the connection is about to have.
+    Noted,
+}
+
 /// Wakes the loop that owns the shard.
 pub trait Wake: Send + Sync {
     /// Makes the loop look into the inbox soon. May be called from any thread.
@@ -205,8 +216,8 @@ pub(crate) enum Message {
     Answered(Box<Answered>),
     /// Look at all subscriptions anew, by the rules that are now in force.
     RulesChanged,
-    /// The streams that a connection waits for are followed, or are not to be had at the moment.
-    Ready(ConnectionId, bool),
+    /// What a connection's message waits for is there, or is not to be had at the moment.
+    Ready(ConnectionId, Ready),
     /// Something is missing in these streams that never comes.
     Lost(Arc<[Box<str>]>),
     /// Tell of all connections that can be resumed: what was known of them is gone.

@@ -51,7 +51,7 @@ use crate::dialects::{Step, View};
 use crate::endpoint::{EndpointIndex, Naming};
 use crate::hub::{Admission, Hub};
 use crate::identity::{Identity, UserTypes};
-use crate::inbox::{Delivery, Message};
+use crate::inbox::{Delivery, Message, Ready};
 use crate::link::Link;
 use crate::rate::RateWindow;
 use crate::wire::Wire;
@@ -175,8 +175,8 @@ pub struct Shard<L> {
     following: Following,
     /// Tokens that clients sent behind something that had to wait.
     verify: Vec<Verify>,
-    /// Whether the message that is looked at waited for what it shows: then the node has heard all that there was.
-    is_synced: bool,
+    /// What the message that is looked at waited for: behind its streams the node has heard all that there was.
+    waited: Option<Ready>,
     /// The time of the last call that told it.
     clock: Now,
 }
@@ -213,7 +213,7 @@ impl<L: Link> Shard<L> {
             recheck: None,
             following: Following::default(),
             verify: Vec::new(),
-            is_synced: false,
+            waited: None,
             clock: Now { ms: 0, wall: Timestamp::from_millis(0) },
         }
     }
@@ -535,7 +535,7 @@ impl<L: Link> Shard<L> {
                 Message::Ask(ask) => self.on_ask(ask, now),
                 Message::Told(told) => self.on_told(*told, now),
                 Message::Answered(answered) => self.on_answered(&answered, now),
-                Message::Ready(id, is_ready) => self.on_ready(id, is_ready, now),
+                Message::Ready(id, ready) => self.on_ready(id, ready, now),
                 Message::Lost(streams) => self.on_lost(&streams, now),
                 Message::Recall => self.recall(),
                 Message::RulesChanged => self.begin_recheck(),

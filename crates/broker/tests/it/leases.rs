@@ -38,8 +38,9 @@ fn token(entry: &ResumeEntry, node: &Node) -> Claim {
 
 fn note(node: &Node, change: ResumeChange) {
     node.broker.send(Wish::Note(vec![change]));
-    // Behind it: what a node wishes is done in its order.
-    node.claim(token(&entry(0, None), node));
+    let ticket = node.ticket();
+    node.broker.send(Wish::Confirm(ticket));
+    node.wait("it is noted", |told| matches!(told, Told::Confirmed(of) if *of == ticket).then_some(()));
 }
 
 #[test]

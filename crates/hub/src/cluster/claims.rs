@@ -11,7 +11,7 @@ use super::Who;
 use super::words::{self, Word};
 use crate::broker::{Claim, ClaimBy, Claimed, NodeId, Ticket, To, Wish};
 use crate::hub::Hub;
-use crate::inbox::{Ask, Asker, Given, Message, TakeOver, TakenOver, Told};
+use crate::inbox::{Ask, Asker, Given, Message, Ready, TakeOver, TakenOver, Told};
 use crate::journal::{ResumeChange, ResumeEntry};
 use crate::order::Order;
 use crate::resume::Claims;
@@ -336,6 +336,32 @@ impl Hub {
         match &mut order.cluster {
             Some(cluster) if cluster.is_up => cluster.broker.send(Wish::Note(vec![change])),
             _ => order.note_resume(change),
+        }
+    }
+
+    /// Notes what a connection is about to have, and tells its shard once the broker has noted it; false where there is no broker.
+    pub(crate) fn note_ahead(&self, order: &mut Order, entry: ResumeEntry, shard: usize) -> bool {
+        let Some(cluster) = order.cluster.as_mut().filter(|cluster| cluster.is_up) else { return false };
+        let ticket = cluster.ticket();
+        cluster.noting.insert(ticket, (shard, entry.connection));
+        cluster.broker.send(Wish::Note(vec![ResumeChange::Set(entry)]));
+        cluster.broker.send(Wish::Confirm(ticket));
+        true
+    }
+
+    /// Something is noted.
+    pub(super) fn on_confirmed(&self, order: &mut Order, ticket: Ticket) {
+        let noted = order.cluster.as_mut().and_then(|cluster| cluster.noting.remove(&ticket));
+        if let Some((shard, id)) = noted {
+            self.tell(shard, Message::Ready(id, Ready::Noted));
+        }
+    }
+
+    /// The broker is away: it is told once it is back, and who waits for that goes on.
+    pub(super) fn end_noting(&self, order: &mut Order) {
+        let Some(cluster) = &mut order.cluster else { return };
+        for (_, (shard, id)) in std::mem::take(&mut cluster.noting) {
+            self.tell(shard, Message::Ready(id, Ready::Noted));
         }
     }
 

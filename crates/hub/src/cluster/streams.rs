@@ -87,6 +87,7 @@ impl Hub {
         cluster.behind_all.extend(behind.into_values());
         self.refuse_publishing(order);
         self.refuse_claims(order);
+        self.end_noting(order);
         self.peers_down(order);
     }
 

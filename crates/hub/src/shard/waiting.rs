@@ -1,12 +1,13 @@
 //! In a cluster: what a client asks for waits until the streams that it is about are followed, and what became of those who
 //! follow streams of which something is lost.
 //!
-//! A message that has to wait is held, and those behind it, and then carried out as if it came now. Not here: following
-//! (`cluster`).
+//! A message that has to wait is held, and those behind it, and then carried out as if it came now. So is one that gives channels to a
+//! client that comes back by its connection's id, until the broker knows of them. Not here: following (`cluster`).
 
 use std::sync::Arc;
 
-use protocol::{ConnectionId, Disconnect};
+use protocol::channel::split_namespace;
+use protocol::{ConnectionId, Disconnect, Position};
 
 use super::lists::Key;
 use super::resuming::entry;
@@ -14,7 +15,7 @@ use super::returning::arrived;
 use super::{Now, Shard, Verify};
 use crate::cluster::Who;
 use crate::dialects::Step;
-use crate::inbox::Given;
+use crate::inbox::{Given, Ready};
 use crate::journal::ResumeChange;
 use crate::link::Link;
 
@@ -24,10 +25,10 @@ impl<L: Link> Shard<L> {
         if !self.hub.is_clustered() {
             return true;
         }
-        let is_synced = std::mem::take(&mut self.is_synced);
+        let waited = self.waited.take();
         let mut names: Vec<String> = Vec::new();
         let mut shown = Given::new();
-        let mut is_about_all = false;
+        let (mut is_about_all, mut is_tracked) = (false, false);
         for step in steps {
             match step {
                 Step::Join(channel) => names.push(channel.as_str().to_owned()),
@@ -35,12 +36,14 @@ impl<L: Link> Shard<L> {
                 Step::History { channel, .. } => names.push(channel.clone()),
                 Step::Recover { given, .. } | Step::Resume { given, .. } => {
                     // Asked once: what is not known then is of no life that there is.
-                    shown.extend(given.iter().filter(|_| !is_synced).cloned());
+                    shown.extend(given.iter().filter(|_| waited.is_none()).cloned());
                     is_about_all = true;
                 }
-                Step::Track { .. } | Step::Return(_) => {
+                Step::Track { .. } => {
                     is_about_all = true;
+                    is_tracked = true;
                 }
+                Step::Return(_) => is_about_all = true,
                 _ => {}
             }
         }
@@ -54,33 +57,58 @@ impl<L: Link> Shard<L> {
                 names.iter().map(|name| format!("@{}:{name}", namespace.name)).collect();
             names.extend(inside);
         }
+        let fresh = names.len();
         if is_about_all {
             let follows = connection.follows.iter();
             names.extend(follows.map(|follow| self.lists.get(follow.list()).entry.name().to_owned()));
         }
         let shard = self.index;
-        let names = names.iter().map(String::as_str);
-        let is_ready = self.hub.ready_for(names, &shown, || Who::Connection(shard, id));
+        let all = names.iter().map(String::as_str);
+        let is_ready = self.hub.ready_for(all, &shown, || Who::Connection(shard, id))
+            && !(is_tracked && waited != Some(Ready::Noted) && self.notes_ahead(key, &names[..fresh]));
         if !is_ready {
             self.held.entry(key).or_default().insert(0, message.into());
         }
         is_ready
     }
 
-    /// The streams that a connection waits for are there, or not to be had.
-    pub(super) fn on_ready(&mut self, id: ConnectionId, is_ready: bool, now: Now) {
+    /// Has the broker note that a client which comes back by its connection's id is about to have these streams as well, before it is told
+    /// so: nobody else knows, and this node may end at any moment. Returns whether that is to be waited for.
+    fn notes_ahead(&self, key: Key, fresh: &[String]) -> bool {
+        let Some(connection) = self.get(key) else { return false };
+        let Some(mut entry) = entry(connection, &self.lists, None) else { return false };
+        let mut order = self.hub.order();
+        let stands = match connection.wire.is_socket() {
+            true => self.lives(connection, &order.history),
+            false => arrived(connection, &self.lists, &order.history),
+        };
+        let Some(mut stands) = stands else { return false };
+        for name in fresh {
+            let stream = order.history.open(name, || self.hub.keeps(name));
+            let (life, end) = order.history.end(stream);
+            stands.push((name.as_str().into(), Position { epoch: life.epoch, offset: end.offset }));
+            if split_namespace(name).is_none() {
+                entry.channels.push(name.as_str().into());
+            }
+        }
+        entry.arrived = Some(stands);
+        self.hub.note_ahead(&mut order, entry, self.index)
+    }
+
+    /// What a connection's message waits for is there, or not to be had.
+    pub(super) fn on_ready(&mut self, id: ConnectionId, ready: Ready, now: Now) {
         let Some(key) = self.find(id).filter(|&key| self.is_open(key)) else { return };
         let mut held = self.held.remove(&key).unwrap_or_default().into_iter();
-        if !is_ready && held.next().is_some() {
+        if ready == Ready::InVain && held.next().is_some() {
             let text = self.view(key, now, |view| view.endpoint.dialect.world().unavailable(view));
             if let Some(text) = text.flatten() {
                 self.reply(key, &text, now);
             }
         }
-        let mut is_synced = is_ready;
+        let mut waited = Some(ready).filter(|ready| *ready != Ready::InVain);
         for message in held {
             if self.is_open(key) && !self.hold(key, &message, now) {
-                self.is_synced = std::mem::take(&mut is_synced);
+                self.waited = waited.take();
                 let verify = self.answer(key, &message, now);
                 self.verify.extend(verify);
             }

@@ -284,6 +284,7 @@ impl Server {
                 session.replies.push_back(Told::Published(ticket, outcome));
             }
             wish @ (Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..)) => self.last(node, wish),
+            Wish::Confirm(ticket) => session.replies.push_back(Told::Confirmed(ticket)),
             Wish::Recall(ticket, key) => {
                 let known = self.keys.get(&name_of(&key));
                 let outcome = known.map_or(Outcome::Refused(PublishError::Overloaded), |known| {

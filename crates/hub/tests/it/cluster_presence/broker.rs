@@ -149,6 +149,7 @@ impl Server {
                 session.followed.retain(|stream| !streams.contains(stream));
             }
             Wish::Claim(ticket, _) => self.tell(node, Told::Claimed(ticket, Claimed::Nothing)),
+            Wish::Confirm(ticket) => self.tell(node, Told::Confirmed(ticket)),
             Wish::Say(To::Node(to), text) => {
                 assert!(text.len() <= 1 << 20);
                 if self.sessions.get(&to).is_some_and(|session| session.is_up) {

@@ -155,6 +155,51 @@ fn a_node_that_dies_leaves_its_sockets_to_the_others() {
 }
 
 #[test]
+fn a_channel_is_acknowledged_once_another_node_would_know_of_it() {
+    let mut world = world();
+    world.ask_for(0, true, "many");
+    let is_answered = |world: &mut World| {
+        world.nodes[0].work();
+        read(world, 0);
+        world.clients[0].asked.is_empty()
+    };
+    // The node follows the channel, and has the broker note it.
+    serve(&mut world, 0);
+    (0..10).for_each(|_| world.tell(0));
+    assert!(!is_answered(&mut world), "nobody else knows");
+    let noted = world.server.wishes(world.nodes[0].id);
+    assert!(noted >= 2, "{noted}: the note, and the question whether it is carried out");
+    serve(&mut world, 0);
+    assert!(!is_answered(&mut world), "the node has not heard that it is noted");
+    (0..10).for_each(|_| world.reply(0));
+    assert!(is_answered(&mut world));
+    // What the node would say now is lost with it.
+    world.kill_node(0);
+    let of_channel = publish_to(&mut world, 1, "many");
+    world.connect_to(0, 1);
+    world.settle();
+    assert!(world.clients[0].recovered == 1 && has(&world, 0, of_channel));
+}
+
+#[test]
+fn a_channel_is_acknowledged_by_a_node_that_is_cut_off_while_it_is_noted() {
+    let mut world = world();
+    world.ask_for(0, true, "many");
+    serve(&mut world, 0);
+    (0..10).for_each(|_| world.tell(0));
+    world.nodes[0].work();
+    world.cut_node(0);
+    world.nodes[0].work();
+    read(&mut world, 0);
+    assert!(world.clients[0].asked.is_empty(), "those who stay are served");
+    world.connect_node(0);
+    world.settle();
+    let of_channel = publish_to(&mut world, 1, "many");
+    world.settle();
+    assert!(has(&world, 0, of_channel));
+}
+
+#[test]
 fn who_stays_on_a_node_that_is_cut_off_gets_what_it_missed_before_what_is_new() {
     let mut world = world();
     world.cut_node(0);
