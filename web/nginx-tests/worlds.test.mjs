@@ -139,12 +139,14 @@ describe("the worlds behind nginx", { timeout: 300_000 }, () => {
   it("sockets are shared out: whoever has the fewest gets the next", async () => {
     const lines = [];
     for (let count = 0; count < 10; count += 1) lines.push(keep(await openLine(nginx, "/ws")));
+    for (const line of lines) await line.told("connected");
     const totals = await Promise.all(nodes.map((node) => node.total()));
     assert.ok(Math.min(...totals) >= 4, `${totals}`);
   });
 
   it("compression of messages is negotiated between client and node", async () => {
     const line = keep(await openLine(nginx, "/ws"));
+    await line.told("connected");
     const text = "x".repeat(100_000);
     await tellAll(nodes, { type: "large", data: { text } });
     assert.equal((await line.told("large")).data.text, text);
@@ -255,6 +257,8 @@ describe("the worlds behind nginx", { timeout: 300_000 }, () => {
         "a line under the renewed certificate",
       );
       keep(newcomer);
+      // Before that an event may come too early for it.
+      for (const one of [line, newcomer]) await one.told("connected");
       await tellAll(nodes, { type: "after_the_reload", data: {} });
       for (const one of [line, newcomer]) await one.told("after_the_reload");
       await until(() => stream.text.includes("after_the_reload"), "the event");
