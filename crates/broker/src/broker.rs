@@ -23,7 +23,8 @@ pub const MOST_WAITING_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub struct RedisBroker {
     node: NodeId,
-    queue: UnboundedSender<Item>,
+    queue: UnboundedSender<Wish>,
+    refused: UnboundedSender<Ticket>,
     waiting: Arc<Waiting>,
     shown: Shown,
 }
@@ -35,19 +36,12 @@ pub(crate) struct Waiting {
     bytes: AtomicUsize,
 }
 
-/// Something in the queue.
-#[derive(Debug)]
-pub(crate) enum Item {
-    /// A wish.
-    Wish(Wish),
-    /// A publication that did not fit.
-    Refused(Ticket),
-}
-
 /// The queue's other end.
 #[derive(Debug)]
 pub(crate) struct Wishes {
-    pub(crate) queue: UnboundedReceiver<Item>,
+    pub(crate) queue: UnboundedReceiver<Wish>,
+    /// Publications that did not fit: their publishers are told without waiting for those that did.
+    pub(crate) refused: UnboundedReceiver<Ticket>,
     waiting: Arc<Waiting>,
 }
 
@@ -65,10 +59,11 @@ fn weight(wish: &Wish) -> (usize, usize) {
 
 impl RedisBroker {
     pub(crate) fn new(node: NodeId, shown: Shown) -> (Arc<Self>, Wishes) {
-        let (sender, receiver) = unbounded_channel();
+        let (sender, queue) = unbounded_channel();
+        let (refuse, refused) = unbounded_channel();
         let waiting = Arc::<Waiting>::default();
-        let broker = Self { node, queue: sender, waiting: Arc::clone(&waiting), shown };
-        (Arc::new(broker), Wishes { queue: receiver, waiting })
+        let broker = Self { node, queue: sender, refused: refuse, waiting: Arc::clone(&waiting), shown };
+        (Arc::new(broker), Wishes { queue, refused, waiting })
     }
 
     /// What is known of the broker at this moment.
@@ -81,23 +76,21 @@ impl RedisBroker {
 impl Broker for RedisBroker {
     fn send(&self, wish: Wish) {
         let (publications, bytes) = weight(&wish);
-        let item = if publications + bytes == 0 {
-            Item::Wish(wish)
-        } else {
+        if publications + bytes > 0 {
             let before = self.waiting.publications.fetch_add(publications, Ordering::Relaxed);
             let held = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed);
             // One that is alone always fits.
-            if before < MOST_WAITING && (held == 0 || held + bytes <= MOST_WAITING_BYTES) {
-                Item::Wish(wish)
-            } else {
+            if before >= MOST_WAITING || (held > 0 && held + bytes > MOST_WAITING_BYTES) {
                 self.waiting.publications.fetch_sub(publications, Ordering::Relaxed);
                 self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
-                let Wish::Publish(ticket, _) = wish else { return };
-                Item::Refused(ticket)
+                if let Wish::Publish(ticket, _) = wish {
+                    let _ended = self.refused.send(ticket);
+                }
+                return;
             }
-        };
+        }
         // The thread is gone only once the hub has ended.
-        let _ended = self.queue.send(item);
+        let _ended = self.queue.send(wish);
     }
 
     fn node(&self) -> NodeId {

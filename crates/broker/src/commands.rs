@@ -84,6 +84,8 @@ pub(crate) struct Commands {
     pub(crate) wire: Wire,
     node: NodeId,
     life: u64,
+    /// The server's run.
+    run: String,
     key: String,
     /// What stands before an idempotency key.
     known: String,
@@ -102,11 +104,12 @@ pub(crate) struct Commands {
 }
 
 impl Commands {
-    pub(crate) fn new(wire: Wire, prefix: &str, node: NodeId, life: u64) -> Self {
+    pub(crate) fn new(wire: Wire, prefix: &str, node: NodeId, life: u64, run: String) -> Self {
         Self {
             wire,
             node,
             life,
+            run,
             key: format!("{{{prefix}}}:life"),
             known: format!("{{{prefix}}}:k:"),
             channel: format!("{{{prefix}}}:n"),
@@ -291,7 +294,7 @@ impl Commands {
         }
         self.beating = Some(Instant::now());
         let mut command = Call::Beat.with(&self.key);
-        command.arg(self.node).arg(millis(DEAD));
+        command.arg(self.node).arg(millis(DEAD)).arg(&self.run);
         self.call(&command, Asked::Beat(Instant::now(), SystemTime::now()));
     }
 
@@ -412,7 +415,9 @@ impl Commands {
             Asked::Confirm(ticket) => out.push(Answer::Told(Told::Confirmed(ticket))),
             Asked::Beat(sent, wall) => {
                 self.beating = None;
-                let [life, Value::Int(lived), seconds, micros, Value::Array(nodes)] = parts else {
+                let [life, Value::Int(lived), seconds, micros, Value::Array(nodes), Value::Array(lines)] =
+                    parts
+                else {
                     return Err(LinkError::Unexpected("no sign of life"));
                 };
                 if text(life) != Some(self.life.to_string().as_str()) {
@@ -420,6 +425,12 @@ impl Commands {
                 }
                 if *lived == 0 {
                     return Err(LinkError::HeldDead);
+                }
+                for line in lines.iter().filter_map(text) {
+                    // A node that hangs is told nothing any more: each publication would wait for its count.
+                    let mut command = redis::cmd("CLIENT");
+                    command.arg("KILL").arg("ID").arg(line);
+                    self.call(&command, Asked::Other("the end of a dead node's connection"));
                 }
                 let round_trip = sent.elapsed();
                 let number = |value: &Value| text(value).and_then(|text| text.parse::<i64>().ok());

@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hub::PublishError;
-use hub::broker::{Outcome, Told, Wish};
+use hub::broker::{Outcome, Ticket, Told, Wish};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::warn;
 
-use crate::broker::{Item, Wishes};
+use crate::broker::Wishes;
 use crate::commands::{Answer, Commands};
 use crate::error::LinkError;
 use crate::line::{Heard, Line};
@@ -55,25 +55,29 @@ pub(crate) struct Room {
 impl Room {
     /// Refuses publications and drops everything else that waits.
     pub(crate) fn drop_waiting(&mut self) {
-        while let Ok(item) = self.wishes.queue.try_recv() {
-            self.refuse(item);
+        while let Ok(wish) = self.wishes.queue.try_recv() {
+            self.refuse(wish);
+        }
+        while let Ok(ticket) = self.wishes.refused.try_recv() {
+            self.overloaded(ticket);
         }
     }
 
+    /// Tells of one that did not fit into the queue.
+    pub(crate) fn overloaded(&mut self, ticket: Ticket) {
+        (self.ear)(Told::Published(ticket, Outcome::Refused(PublishError::Overloaded)));
+    }
+
     /// Refuses one where there is no link.
-    pub(crate) fn refuse(&mut self, item: Item) {
-        let (ticket, why) = match item {
-            Item::Wish(wish) => {
-                self.wishes.taken(&wish);
-                match wish {
-                    Wish::Publish(ticket, _) | Wish::Recall(ticket, _) => (ticket, PublishError::BrokerDown),
-                    wish @ (Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..)) => return self.keep(wish),
-                    _ => return,
-                }
+    pub(crate) fn refuse(&mut self, wish: Wish) {
+        self.wishes.taken(&wish);
+        match wish {
+            Wish::Publish(ticket, _) | Wish::Recall(ticket, _) => {
+                (self.ear)(Told::Published(ticket, Outcome::Refused(PublishError::BrokerDown)));
             }
-            Item::Refused(ticket) => (ticket, PublishError::Overloaded),
-        };
-        (self.ear)(Told::Published(ticket, Outcome::Refused(why)));
+            wish @ (Wish::Note(_) | Wish::Answered(..) | Wish::Unsent(..)) => self.keep(wish),
+            _ => {}
+        }
     }
 
     /// Keeps a wish for the next link.
@@ -108,9 +112,9 @@ pub(crate) async fn run(
     prefix: &str,
     node: hub::broker::NodeId,
 ) -> Result<(), LinkError> {
-    let Opened { commands, line, life, nodes, .. } = opened;
+    let Opened { commands, line, run, life, nodes, .. } = opened;
     room.drop_waiting();
-    let mut commands = Commands::new(commands, prefix, node, life.life);
+    let mut commands = Commands::new(commands, prefix, node, life.life, run);
     let (of, lasting) = std::mem::replace(&mut room.lasting, (life.life, VecDeque::new()));
     // In another life all that there is is told anew.
     for wish in lasting.into_iter().filter(|_| of == life.life) {
@@ -140,29 +144,25 @@ impl Link<'_> {
                 turned = self.commands.wire.turn() => turned?,
                 turned = self.line.wire.turn() => turned?,
                 _ = self.room.wishes.queue.recv_many(&mut batch, TURN), if takes => {}
+                Some(ticket) = self.room.wishes.refused.recv() => self.room.overloaded(ticket),
                 _ = clock.tick() => self.tick()?,
                 _ = self.room.stop.changed() => return self.farewell().await,
             }
             self.hear()?;
-            for item in batch.drain(..) {
-                self.take(item);
+            for wish in batch.drain(..) {
+                self.take(wish);
             }
             self.line.go_on(self.commands.answered);
         }
     }
 
-    fn take(&mut self, item: Item) {
-        match item {
-            Item::Refused(_) => self.room.refuse(item),
-            Item::Wish(wish) => {
-                self.room.wishes.taken(&wish);
-                if let Some(wish) = self.commands.wish(wish) {
-                    self.line.wish(wish, self.commands.asked);
-                }
-                for (ticket, why) in self.commands.refusals() {
-                    (self.room.ear)(Told::Published(ticket, Outcome::Refused(why)));
-                }
-            }
+    fn take(&mut self, wish: Wish) {
+        self.room.wishes.taken(&wish);
+        if let Some(wish) = self.commands.wish(wish) {
+            self.line.wish(wish, self.commands.asked);
+        }
+        for (ticket, why) in self.commands.refusals() {
+            (self.room.ear)(Told::Published(ticket, Outcome::Refused(why)));
         }
     }
 
@@ -234,9 +234,12 @@ impl Link<'_> {
         let mut has_left = false;
         loop {
             while self.commands.has_room()
-                && let Ok(item) = self.room.wishes.queue.try_recv()
+                && let Ok(wish) = self.room.wishes.queue.try_recv()
             {
-                self.take(item);
+                self.take(wish);
+            }
+            while let Ok(ticket) = self.room.wishes.refused.try_recv() {
+                self.room.overloaded(ticket);
             }
             if self.commands.is_idle() {
                 if has_left {

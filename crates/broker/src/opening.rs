@@ -57,13 +57,13 @@ pub(crate) async fn open(
     seen: &Seen,
 ) -> Result<Opened, LinkError> {
     let address = resolver.resolve().await?;
-    let mut commands = greeted(settings, resolver, &address).await?;
+    let (mut commands, _) = greeted(settings, resolver, &address).await?;
     let facts = facts(&mut commands, &address).await?;
     let load: Vec<Cmd> = scripts::load().collect();
     for loaded in commands.ask(&load).await? {
         allowed(loaded, &address)?;
     }
-    let mut line = greeted(settings, resolver, &address).await?;
+    let (mut line, line_id) = greeted(settings, resolver, &address).await?;
     let own = format!("{{{}}}:n:{}", settings.prefix, settings.node);
     let all = format!("{{{}}}:n", settings.prefix);
     for channel in [own, all] {
@@ -81,7 +81,7 @@ pub(crate) async fn open(
     let mut join = Call::Join.with(&format!("{{{}}}:life", settings.prefix));
     join.arg(settings.node).arg(&facts.run).arg(u8::from(survived)).arg(life).arg(number);
     join.arg(seen.secret.as_ref().map_or(&[][..], |secret| &secret[..]));
-    join.arg(fresh_life).arg(fresh_secret).arg(&seen.run);
+    join.arg(fresh_life).arg(fresh_secret).arg(&seen.run).arg(line_id);
     let joined = allowed(line.ask_one(join).await?, &address)?;
     let Value::Array(parts) = joined else { return Err(LinkError::Unexpected("no life")) };
     let [life, number, Value::BulkString(secret), _seconds, _micros, Value::Array(nodes)] = parts.as_slice()
@@ -107,8 +107,12 @@ pub(crate) fn node_ids(nodes: &[Value]) -> Vec<NodeId> {
     ids
 }
 
-/// A connection on which Redis knows who asks.
-async fn greeted(settings: &Settings, resolver: &Resolver, address: &Address) -> Result<Wire, LinkError> {
+/// A connection on which Redis knows who asks, and its id there.
+async fn greeted(
+    settings: &Settings,
+    resolver: &Resolver,
+    address: &Address,
+) -> Result<(Wire, i64), LinkError> {
     let tls = if settings.url.is_tls { resolver.tls.as_ref() } else { None };
     let mut wire = match address {
         Address::Host(host) => Wire::to_host(host, tls).await?,
@@ -125,7 +129,11 @@ async fn greeted(settings: &Settings, resolver: &Resolver, address: &Address) ->
         }
         value => allowed(value, address)?,
     };
+    let mut id = 0;
     if let Value::Map(members) = &greeting {
+        if let Some((_, Value::Int(told))) = members.iter().find(|(name, _)| text(name) == Some("id")) {
+            id = *told;
+        }
         let version = members.iter().find(|(name, _)| text(name) == Some("version"));
         let version = version.and_then(|(_, version)| text(version)).unwrap_or_default();
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
@@ -142,7 +150,7 @@ async fn greeted(settings: &Settings, resolver: &Resolver, address: &Address) ->
     name.arg("SETNAME").arg(format!("fanfare-{}", settings.name));
     // Only for those who look at Redis: nothing depends on it.
     let _refused = wire.ask_one(name).await?;
-    Ok(wire)
+    Ok((wire, id))
 }
 
 fn too_old(address: &Address, version: &str) -> LinkError {

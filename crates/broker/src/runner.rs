@@ -212,7 +212,8 @@ impl Thread {
                             room.seen = seen;
                             break opened;
                         }
-                        Some(item) = room.wishes.queue.recv() => room.refuse(item),
+                        Some(wish) = room.wishes.queue.recv() => room.refuse(wish),
+                        Some(ticket) = room.wishes.refused.recv() => room.overloaded(ticket),
                         _ = room.stop.changed() => {
                             room.drop_waiting();
                             return None;

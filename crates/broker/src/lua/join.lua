@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes a node in. KEYS[1]: the life. ARGV: node, the server's run, whether what was taken survived its last restart ('1'),
 -- the life that the node knows ('' is none), its last number, the secret that it knows ('' is none), a new life, a new secret,
--- the run in which it saw that number.
+-- the run in which it saw that number, the id of its connection for channels.
 -- A new life begins where there is none, where the node saw a greater number in this one, or in an earlier run of the server a
 -- greater one than that with which this run began (others may have gone on from there since), and where the server is another run
 -- that may have lost something. Returns {life, number, secret, time in µs, living nodes}.
@@ -47,5 +47,6 @@ end
 redis.call('SET', p .. 'beat', string.format('%.0f', now))
 local is_new = redis.call('ZADD', p .. 'nodes', now, node)
 redis.call('ZADD', p .. 'opens', now + 130000, node)
+redis.call('HSET', p .. 'lines', node, run .. ' ' .. ARGV[10])
 if is_new == 1 then redis.call('SPUBLISH', p .. 'n', 'N') end
 return {life, number, secret, t[1], t[2], redis.call('ZRANGE', p .. 'nodes', 0, -1)}

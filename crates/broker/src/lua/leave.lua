@@ -4,6 +4,7 @@ local p = string.sub(KEYS[1], 1, -5)
 local node = ARGV[1]
 if redis.call('ZREM', p .. 'nodes', node) == 1 then
   redis.call('SADD', p .. 'dead', node)
+  redis.call('HDEL', p .. 'lines', node)
   redis.call('PEXPIRE', p .. 'open:' .. node, 120000)
   redis.call('SPUBLISH', p .. 'n', 'N')
 end

@@ -179,3 +179,30 @@ fn states_are_told_in_their_order_and_end_in_their_time() {
     let none = other.follow(vec![Following { rule: None, ..following("tasks") }]).1.remove(0);
     assert_eq!((none.retained.len(), none.events.len()), (100, 0));
 }
+
+#[test]
+fn a_stream_in_which_nothing_was_is_forgotten_soon_after_the_last_who_followed_it() {
+    let redis = Redis::start();
+    let (one, other) = (Node::on(&redis), Node::on(&redis));
+    let left =
+        |stream: &str| redis.ask(&["PTTL", &format!("{{fanfare}}:m:{stream}")]).parse::<u64>().unwrap_or(0);
+    let soon = 1_800_000;
+    for stream in ["empty", "used"] {
+        one.follow_one(stream);
+        other.follow_one(stream);
+        assert!(left(stream) > soon, "{stream}");
+    }
+    one.publish(publishing(&["used"], "1"));
+    let unfollow = |node: &Node| {
+        node.broker.send(Wish::Unfollow(["empty", "used"].map(Into::into).to_vec()));
+        // Behind it.
+        node.follow_one("another");
+    };
+    unfollow(&one);
+    assert!(left("empty") > soon, "somebody follows it");
+    let (before, _) = (other.follow_one("empty").end, unfollow(&other));
+    eventually(PATIENCE, || (1..=soon).contains(&left("empty")));
+    assert!(left("used") > soon, "there is something in it");
+    assert_eq!(one.follow_one("empty").end, before, "it is the same one");
+    assert!(left("empty") > soon);
+}

@@ -3,13 +3,13 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use broker::Settings;
-use hub::broker::{Broker, Claim, ClaimBy, Claimed, Told, Wish};
+use hub::broker::{Broker, Claim, ClaimBy, Claimed, Outcome, Told, Wish};
 use hub::journal::{ResumeChange, ResumeEntry};
 use protocol::timestamp::Timestamp;
 use protocol::{ConnectionId, Epoch, Position};
 use test_kit::{Proxy, Redis, eventually};
 
-use crate::node::{Node, PATIENCE};
+use crate::node::{Node, PATIENCE, publishing};
 
 fn now() -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time");
@@ -206,10 +206,10 @@ fn a_node_that_stops_says_so_and_lets_out_what_it_had_accepted() {
     one.broker.send(Wish::Put("presence".into(), "jobs".into(), Some((*b"7").into())));
     note(&one, ResumeChange::Set(entry(1, None)));
     let mark = other.mark();
-    let tickets: Vec<_> = (0..500).map(|_| one.send(crate::node::publishing(&["jobs"], "{}"))).collect();
+    let tickets: Vec<_> = (0..500).map(|_| one.send(publishing(&["jobs"], "{}"))).collect();
     one.stop();
     for ticket in tickets {
-        assert_eq!(one.outcome(ticket), hub::broker::Outcome::Placed { told: 0 });
+        assert_eq!(one.outcome(ticket), Outcome::Placed { told: 0 });
     }
     assert_eq!(other.follow_one("jobs").end.offset, 500);
     other.wait_from(mark, "its end", |told| {
@@ -247,11 +247,34 @@ fn hubs_with_other_prefixes_know_nothing_of_each_other() {
     let foreign = Node::with(Settings::new(&redis.url(), "stage", "test").expect("settings"));
     foreign.wait("up", |told| matches!(told, Told::Up(_)).then_some(()));
     foreign.follow_one("jobs");
-    one.publish(crate::node::publishing(&["jobs"], "{}"));
+    one.publish(publishing(&["jobs"], "{}"));
     assert_eq!(foreign.follow_one("jobs").end.offset, 0);
     let nodes = foreign.wait("nodes", |told| match told {
         Told::Nodes(nodes) => Some(nodes.clone()),
         _ => None,
     });
     assert_eq!(nodes, [foreign.broker.node()]);
+}
+
+#[test]
+fn a_node_that_hangs_is_told_nothing_once_it_is_held_dead() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.address());
+    let (one, hung) = (Node::on(&redis), Node::at(&format!("redis://{}", proxy.address())));
+    one.follow_one("jobs");
+    hung.follow_one("jobs");
+    let told = || match one.publish(publishing(&["jobs"], "1")) {
+        Outcome::Placed { told } => told,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(), 2);
+    // Its connections stand, and nobody takes anything from them.
+    proxy.hold();
+    assert_eq!(told(), 2, "it may only be slow");
+    eventually(PATIENCE, || told() == 1);
+    let from = hung.mark();
+    proxy.restore();
+    hung.wait_up(from);
+    hung.follow_one("jobs");
+    assert_eq!(told(), 2);
 }
