@@ -2,8 +2,9 @@
 //!
 //! Bounds of the queue: [`MOST_WAITING`] publications and [`MOST_WAITING_BYTES`] of them and of what nodes say. One more
 //! publication is refused as [`PublishError::Overloaded`](hub::PublishError::Overloaded), one more word between nodes is
-//! dropped. Everything else comes from clients at the rates that they may have, and waits for no longer than a link may be silent: then
-//! all that waits is dropped. Not here: what becomes of a wish (`link`).
+//! dropped. Refusals are numbers in a queue of their own, which is read whatever Redis does; there are never more of them than the engine has
+//! publications unanswered (its limit of publications in the queue). Everything else comes from clients at the rates that they may have, and waits
+//! for no longer than a link may be silent: then all that waits is dropped. Not here: what becomes of a wish (`link`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

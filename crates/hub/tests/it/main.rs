@@ -7,6 +7,7 @@ mod client;
 mod cluster;
 mod cluster_presence;
 mod cluster_sockets;
+mod company;
 mod deliveries;
 mod endings;
 mod heap;
