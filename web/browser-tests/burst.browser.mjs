@@ -31,9 +31,8 @@ describe("a burst of jobs", { timeout: 300_000 }, () => {
     await server?.stop();
   });
 
-  /** Posts them, several at a time; gives how long that took, in milliseconds. */
+  /** Posts them, several at a time. */
   async function burst(name) {
-    const began = Date.now();
     let posted = 0;
     const post = async () => {
       while (posted < MANY) {
@@ -42,7 +41,6 @@ describe("a burst of jobs", { timeout: 300_000 }, () => {
       }
     };
     await Promise.all([post(), post(), post(), post()]);
-    return Date.now() - began;
   }
 
   /** The titles of all open jobs, newest first. */
@@ -65,13 +63,16 @@ describe("a burst of jobs", { timeout: 300_000 }, () => {
       if (/\/jobs\?.*status=open/.test(request.url())) lists.push(request.url());
     });
 
-    const took = await burst("Quick job");
+    const began = Date.now();
+    await burst("Quick job");
     const open = await openTitles();
     await eventually(async () => {
       const shown = await window.titles();
       assert.ok(shown.length >= MANY, `${shown.length} are shown`);
       assert.deepEqual(shown, open.slice(0, shown.length));
     });
+    // The window may be behind those who post: it asks as long as it is.
+    const took = Date.now() - began;
     await picture(window.page, "paychain-burst-light");
 
     // The last toast counts; all that came are told of.

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 
 import { Browser, DESKTOP } from "./browser.mjs";
+import { Bell } from "./inbox.mjs";
 import { eventually, PayChain } from "./paychain.mjs";
 import { register } from "./people.mjs";
 import { startFanfare } from "./server.mjs";
@@ -204,6 +205,8 @@ describe("by keyboard", { timeout: 300_000 }, () => {
       await window.live();
       await window.says("Waiting for a worker");
       await window.signedIn(erin.name);
+      // What stands in the bell's place until it is loaded would take the focus with it.
+      await new Bell(window).ready();
       const seen = [];
       for (let presses = 0; presses < MOST_PRESSES; presses += 1) {
         await page.keyboard.press("Tab");

@@ -106,7 +106,7 @@ describe("outages", { timeout: 300_000 }, () => {
     const someone = await register(own, "worker", "Drew Park");
     const window = await PayChain.openAs(await browser.context(), own, someone);
     await window.live();
-    const socket = window.page.waitForEvent("websocket");
+    const socket = window.page.waitForEvent("websocket", { timeout: 2 * MINUTE });
     const drained = own.drain();
     await eventually(async () => assert.match(await window.connection(), /^Reconnecting in \d+ s$/));
     await picture(window.page, "paychain-draining-light");

@@ -12,9 +12,9 @@ const TARGET = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../targ
 const HUB = process.env.WEBSOCKET_SERVER ?? `${TARGET}/debug/websocket-server`;
 const FANFARE = process.env.FANFARE ?? `${TARGET}/debug/fanfare`;
 
-/** Starts a hub on a free port. */
+/** Starts a hub on a free port; on the same one after a restart. */
 export async function startHub(environment = {}) {
-  const server = new Server(HUB, [], { PORT: "0", ...environment });
+  const server = new Server(HUB, [], { PORT: String(await freePort()), ...environment });
   await server.start();
   return server;
 }

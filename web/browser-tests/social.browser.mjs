@@ -285,7 +285,7 @@ describe("the social page", { timeout: 300_000 }, () => {
     await page.getByRole("heading", { name: "Sign in to see what is yours" }).waitFor();
     await page.locator(".top").getByText("Signed out").waitFor();
     // The hub ends what its token allowed no longer.
-    await use(token(SECRET, { user_id: 7, exp: Math.ceil(Date.now() / 1000) + 3 }));
+    await use(token(SECRET, { user_id: 7, exp: Math.ceil(Date.now() / 1000) + 8 }));
     await page.getByText("Your sign-in has ended.").waitFor();
   });
 });

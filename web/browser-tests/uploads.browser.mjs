@@ -46,6 +46,8 @@ describe("the page of uploads", { timeout: 300_000 }, () => {
           .getByText(`Step ${n + 1} of 5`, { exact: true })
           .waitFor();
       }
+      // The event is there before its publication's answer; with that the page knows which comes next.
+      await button(page, "Next: Journal Import").waitFor();
       await page.reload();
       await card(page, 602).getByText("Step 3 of 5", { exact: true }).waitFor();
       assert.equal(await bar(page, 602).getAttribute("aria-valuetext"), "Step 3 of 5: Interface Loader");
@@ -82,7 +84,10 @@ describe("the page of uploads", { timeout: 300_000 }, () => {
     await page.getByLabel("Next step").selectOption({ label: "every second" });
     await page.getByLabel("Transaction").fill("7");
     await page.keyboard.press("Enter");
-    await card(page, 7).getByText("Step 2 of 5", { exact: true }).waitFor();
+    // In the middle; a busy machine may sleep through one step.
+    await card(page, 7)
+      .getByText(/^Step [2-4] of 5$/)
+      .waitFor();
     await page.reload();
     await card(page, 7).getByText("Completed", { exact: true }).waitFor();
     await button(page, "Start upload").click();

@@ -51,6 +51,8 @@ describe("bare pages of the field, unchanged, against fanfare up", { timeout: 30
     it(`the receipts page shows every receipt and nothing else: from ${place}`, async () => {
       const page = await browser.open(`${places[place]("receipts.html")}?${server.worlds.receipts}`);
       await page.waitForFunction(() => document.title === "Connected");
+      // A socket may be open a moment before the hub counts it among those who are told.
+      while (((await server.stats()).by_channel.receipts ?? 0) === 0);
       // Were this shown, there would be a line "undefined → undefined".
       await server.publish({ type: "realtime_update", data: {} });
       for (const [type, status] of [

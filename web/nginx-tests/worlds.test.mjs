@@ -217,8 +217,13 @@ describe("the worlds behind nginx", { timeout: 300_000 }, () => {
       }
       await pair[1].tell({ type: "job_created", channel: "jobs", data: { job_id: 1 } });
       for (const line of lines) await line.told("job_created");
+      const ofFirst = await pair[0].total();
+      assert.ok(ofFirst > 0, "a line to the one that is killed");
       await pair[0].kill();
-      await until(() => lines.some(({ ended }) => ended), "the ends of the lines to the dead");
+      await until(
+        () => lines.filter(({ ended }) => ended).length === ofFirst,
+        "the ends of the lines to the dead",
+      );
       await pair[1].tell({ type: "job_accepted", channel: "jobs", data: { job_id: 1 } });
       const lost = lines.filter(({ ended }) => ended);
       assert.ok(lost.length < lines.length, "the others stay");
@@ -259,6 +264,7 @@ describe("the worlds behind nginx", { timeout: 300_000 }, () => {
       keep(newcomer);
       // Before that an event may come too early for it.
       for (const one of [line, newcomer]) await one.told("connected");
+      await until(() => stream.text.includes("connected"), "the stream's welcome");
       await tellAll(nodes, { type: "after_the_reload", data: {} });
       for (const one of [line, newcomer]) await one.told("after_the_reload");
       await until(() => stream.text.includes("after_the_reload"), "the event");

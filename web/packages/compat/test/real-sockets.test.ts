@@ -5,10 +5,16 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { freePort } from "../../../browser-tests/ports.mjs";
 import { DashboardWebSocketClient } from "../src/dashboard-client.js";
 import type { FlatFrame } from "../src/flat-frames.js";
 import { NotificationService } from "../src/task-notifications.js";
 import { NOW } from "./scene.js";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Waits for what is there in a moment; on a busy machine that is a long one. */
+const until = (look: () => boolean) => vi.waitUntil(look, { timeout: 20_000 });
 
 const ended: (() => unknown)[] = [];
 afterEach(async () => {
@@ -53,7 +59,7 @@ test("a dashboard whose server is killed and comes back on the same port goes on
     // All since the beginning: the server knows of nothing that has arrived.
     if (frame.type === "reconnect") for (const one of published) socket.send(JSON.stringify(one));
   };
-  let hub = await server(speak);
+  let hub = await server(speak, await freePort());
   const publish = (n: number) => {
     published.push(event(n));
     hub.say(event(n));
@@ -70,20 +76,20 @@ test("a dashboard whose server is killed and comes back on the same port goes on
   client.on("image_processed", ({ documentId }) => heard.push(documentId));
   client.on("connected", ({ connectionId, restored }) => connections.push([connectionId, restored]));
   client.connect(7);
-  await vi.waitUntil(() => connections.length === 1);
+  await until(() => connections.length === 1);
   publish(1);
   publish(2);
-  await vi.waitUntil(() => heard.length === 2);
+  await until(() => heard.length === 2);
   await hub.stop();
-  await vi.waitUntil(() => !client.getState().isConnected);
+  await until(() => !client.getState().isConnected);
   published.push(event(3));
-  await vi.waitUntil(() => client.getState().reconnectAttempts >= 2);
+  await until(() => client.getState().reconnectAttempts >= 2);
   hub = await server(speak, hub.port);
-  await vi.waitUntil(() => heard.length === 3);
+  await until(() => heard.length === 3);
   for (const socket of hub.clients) socket.close(1001, "draining; reconnect in 10 ms");
-  await vi.waitUntil(() => connections.length === 3);
+  await until(() => connections.length === 3);
   publish(4);
-  await vi.waitUntil(() => heard.length >= 4);
+  await until(() => heard.length >= 4);
   expect(heard).toEqual([1, 2, 3, 4]);
   expect(connections).toEqual([
     ["c1", false],
@@ -112,12 +118,12 @@ test("the service of tasks is greeted with its token, pinged and told", async ()
     service.on(name, () => told.push(name));
   }
   service.connect();
-  await vi.waitUntil(() => service.isConnected);
+  await until(() => service.isConnected);
   hub.say({ type: "oracle_upload_progress", transaction_id: 602, step_number: 2, total_steps: 5 });
   hub.say({ type: "oracle_upload_completed", transaction_id: 602, success: true });
-  await vi.waitUntil(() => told.length === 3);
+  await until(() => told.length === 3);
   await hub.stop();
-  await vi.waitUntil(() => told.length === 4);
+  await until(() => told.length === 4);
   expect(told).toEqual(["connected", "uploadProgress", "uploadCompleted", "disconnected"]);
   expect(queries).toEqual(["/ws/notifications/?token=a.b.c"]);
 });

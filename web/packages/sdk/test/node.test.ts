@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { freePort } from "../../../browser-tests/ports.mjs";
 import { type Client, type ClientOptions, type ConnectionState, createClient } from "../src/index.js";
 
 const ended: (() => unknown)[] = [];
@@ -99,7 +100,7 @@ describe("with the package ws", () => {
   });
 
   test("waits for a server that is not there, and follows a drain", async () => {
-    const hub = await server();
+    const hub = await server(await freePort());
     const client = connect(hub.port);
     await until(client, "open");
     hub.sockets[0]?.close(1001, "draining; reconnect in 30 ms");

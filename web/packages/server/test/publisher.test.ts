@@ -205,22 +205,19 @@ describe("what the hub cannot do now is tried again", () => {
   });
 
   test("an answer that does not come in time is", async () => {
-    const { hub, fanfare } = await scene([() => {}], { timeout: 50 });
+    const { hub, fanfare } = await scene([() => {}], { timeout: 500 });
     expect(await fanfare.broadcastToUser(7, { type: "t" })).toEqual(PUBLISHED);
     expect(hub.asked).toHaveLength(2);
   });
 
   test("Retry-After is kept, in seconds or as a date", async () => {
     // A date has whole seconds.
-    const date = () => new Date(Date.now() + 2_000).toUTCString();
-    for (const [header, least] of [
-      [() => "1", 1_000],
-      [date, 800],
-    ] as const) {
-      const { fanfare } = await scene([problem(503, "draining", "Draining", { "retry-after": header() })]);
-      const began = performance.now();
+    const date = new Date(Date.now() + 2_000).toUTCString();
+    for (const header of [date, "1"]) {
+      const { fanfare } = await scene([problem(503, "draining", "Draining", { "retry-after": header })]);
+      const until = header === date ? Date.parse(date) : Date.now() + 1_000;
       await fanfare.broadcastToUser(7, { type: "t" });
-      expect(performance.now() - began).toBeGreaterThan(least - 20);
+      expect(Date.now()).toBeGreaterThan(until - 20);
     }
   });
 
@@ -232,16 +229,15 @@ describe("what the hub cannot do now is tried again", () => {
   });
 
   test("it ends after the attempts that are allowed, and says that nothing was sent where nothing was", async () => {
-    const gone = await scripted();
-    await gone.stop();
-    const fanfare = createFanfare({ url: gone.url, minDelay: 1, maxDelay: 2, maxAttempts: 3 });
+    // The system gives this port to nobody, and no service is known by it.
+    const fanfare = createFanfare({ url: "http://127.0.0.1:10", minDelay: 1, maxDelay: 2, maxAttempts: 3 });
     const error = await errorOf(fanfare.broadcastToUser(7, { type: "t" }));
     expect(error).toMatchObject({ code: "unreachable", attempts: 3, mayHaveArrived: false });
     expect(error.message).toBe("The hub could not be reached (ECONNREFUSED). Gave up after 3 attempts.");
   });
 
   test("it ends with the deadline, and says that it may have arrived", async () => {
-    const { fanfare } = await scene([() => {}], { deadline: 60 });
+    const { fanfare } = await scene([() => {}], { deadline: 500 });
     const error = await errorOf(fanfare.broadcastToUser(7, { type: "t" }));
     expect(error).toMatchObject({ code: "timeout", mayHaveArrived: true });
   });
