@@ -133,8 +133,8 @@ pub enum To {
 /// What a node wants of the broker. Those for the line ([`Follow`](Self::Follow), [`Unfollow`](Self::Unfollow),
 /// [`Table`](Self::Table)) are carried out in their order, and so are all others, but for publications of a batch, which wait
 /// for those before them. A [`Note`](Self::Note), an [`Answered`](Self::Answered) or an [`Unsent`](Self::Unsent) whose end is
-/// not known when the connection breaks is carried out (again) when there is one in the same life, before [`Told::Up`]; all
-/// other wishes are dropped then, and [`Hub::hear`](crate::Hub::hear) makes those again that are still meant.
+/// not known when the connection breaks is carried out (again) when there is one in the same life, before all that is wished
+/// after [`Told::Up`]; all other wishes are dropped then, and [`Hub::hear`](crate::Hub::hear) makes those again that are still meant.
 #[derive(Debug, Clone)]
 pub enum Wish {
     /// Give it its place. Answered by [`Told::Published`].

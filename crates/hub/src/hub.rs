@@ -34,6 +34,7 @@ use crate::registry::Registry;
 use crate::resume::Resumes;
 use crate::rules::{ChannelRules, HistoryRule};
 use crate::tunable::Tunable;
+use crate::wire::Wire;
 
 /// The hub of one node: its registry, its shards' inboxes, and the order of publications.
 #[derive(Debug)]
@@ -234,6 +235,15 @@ impl Hub {
     #[must_use]
     pub fn endpoint(&self, index: EndpointIndex) -> &Endpoint {
         &self.endpoints[usize::from(index)]
+    }
+
+    /// What metrics, logs and operators call a connection's kind: `events` for server-sent events, otherwise its endpoint's name.
+    ///
+    /// # Panics
+    /// When there is no such endpoint.
+    #[must_use]
+    pub fn dialect(&self, index: EndpointIndex, wire: Wire) -> &str {
+        if wire == Wire::Events { "events" } else { &self.endpoint(index).name }
     }
 
     pub(crate) fn namespaces(&self) -> &Namespaces {

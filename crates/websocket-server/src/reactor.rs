@@ -400,7 +400,7 @@ impl Reactor {
                     if let Some(suppressed) = CONNECTS.allow() {
                         let connection = short(opening.id);
                         let user = opening.identity.is_some();
-                        let dialect = &*self.hub.endpoint(opening.endpoint).name;
+                        let dialect = self.hub.dialect(opening.endpoint, opening.wire);
                         tracing::info!(connection, dialect, signed_in = user, suppressed, "connected");
                     }
                     // A TLS session may already hold what the socket will not report again.

@@ -54,7 +54,7 @@ impl Farewell {
 impl<L: Link> Shard<L> {
     /// The dialect of a connection, for metrics and operators.
     pub(super) fn label(&self, connection: &Connection<L>) -> &str {
-        if connection.wire == Wire::Events { "events" } else { &self.hub.endpoint(connection.endpoint).name }
+        self.hub.dialect(connection.endpoint, connection.wire)
     }
 
     /// Closes a connection: no more events, a Close frame, and the end when the client has answered or two
@@ -229,6 +229,10 @@ impl<L: Link> Shard<L> {
     pub(super) fn bury(&mut self) {
         if matches!(self.run, Some(Run::Gather(_))) {
             return;
+        }
+        if !self.graveyard.is_empty() {
+            // A drain goes on as soon as nobody is left; by then it is known what they got.
+            self.tell_deliveries();
         }
         for key in std::mem::take(&mut self.graveyard) {
             let Some(connection) = self.connections.try_remove(key as usize) else { continue };

@@ -182,6 +182,27 @@ fn a_channel_is_acknowledged_once_another_node_would_know_of_it() {
 }
 
 #[test]
+fn a_node_that_is_killed_right_after_an_acknowledgement_takes_no_channel_with_it() {
+    let mut world = world();
+    world.ask_for(0, true, "many");
+    // The broker does one thing after the other, and the node is killed as soon as the client is told.
+    let mut things = 0..100;
+    while !world.clients[0].asked.is_empty() {
+        assert!(things.next().is_some(), "it is acknowledged in the end");
+        world.serve(0);
+        (0..10).for_each(|_| world.tell(0));
+        (0..10).for_each(|_| world.reply(0));
+        world.nodes[0].work();
+        read(&mut world, 0);
+    }
+    world.kill_node(0);
+    let of_channel = publish_to(&mut world, 1, "many");
+    world.connect_to(0, 1);
+    world.settle();
+    assert!(world.clients[0].recovered == 1 && has(&world, 0, of_channel));
+}
+
+#[test]
 fn a_channel_is_acknowledged_by_a_node_that_is_cut_off_while_it_is_noted() {
     let mut world = world();
     world.ask_for(0, true, "many");
