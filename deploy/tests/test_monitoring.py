@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import secrets
 import socket
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -21,7 +24,6 @@ from test_systemd import UNITS, assignments, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 RUNBOOK = (DOCS / "runbook.md").read_text() if (DOCS / "runbook.md").exists() else ""
 
@@ -230,10 +232,14 @@ def redis(tmp_path: Path, scratch: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, and that the system gives to nobody: below the range that it gives from."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    below = [10_000 + secrets.randbelow(first - 10_000) for _ in range(100)] if first >= 11_000 else []
+    for port in [*below, 0]:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    pytest.fail("no free port")
 
 
 class Prometheus:

@@ -92,7 +92,7 @@ def killed(user_id: int, transaction_id: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@app.task(time_limit=1)
+@app.task(time_limit=4)
 @tracked("oracle_upload", steps=STEPS)
 def endless(user_id: int, transaction_id: int) -> None:
     task.step()

@@ -148,8 +148,8 @@ def test_a_wait_that_does_not_fit_the_deadline_is_not_waited(publishers: Publish
     with ScriptedHub(Answer(503, PROBLEM, {"Retry-After": "3600"})) as hub:
         began = time.monotonic()
         with pytest.raises(OverloadedError):
-            publishers(hub.url).publish("t", deadline=2)
-        assert time.monotonic() - began < 2
+            publishers(hub.url).publish("t", deadline=MOST_PATIENCE)
+        assert time.monotonic() - began < MOST_PATIENCE
         assert len(hub.asked) == 1
 
 
@@ -174,8 +174,8 @@ def test_a_call_ends_by_its_deadline_whatever_the_server_does(publishers: Publis
     with RawServer(serve) as server:  # type: ignore[arg-type]
         began = time.monotonic()
         with pytest.raises(UnreachableError):
-            publishers(server.url, timeout=0.4).publish("t", deadline=1.0)
-        assert 0.8 < time.monotonic() - began < 3
+            publishers(server.url, timeout=0.4).publish("t", deadline=3.0)
+        assert 0.8 < time.monotonic() - began < 5
         assert server.taken >= 2
 
 

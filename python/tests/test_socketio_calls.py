@@ -348,7 +348,8 @@ def test_a_request_goes_on_while_the_hub_is_away_and_waits_but_once(
     assert HUB.away
     with ScriptedHub() as hub, Fanfare(hub.url) as back:
         monkeypatch.setenv("WS_SERVICE_URL", hub.url)
-        assert calls.sns("post_liked", 7, {}, client=back if calls.kind == "sync" else None) is not None
+        client = back if calls.kind == "sync" else None
+        assert calls.sns("post_liked", 7, {}, client=client, deadline=PATIENCE_S) is not None
     assert not HUB.away
 
 

@@ -257,7 +257,7 @@ def test_start_and_end_are_tried_for_longer_than_steps(user: int) -> None:
             hub.stop()
             began = time.monotonic()
             task.step("left out")
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
             hub.start()
             assert hub.url == url
         with Watcher.tasks(hub, user) as watcher:
@@ -305,7 +305,8 @@ def test_steps_are_reported_again_as_soon_as_the_hub_is_back(user: int) -> None:
     with (
         Hub(port=free_port()) as hub,
         Fanfare(hub.start().url) as client,
-        task_progress(user, "t", transaction_id=1, client=client, patience=Patience(step=1)) as task,
+        # A third of it is what the one try has that finds the hub.
+        task_progress(user, "t", transaction_id=1, client=client, patience=Patience(step=6)) as task,
     ):
         hub.stop()
         for n in range(20):
@@ -365,14 +366,14 @@ def test_a_publish_that_is_cancelled_ends_at_once() -> None:
         async with AsyncFanfare(url) as client:
             publishing = asyncio.create_task(client.publish("t"))
             await asyncio.to_thread(wait_until, lambda: server.taken, "the call")
+            began = time.monotonic()
             publishing.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await publishing
+            assert time.monotonic() - began < 2
 
     with RawServer(silent) as server:
-        began = time.monotonic()
         asyncio.run(work(server.url))
-        assert time.monotonic() - began < 2
 
 
 def test_the_error_of_strict_reporting_says_that_nobody_answers(user: int) -> None:

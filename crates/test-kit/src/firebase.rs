@@ -122,8 +122,8 @@ impl Firebase {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let address = crate::free_address();
+        let listener = TcpListener::bind(address).expect("a free port");
         let firebase = Self { address, shared: Arc::default(), running: Mutex::default() };
         firebase.run(listener);
         firebase

@@ -85,8 +85,9 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
         "HTTP/1.1 {status} Answer\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+    // Who has the answer finds it counted.
     shared.asked.fetch_add(1, Ordering::Release);
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 
 impl Drop for Fixture {

@@ -42,7 +42,8 @@ impl PubSub {
     #[track_caller]
     pub fn start_with(arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
-        let (child, address) = spawn("127.0.0.1:0", &arguments);
+        // It keeps its address while it is away.
+        let (child, address) = spawn(&crate::free_address().to_string(), &arguments);
         Self { address, child: Mutex::new(Some(child)), arguments }
     }
 

@@ -66,10 +66,13 @@ fn what_was_acknowledged_is_delivered_once_and_in_order_however_often_the_servic
             })
         })
         .collect();
+    let mut frames = Vec::new();
     for kill in 1..=KILLS {
         assert!(holds_within(PATIENCE, || acknowledged.load(Ordering::Relaxed) >= kill * BETWEEN));
         drop(service.take());
         service = Some(launch.start());
+        // Who says nothing for a minute is gone.
+        frames.extend(client.ping_barrier());
     }
     stop.store(true, Ordering::Relaxed);
     let mut sent: Vec<(i64, String)> =
@@ -77,8 +80,8 @@ fn what_was_acknowledged_is_delivered_once_and_in_order_however_often_the_servic
     sent.sort_unstable();
     let backlog = || http::get(at, "/health", &[]).json()["relay"]["backlog"].clone();
     assert!(holds_within(PATIENCE, || backlog() == 0));
-    let got: Vec<(i64, String)> = hub
-        .so_far(&mut client)
+    frames.extend(hub.so_far(&mut client));
+    let got: Vec<(i64, String)> = frames
         .iter()
         .filter(|frame| frame["type"] == "message_received")
         .map(|frame| {

@@ -35,7 +35,7 @@ fn typing_is_told_to_the_other_alone_and_ends_when_it_ends() {
 fn typing_ends_by_itself() {
     let hub = Hub::start(None);
     let mut world = World::new(Engine::Sqlite);
-    let timeout = Duration::from_millis(600);
+    let timeout = Duration::from_secs(3);
     let chat = world.start(Wishes {
         hub: hub.server.http(),
         background: true,

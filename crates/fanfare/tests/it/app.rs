@@ -19,6 +19,9 @@ fn the_front_page_is_the_app_or_the_log_says_how_to_get_it() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(page.header("cache-control"), Some("no-cache"));
     let is_playground = page.text().contains(PLAYGROUND);
+    if is_playground {
+        server.wait_for_log("scripts/run");
+    }
     let told = server.log().matches("scripts/run").count();
     assert_eq!(told, usize::from(is_playground), "{}", server.log());
     let head = http::request(server.address(), "HEAD", "/", &[], None);

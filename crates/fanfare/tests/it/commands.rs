@@ -88,8 +88,9 @@ fn tail_prints_events_one_a_line_and_ends_after_as_many_as_wanted() {
 
 #[test]
 fn tail_comes_back_to_a_hub_that_restarts() {
-    let hub = Launch::of("websocket-server").start();
-    let (port, url) = (hub.address().port().to_string(), hub.http());
+    let port = test_kit::free_port().to_string();
+    let hub = Launch::of("websocket-server").env("PORT", &port).start();
+    let url = hub.http();
     let mut tail = Going::start(&["tail", "jobs", "-n", "1", "--url", &url]);
     eventually("tail has subscribed", || hub.stats()["by_channel"]["jobs"] == 1);
     drop(hub);

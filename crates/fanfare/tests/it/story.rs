@@ -4,12 +4,16 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use test_kit::wait::holds_within;
 use test_kit::{Client, Postgres};
 
-use crate::stack::{Person, Stack};
+use crate::stack::{PATIENCE, Person, Stack};
 
 /// Notifications that rules make from the events come besides them, where there is their service.
 const NOTIFICATION: &str = "notification";
+
+/// When a job expires that is posted to expire.
+const EXPIRY: Duration = Duration::from_secs(5);
 
 /// The events that come until the one of this type and job, without what the connection itself says.
 fn events_until(client: &mut Client, wanted: &[(&str, i64)]) -> Vec<Value> {
@@ -39,14 +43,34 @@ fn of_service(events: &[Value], prefix: &str) -> Vec<(String, Value)> {
     own.map(|event| (event["type"].as_str().unwrap_or_default().to_owned(), event["data"].clone())).collect()
 }
 
-fn post_job(stack: &Stack, employer: &Person, title: &str, deadline: Option<SystemTime>) -> i64 {
+/// A call that is made again, with the same key, where the payment service was not heard in time: what came of it is told
+/// then. The JSON of its answer, and how often it was made.
+#[track_caller]
+fn insist(stack: &Stack, who: &Person, path: &str, body: Option<&Value>, status: u16) -> (Value, u32) {
+    let bearer = format!("Bearer {}", who.token);
+    let key = body.map_or(path, |body| body["title"].as_str().unwrap_or_default()).replace([' ', '/'], "-");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", key.as_str())];
+    let (mut told, mut calls) = (None, 0);
+    let _in_time = holds_within(PATIENCE, || {
+        calls += 1;
+        told = stack.try_call("POST", path, &headers, body);
+        told.as_ref().is_none_or(|it| it.status != 503 || it.problem_code() != "payment_unavailable")
+    });
+    let answer = told.unwrap_or_else(|| panic!("POST {path}: no answer"));
+    assert_eq!(answer.status, status, "POST {path}: {}", answer.text());
+    (answer.json(), calls)
+}
+
+/// The job's id, and how often it was posted until it was there.
+fn post_job(stack: &Stack, employer: &Person, title: &str, deadline: Option<SystemTime>) -> (i64, u32) {
     let mut job =
         json!({"title": title, "pay_amount_usd": 25.5, "job_type": "other", "description": "<b>'; --"});
     if let Some(deadline) = deadline {
         let since = deadline.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         job["deadline"] = json!(timestamp(since));
     }
-    stack.call(employer, "POST", "/jobs", Some(&job), 201)["job_id"].as_i64().expect("a job's id")
+    let (posted, calls) = insist(stack, employer, "/jobs", Some(&job), 201);
+    (posted["job_id"].as_i64().expect("a job's id"), calls)
 }
 
 /// RFC 3339 by hand: the tests know nothing of the workspace's own crates.
@@ -75,20 +99,24 @@ fn tell(stack: &Stack) {
     at_employer.ping_barrier();
     at_worker.ping_barrier();
 
-    let job = post_job(stack, &employer, "Walk two dogs", None);
+    let (job, first_posts) = post_job(stack, &employer, "Walk two dogs", None);
     let accepted = stack.call(&worker, "POST", &format!("/jobs/{job}/accept"), None, 200);
     assert_eq!((&accepted["status"], &accepted["worker_id"]), (&json!("accepted"), &json!(worker.id)));
-    let completed = stack.call(&employer, "POST", &format!("/jobs/{job}/complete"), None, 200);
+    let (completed, _) = insist(stack, &employer, &format!("/jobs/{job}/complete"), None, 200);
     assert_eq!(completed["status"], "completed");
     let wallet = stack.call(&worker, "GET", "/wallet", None, 200);
     assert_eq!((&wallet["balance_usd"], &wallet["held_usd"]), (&json!(25.5), &json!(0)));
 
     let before = SystemTime::now();
-    let expiring = post_job(stack, &employer, "Too late", Some(before + Duration::from_secs(2)));
+    let (expiring, second_posts) = post_job(stack, &employer, "Too late", Some(before + EXPIRY));
     let wanted = [("job_completed", job), ("payment_confirmed", job), ("job_refunded", expiring)];
-    let events =
+    let mut events =
         events_until(&mut at_employer, &[wanted.as_slice(), &[("payment_refunded", expiring)]].concat());
-    assert!(before.elapsed().expect("time goes on") >= Duration::from_secs(2), "never before the deadline");
+    if first_posts + second_posts > 2 {
+        // A hold that was not heard in time became no job, and its money came back.
+        events.retain(|event| [job, expiring].iter().any(|id| event["data"]["job_id"] == *id));
+    }
+    assert!(before.elapsed().expect("time goes on") >= EXPIRY, "never before the deadline");
 
     let payment =
         stack.call(&employer, "GET", &format!("/payments?job_id={job}"), None, 200)["items"][0]["payment_id"]

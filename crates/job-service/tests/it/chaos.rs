@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use test_kit::http;
 use test_kit::wait::holds_within;
+use test_kit::{eventually, http};
 
-use crate::harness::{Background, Caller, Engine, World, draft, in_millis, token};
+use crate::harness::{Background, Caller, Engine, Limits, SOON, World, draft, in_millis, token};
 use crate::payment::Mode;
 
 const OPERATIONS: [&str; 5] = ["hold", "release", "refund", "void", "worker"];
@@ -52,7 +52,10 @@ fn call(chance: &mut Chance, address: SocketAddr, jobs: usize) {
     let token = format!("Bearer {}", token(caller));
     let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
     if let Ok(answer) = http::try_request(address, None, "POST", &path, &headers, Some(body.as_bytes())) {
-        assert!([200, 201, 404, 409, 503].contains(&answer.status), "{path}: {}", answer.text());
+        // A deadline may be over before it is read.
+        let too_late = answer.status == 422 && body.contains("deadline");
+        let is_allowed = too_late || [200, 201, 404, 409, 503].contains(&answer.status);
+        assert!(is_allowed, "{path}: {}", answer.text());
     }
 }
 
@@ -61,7 +64,8 @@ fn job_and_money_agree_whatever_happens(engine: Engine) {
     println!("seed {seed}");
     let mut chance = Chance(seed);
     let mut world = World::new(engine);
-    let mut instances = vec![world.start(Background::Running), world.start(Background::Running)];
+    let start = |world: &mut World| world.start_with(Background::Running, Limits::Short);
+    let mut instances = vec![start(&mut world), start(&mut world)];
     for _ in 0..ROUNDS {
         for operation in OPERATIONS {
             let mode = if chance.below(2) == 0 { Mode::Answer } else { MODES[chance.below(MODES.len())] };
@@ -83,7 +87,7 @@ fn job_and_money_agree_whatever_happens(engine: Engine) {
             // Somewhere in the middle, or when all is done.
             let _either = holds_within(Duration::from_secs(2), || world.payments.calls() > heard + 5);
             instances.remove(chance.below(2)).kill();
-            instances.push(world.start(Background::Running));
+            instances.push(start(&mut world));
         }
         for caller in callers {
             caller.join().expect("only answers that are allowed");
@@ -98,6 +102,9 @@ fn job_and_money_agree_whatever_happens(engine: Engine) {
     for operation in OPERATIONS {
         world.payments.set(operation, Mode::Answer);
     }
+    // No deadline passes while all is compared.
+    let open = "SELECT COUNT(*) FROM jobs WHERE deadline IS NOT NULL AND status IN ('open', 'accepted')";
+    eventually(SOON, || world.number(open) == 0);
     world.settled();
     world.payments.deliver_late();
     world.is_consistent();

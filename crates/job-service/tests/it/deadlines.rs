@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    Background, Caller, Engine, Limits, SOON, World, draft, in_millis, token, until_before,
+    Background, Caller, Engine, Limits, SOON, World, draft, in_millis, on_time, token, until_before,
 };
 use crate::payment::Mode;
 
@@ -67,25 +67,38 @@ fn a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted(e
 
 #[test]
 fn a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted_on_sqlite() {
-    a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted(Engine::Sqlite, Mode::Answer);
+    on_time(|| {
+        a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted(
+            Engine::Sqlite,
+            Mode::Answer,
+        );
+    });
 }
 
 #[test]
 fn a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted_on_postgres() {
-    a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted(
-        Engine::Postgres,
-        Mode::Answer,
-    );
+    on_time(|| {
+        a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted(
+            Engine::Postgres,
+            Mode::Answer,
+        );
+    });
 }
 
 #[test]
 fn a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted_with_a_slow_payment_service() {
-    let engine = Engine::Sqlite;
-    a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted(engine, Mode::Second);
+    on_time(|| {
+        let engine = Engine::Sqlite;
+        a_step_left_just_before_the_deadline_delays_the_refund_by_less_than_granted(engine, Mode::Second);
+    });
 }
 
 #[test]
 fn a_payment_service_that_takes_a_second_is_slow_and_nothing_else() {
+    on_time(takes_a_second);
+}
+
+fn takes_a_second() {
     let mut world = World::new(Engine::Sqlite);
     let service = world.start_with(Background::Running, Limits::Default);
     for operation in ["hold", "release", "refund", "worker", "void"] {

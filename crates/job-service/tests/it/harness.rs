@@ -1,13 +1,16 @@
 //! The service in a thread of its own, with a database, a payment service that does what the test says, and a hub that is
 //! away, so that events stay where they can be read.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth::{Environment, JwtSettings, OriginPolicy, Verifier};
 use hub_client::{HubClient, HubSettings};
@@ -18,7 +21,7 @@ use service_kit::arguments::Secret;
 use service_kit::shutdown::Shutdown;
 use store::{Location, Store, now_micros};
 use test_kit::http::{self, Answer};
-use test_kit::{Postgres, Signer, eventually};
+use test_kit::{Directory, Postgres, Signer, eventually};
 use tokio::runtime::{LocalOptions, Runtime};
 use tokio::sync::oneshot;
 
@@ -51,6 +54,10 @@ pub(crate) enum Limits {
     Short,
     /// As in production.
     Default,
+    /// So long that a busy machine makes no difference: for tests of what is answered.
+    Long,
+    /// Each try is short, and there are as many as it takes: for tests of what is answered in the end.
+    Patient,
 }
 
 /// Who calls.
@@ -98,13 +105,18 @@ impl World {
 
     /// A world with one instance in it.
     pub(crate) fn with(engine: Engine, background: Background) -> (Self, Instance) {
+        Self::with_limits(engine, background, Limits::Long)
+    }
+
+    /// The same with other limits.
+    pub(crate) fn with_limits(engine: Engine, background: Background, limits: Limits) -> (Self, Instance) {
         let mut world = Self::new(engine);
-        let instance = world.start(background);
+        let instance = world.start_with(background, limits);
         (world, instance)
     }
 
     pub(crate) fn start(&mut self, background: Background) -> Instance {
-        self.start_with(background, Limits::Short)
+        self.start_with(background, Limits::Long)
     }
 
     pub(crate) fn start_with(&mut self, background: Background, limits: Limits) -> Instance {
@@ -150,6 +162,11 @@ impl World {
     /// Their types.
     pub(crate) fn event_types(&self, job_id: i64) -> Vec<String> {
         self.events(job_id).iter().map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
+    }
+
+    /// Gives another deadline to all jobs that have one.
+    pub(crate) fn move_deadlines(&self, deadline: &str) {
+        self.change("UPDATE jobs SET deadline = $1 WHERE deadline IS NOT NULL", &[millis(deadline) * 1_000]);
     }
 
     /// How long after its deadline a job was refunded, once it is.
@@ -244,12 +261,9 @@ impl Instance {
                 let payment = PaymentSettings::new(payments, Some(key.clone()));
                 let payment = match limits {
                     Limits::Default => payment,
-                    Limits::Short => PaymentSettings {
-                        connect: Duration::from_millis(500),
-                        call: Duration::from_millis(500),
-                        patience: Duration::from_millis(700),
-                        ..payment
-                    },
+                    Limits::Short => limited(payment, 900, 1_100),
+                    Limits::Long => limited(payment, 5_000, 5_000),
+                    Limits::Patient => limited(payment, 500, 10_000),
                 };
                 let settings = Settings {
                     location,
@@ -329,10 +343,17 @@ impl Instance {
         }
     }
 
-    /// Posts a job; its id.
+    /// Posts a job, again where the payment service was not heard in time and there is no such job; its id.
     #[track_caller]
     pub(crate) fn job(&self, employer: i64) -> i64 {
-        let answer = self.post_with(Caller::Employer(employer), "/jobs", &[], Some(&draft()));
+        let post = || self.post_with(Caller::Employer(employer), "/jobs", &[], Some(&draft()));
+        let mut answer = post();
+        eventually(SOON, || {
+            if answer.status == 503 {
+                answer = post();
+            }
+            answer.status != 503
+        });
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.json()["job_id"].as_i64().expect("an id")
     }
@@ -359,9 +380,68 @@ impl Drop for Instance {
     }
 }
 
+/// Settings with other limits, in milliseconds: of a call, and of all its tries.
+fn limited(payment: PaymentSettings, call: u64, patience: u64) -> PaymentSettings {
+    let (call, patience) = (Duration::from_millis(call), Duration::from_millis(patience));
+    PaymentSettings { connect: call, call, patience, ..payment }
+}
+
 /// A job that can be posted.
 pub(crate) fn draft() -> Value {
     json!({"title": "Walk the dog", "pay_amount_usd": 12.5, "job_type": "other"})
+}
+
+/// How often a test of time limits is run where the machine is late.
+const ATTEMPTS: u32 = 5;
+
+/// Runs a test of time limits. Where it fails and a thread that only waits and syncs a file was late meanwhile, the failure
+/// tells of the machine and not of the service: the test is run again, and in the end it has to succeed.
+pub(crate) fn on_time(test: impl Fn()) {
+    for _ in 1..ATTEMPTS {
+        let late = Lateness::start();
+        let ended = panic::catch_unwind(AssertUnwindSafe(&test));
+        let late = late.end();
+        let Err(failure) = ended else { return };
+        if late < Duration::from_millis(100) {
+            panic::resume_unwind(failure);
+        }
+        println!("the machine was {late:?} late: once more");
+    }
+    test();
+}
+
+/// Measures how late a thread is that only waits and syncs a file.
+struct Lateness {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Lateness {
+    fn start() -> Self {
+        const STEP: Duration = Duration::from_millis(20);
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let thread = thread::spawn(move || {
+            let directory = Directory::new();
+            let file = File::create(directory.path().join("synced")).expect("a file");
+            let mut late = Duration::ZERO;
+            while !seen.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                thread::sleep(STEP);
+                let _later_then = (&file).write_all(b"x").and_then(|()| file.sync_all());
+                // As much again is how machines are that nobody else uses.
+                late += begun.elapsed().saturating_sub(2 * STEP);
+            }
+            late
+        });
+        Self { over, thread }
+    }
+
+    /// How late it was in all.
+    fn end(self) -> Duration {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().expect("a measured time")
+    }
 }
 
 /// So many milliseconds from now, as a deadline.

@@ -29,6 +29,8 @@ pub(crate) enum Mode {
     Slow,
     /// It is carried out, and answered after a second.
     Second,
+    /// It is carried out, and answered once the mode is another.
+    Held,
     /// It is not carried out, and the answer is a 503.
     Busy,
     /// It is not carried out, and there is no answer while the caller waits. It can arrive later.
@@ -212,6 +214,15 @@ fn serve(mut stream: TcpStream, ledger: &Mutex<Ledger>) {
         Mode::Second => {
             let answer = execute();
             thread::sleep(Duration::from_secs(1));
+            answer
+        }
+        Mode::Held => {
+            let answer = execute();
+            let is_held = || {
+                let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+                ledger.modes.get(operation) == Some(&Mode::Held)
+            };
+            let _released = test_kit::wait::holds_within(Duration::from_secs(60), || !is_held());
             answer
         }
         Mode::Busy => (503, json!({"code": "store_unavailable"})),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use test_kit::eventually;
 
-use crate::harness::{Background, Caller, Engine, Instance, SOON, World, draft, in_millis};
+use crate::harness::{Background, Caller, Engine, Instance, Limits, SOON, World, draft, in_millis};
 use crate::payment::Mode;
 
 const EMPLOYER: i64 = 1;
@@ -96,12 +96,15 @@ fn of_complete_and_cancel_one_wins_on_postgres() {
 fn two_instances_expire_each_job_once(engine: Engine) {
     let (mut world, first) = World::with(engine, Background::Running);
     let second = world.start(Background::Running);
-    let deadline = in_millis(2_500);
-    let jobs: Vec<i64> = (0..12).map(|_| post_expiring(&first, &deadline)).collect();
+    let far = in_millis(60_000);
+    let jobs: Vec<i64> = (0..12).map(|_| post_expiring(&first, &far)).collect();
     for job_id in jobs.iter().step_by(3) {
         assert_eq!(second.post(Caller::Worker(WORKER), &format!("/jobs/{job_id}/accept")).status, 200);
     }
     let forever = first.job(EMPLOYER);
+    // All is posted and accepted before it, however long that takes.
+    let deadline = in_millis(1_000);
+    world.move_deadlines(&deadline);
     for (n, job_id) in jobs.iter().enumerate() {
         let lag = world.refunded_after(*job_id, &deadline);
         assert!((0..5_000).contains(&lag), "refunded {lag} ms after its deadline");
@@ -130,10 +133,10 @@ fn two_instances_expire_each_job_once_on_postgres() {
 
 #[test]
 fn an_expired_job_waits_for_its_money_and_is_open_to_nobody() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
     for mode in [Mode::Busy, Mode::AnswerLost, Mode::Hang] {
         world.payments.set("refund", mode);
-        let job_id = post_expiring(&service, &in_millis(400));
+        let job_id = post_expiring(&service, &in_millis(2_000));
         let path = format!("/jobs/{job_id}");
         eventually(SOON, || world.payments.keys("refund").contains(&format!("job-{job_id}-refund-1")));
         assert_eq!(service.status(job_id).as_deref(), Some("open"), "the money has not moved");
@@ -159,7 +162,7 @@ fn an_expired_job_waits_for_its_money_and_is_open_to_nobody() {
 
 #[test]
 fn an_accept_waits_for_the_end_of_a_cancel() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
     let job_id = service.job(EMPLOYER);
     world.payments.set("refund", Mode::Hang);
     let (cancelled, accepted) = std::thread::scope(|scope| {
@@ -215,7 +218,8 @@ fn calls_with_one_key_are_one_call() {
 
 #[test]
 fn employers_post_at_once_without_waiting_for_each_others_money() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
+    // The slow ones are as long on their way as a call may take.
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Long);
     world.payments.set("hold", Mode::Hang);
     std::thread::scope(|scope| {
         let slow: Vec<_> = (0..4)

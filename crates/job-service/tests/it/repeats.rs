@@ -25,7 +25,7 @@ fn close(service: &Instance, job_id: i64, step: &str, key: &str) -> Answer {
 #[test]
 fn a_posted_job_is_told_again_when_its_deadline_has_passed() {
     let (world, service) = World::with(Engine::Sqlite, Background::Running);
-    let deadline = in_millis(700);
+    let deadline = in_millis(2_500);
     let mut body = draft();
     body["deadline"] = json!(deadline);
     let first = post(&service, "k", &body);
@@ -70,7 +70,7 @@ fn a_used_key_with_another_body_is_told_whatever_that_body_is() {
 }
 
 fn a_success_that_was_not_heard_is_told_to_the_same_key(engine: Engine) {
-    let (world, service) = World::with(engine, Background::Running);
+    let (world, service) = World::with_limits(engine, Background::Running, Limits::Short);
     for (operation, step, end) in [("release", "complete", "completed"), ("refund", "cancel", "refunded")] {
         for mode in [Mode::AnswerLost, Mode::AnswerBroken] {
             let job_id = service.accepted(EMPLOYER, WORKER);
@@ -115,7 +115,7 @@ fn a_success_that_was_not_heard_is_told_to_the_same_key_on_postgres() {
 #[test]
 fn a_repeat_waits_while_nobody_knows_and_does_what_was_not_done() {
     for mode in [Mode::Hang, Mode::AnswerLost] {
-        let (world, service) = World::with(Engine::Sqlite, Background::Running);
+        let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
         let job_id = service.accepted(EMPLOYER, WORKER);
         world.settled();
         world.payments.set("release", mode);
@@ -140,7 +140,7 @@ fn a_repeat_waits_while_nobody_knows_and_does_what_was_not_done() {
 
 #[test]
 fn while_nobody_knows_for_long_a_repeat_says_so() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
     let job_id = service.accepted(EMPLOYER, WORKER);
     world.payments.set("release", Mode::AnswerLost);
     world.payments.set("void", Mode::Busy);
@@ -159,7 +159,7 @@ fn while_nobody_knows_for_long_a_repeat_says_so() {
 
 #[test]
 fn a_cancel_that_its_deadline_overtakes_is_told_as_what_it_was() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
     let job_id = service.accepted(EMPLOYER, WORKER);
     world.settled();
     world.payments.set("refund", Mode::AnswerLost);
@@ -184,16 +184,17 @@ fn a_cancel_that_its_deadline_overtakes_is_told_as_what_it_was() {
 #[test]
 fn an_answer_that_the_background_was_faster_with_is_kept() {
     let mut world = World::new(Engine::Sqlite);
-    let service = world.start_with(Background::Running, Limits::Default);
+    let service = world.start_with(Background::Running, Limits::Long);
     for (operation, step, name) in [("release", "complete", "releasing"), ("refund", "cancel", "refunding")] {
         let job_id = service.accepted(EMPLOYER, WORKER);
-        world.payments.set(operation, Mode::Second);
-        let heard = world.payments.keys(operation).len();
+        world.payments.set(operation, Mode::Held);
         let first = std::thread::scope(|scope| {
             let call = scope.spawn(|| close(&service, job_id, step, "k"));
-            eventually(SOON, || world.payments.keys(operation).len() > heard);
+            eventually(SOON, || world.payments.of(job_id).is_some_and(|payment| payment.status != "held"));
             // As if the call took longer than its lease.
             world.change("UPDATE jobs SET step_until = 1 WHERE job_id = $1 AND step IS NOT NULL", &[job_id]);
+            eventually(SOON, || world.number("SELECT COUNT(*) FROM jobs WHERE step IS NOT NULL") == 0);
+            world.payments.set(operation, Mode::Answer);
             call.join().expect("an answer")
         });
         assert_eq!(first.status, 200, "{}", first.text());
@@ -201,8 +202,7 @@ fn an_answer_that_the_background_was_faster_with_is_kept() {
         assert_eq!((again.status, again.text()), (200, first.text()), "{step}");
         let counted =
             format!("fanfare_job_steps_total{{by=\"background\",outcome=\"settled\",step=\"{name}\"}} 1");
-        let metrics = service.get(Caller::Nobody, "/metrics").text();
-        assert!(metrics.contains(&counted), "{metrics}");
+        eventually(SOON, || service.get(Caller::Nobody, "/metrics").text().contains(&counted));
     }
     world.is_consistent();
 }
@@ -210,12 +210,12 @@ fn an_answer_that_the_background_was_faster_with_is_kept() {
 #[test]
 fn a_success_of_an_instance_that_died_is_told_by_another() {
     let mut world = World::new(Engine::Sqlite);
-    let first = world.start(Background::Off);
+    let first = world.start_with(Background::Off, Limits::Short);
     let job_id = first.accepted(EMPLOYER, WORKER);
     world.payments.set("release", Mode::AnswerLost);
     assert_eq!(close(&first, job_id, "complete", "k").status, 503);
     first.kill();
-    let second = world.start(Background::Running);
+    let second = world.start_with(Background::Running, Limits::Short);
     let again = close(&second, job_id, "complete", "k");
     assert_eq!((again.status, again.json()["status"].as_str()), (200, Some("completed")), "{}", again.text());
     world.settled();

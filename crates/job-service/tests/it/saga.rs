@@ -2,7 +2,7 @@
 
 use test_kit::eventually;
 
-use crate::harness::{Background, Caller, Engine, SOON, World, draft, token};
+use crate::harness::{Background, Caller, Engine, Limits, SOON, World, draft, token};
 use crate::payment::Mode;
 
 const EMPLOYER: i64 = 1;
@@ -40,7 +40,7 @@ fn says(answer: &test_kit::http::Answer, words: &str) {
 }
 
 fn a_job_whose_hold_was_not_heard_never_was_one(engine: Engine) {
-    let (world, service) = World::with(engine, Background::Running);
+    let (world, service) = World::with_limits(engine, Background::Running, Limits::Short);
     for mode in UNHEARD {
         world.payments.set("hold", mode);
         let answer = service.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft()));
@@ -97,7 +97,7 @@ fn with_the_payment_service_away_nothing_changes() {
 }
 
 fn a_step_whose_answer_was_not_heard_ends_where_the_money_is(engine: Engine) {
-    let (world, service) = World::with(engine, Background::Running);
+    let (world, service) = World::with_limits(engine, Background::Running, Limits::Short);
     for (operation, step, end) in [("release", "complete", "completed"), ("refund", "cancel", "refunded")] {
         for mode in UNHEARD {
             let job_id = service.accepted(EMPLOYER, WORKER);
@@ -131,7 +131,7 @@ fn a_step_whose_answer_was_not_heard_ends_where_the_money_is_on_postgres() {
 
 #[test]
 fn an_answer_that_is_lost_once_is_asked_for_again_with_the_same_key() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Off);
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Off, Limits::Patient);
     for (operation, step) in [("release", "complete"), ("refund", "cancel")] {
         let job_id = service.accepted(EMPLOYER, WORKER);
         world.payments.set(operation, Mode::AnswerLost);
@@ -160,7 +160,7 @@ fn an_instance_that_dies_in_a_step_leaves_it_to_another(engine: Engine) {
         ("refund", Some("cancel"), Mode::Hang),
         ("refund", Some("cancel"), Mode::AnswerLost),
     ] {
-        let first = world.start(Background::Off);
+        let first = world.start_with(Background::Off, Limits::Default);
         let job_id = step.map(|_| first.accepted(EMPLOYER, WORKER));
         let heard = world.payments.keys(operation).len();
         world.payments.set(operation, mode);
@@ -178,7 +178,7 @@ fn an_instance_that_dies_in_a_step_leaves_it_to_another(engine: Engine) {
         let answer = call.join().expect("a caller");
         assert!(answer.is_err(), "{operation} {mode:?}: the caller heard nothing, {answer:?}");
         world.payments.set(operation, Mode::Answer);
-        let second = world.start(Background::Running);
+        let second = world.start_with(Background::Running, Limits::Default);
         world.settled();
         world.payments.deliver_late();
         world.is_consistent();
@@ -232,7 +232,7 @@ fn too_little_money_is_told_and_leaves_no_job() {
 #[test]
 fn a_refusal_after_an_unheard_try_proves_nothing() {
     for arrives_first in [false, true] {
-        let (world, service) = World::with(Engine::Sqlite, Background::Running);
+        let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
         let job_id = service.accepted(EMPLOYER, WORKER);
         world.settled();
         for (operation, path, body) in [
@@ -249,7 +249,12 @@ fn a_refusal_after_an_unheard_try_proves_nothing() {
             });
             is_unavailable(&answer);
             if arrives_first {
-                assert_eq!(world.payments.deliver_late(), [200], "{operation}");
+                // A second try may have come before nobody took calls any more.
+                let late = world.payments.deliver_late();
+                assert!(
+                    !late.is_empty() && late.iter().all(|status| *status == 200),
+                    "{operation}: {late:?}"
+                );
             }
             world.payments.set(operation, Mode::Answer);
             world.payments.up();
@@ -264,7 +269,7 @@ fn a_refusal_after_an_unheard_try_proves_nothing() {
 
 #[test]
 fn too_little_money_after_an_unheard_try_is_fenced_off() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Patient);
     world.payments.set("hold", Mode::Hang);
     let answer = std::thread::scope(|scope| {
         let call =
@@ -277,13 +282,15 @@ fn too_little_money_after_an_unheard_try_is_fenced_off() {
     assert_eq!((answer.status, answer.problem_code().as_str()), (409, "insufficient_funds"));
     world.settled();
     world.payments.make_rich(EMPLOYER);
-    assert_eq!(world.payments.deliver_late(), [409]);
+    // More than one try where the machine is slow.
+    let late = world.payments.deliver_late();
+    assert!(!late.is_empty() && late.iter().all(|status| *status == 409), "{late:?}");
     world.is_consistent();
 }
 
 #[test]
 fn the_fence_is_asked_until_it_answers() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
+    let (world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
     let job_id = service.accepted(EMPLOYER, WORKER);
     world.settled();
     for mode in [Mode::Busy, Mode::AnswerLost, Mode::AnswerBroken, Mode::Hang] {
@@ -331,22 +338,24 @@ fn a_step_that_was_begun_and_never_asked_for_is_taken_back() {
 
 #[test]
 fn a_hold_that_is_being_undone_becomes_no_job_any_more() {
-    let (world, service) = World::with(Engine::Sqlite, Background::Running);
-    let post = || service.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft()));
+    let (mut world, service) = World::with_limits(Engine::Sqlite, Background::Running, Limits::Short);
     world.payments.set("hold", Mode::AnswerLost);
     world.payments.set("void", Mode::Busy);
-    is_unavailable(&post());
+    is_unavailable(&service.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft())));
     eventually(SOON, || world.number("SELECT COUNT(*) FROM jobs WHERE step = 'voiding'") == 1);
     world.payments.set("void", Mode::Answer);
     world.settled();
-    world.payments.set("hold", Mode::Slow);
-    let heard = world.payments.keys("hold").len();
+    // The answer is heard once the hold is being undone.
+    world.payments.set("hold", Mode::Hang);
+    let patient = world.start_with(Background::Off, Limits::Patient);
     std::thread::scope(|scope| {
-        let call = scope.spawn(post);
-        eventually(SOON, || world.payments.keys("hold").len() > heard);
+        let call =
+            scope.spawn(|| patient.post_with(Caller::Employer(EMPLOYER), "/jobs", &[], Some(&draft())));
+        eventually(SOON, || world.payments.hanging() > 0);
         // As one does that finds the lease run out.
         let sql = "UPDATE jobs SET step = 'voiding', step_until = 9000000000000000 WHERE step = 'holding'";
         world.change(sql, &[]);
+        world.payments.set("hold", Mode::Answer);
         is_unavailable(&call.join().expect("an answer"));
     });
     world.change("UPDATE jobs SET step_until = 1", &[]);

@@ -226,10 +226,13 @@ fn what_was_acknowledged_is_there_once_and_told_once_however_often_the_service_i
             }
         })
     };
+    let mut frames = Vec::new();
     for kill in 1..=KILLS {
         assert!(holds_within(PATIENCE, || acknowledged.load(Ordering::Relaxed) >= kill * BETWEEN));
         drop(service.take());
         service = Some(launch.start());
+        // Who says nothing for a minute is gone.
+        frames.extend(client.ping_barrier());
     }
     stop.store(true, Ordering::Relaxed);
     let mut made: Vec<(i64, String)> =
@@ -237,7 +240,7 @@ fn what_was_acknowledged_is_there_once_and_told_once_however_often_the_service_i
     reader.join().expect("the reader");
     made.sort_unstable();
     sent(at);
-    let frames = hub.so_far(&mut client);
+    frames.extend(hub.so_far(&mut client));
     let told: Vec<(i64, String)> = frames
         .iter()
         .filter(|frame| frame["type"] == "notification")

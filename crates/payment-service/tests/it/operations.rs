@@ -44,8 +44,9 @@ fn books_that_do_not_balance_make_the_service_unhealthy() {
                 (&json!("unhealthy"), &json!("unbalanced")),
                 "{what}"
             );
-            let metrics = http::get(world.address, "/metrics", &[]).text();
-            assert!(metrics.contains("fanfare_payment_books_balanced 0"), "{metrics}");
+            // Told a moment after the health.
+            let metrics = || http::get(world.address, "/metrics", &[]).text();
+            eventually(PATIENCE, || metrics().contains("fanfare_payment_books_balanced 0"));
         });
     }
 }

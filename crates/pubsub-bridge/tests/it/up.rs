@@ -26,7 +26,9 @@ fn fanfare_up_runs_a_bridge_where_an_emulator_is_named() {
         let health = server.get("/svc/pubsub-bridge/health").json();
         health["status"] == "healthy" && health["service"] == "pubsub-bridge"
     });
-    assert!(server.get("/svc/pubsub-bridge/metrics").text().contains("fanfare_pubsub_published_total 1"));
+    // It is counted once the hub has answered.
+    let metrics = || server.get("/svc/pubsub-bridge/metrics").text();
+    eventually(LONG, || metrics().contains("fanfare_pubsub_published_total 1"));
     server.terminate();
     assert_eq!(server.wait(), Some(0));
     // Receipts are on disk there: after another start the hub still knows what it has had.

@@ -208,7 +208,7 @@ fn the_channels_of_a_token_narrow_what_the_rules_allow() {
 #[test]
 fn a_connection_ends_with_its_token_and_is_told_before() {
     let server = server_with_users();
-    let exp = in_seconds(3);
+    let exp = in_seconds(6);
     let token = Signer::hs256(SECRET).token(&json!({ "user_id": 7, "exp": exp }));
     let mut client = dial(&server, &token).welcomed();
     let warning = client.expect_type("token_expiring");
@@ -226,7 +226,7 @@ fn a_refresh_in_time_keeps_the_connection() {
     // One shard, so that one look at the clock decides about all connections.
     let server = launch().env("JWT_SECRET", SECRET).env("SHARDS", "1").start();
     let signer = Signer::hs256(SECRET);
-    let short = signer.token(&json!({ "user_id": 7, "exp": in_seconds(5) }));
+    let short = signer.token(&json!({ "user_id": 7, "exp": in_seconds(8) }));
     let mut refreshed = dial(&server, &short).welcomed();
     let mut nested = dial(&server, &short).welcomed();
     let mut refused = dial(&server, &short).welcomed();

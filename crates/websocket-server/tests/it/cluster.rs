@@ -8,6 +8,8 @@ mod coming_back;
 mod operators;
 mod presence;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use test_kit::wait::PATIENCE;
 use test_kit::{Client, Directory, Launch, Redis, Server, Signer, eventually};
@@ -94,6 +96,19 @@ pub(crate) fn is_up(server: &Server) -> bool {
     server.metric("fanfare_broker_up", &[]) == Some(1.0)
 }
 
+/// Publishes what so many connections of all nodes get. A node that does not say within half a second how many of its own got it
+/// is not counted, which happens where the machine is busy; they get it all the same.
+#[track_caller]
+fn publish_to(node: &Server, event: &Value, recipients: u64) {
+    let begun = Instant::now();
+    let answer = node.post("/broadcast", event);
+    let is_late = begun.elapsed() >= Duration::from_millis(500);
+    // For a connection alone that nobody has counted it is a 404.
+    assert!(answer.status == 200 || is_late && answer.status == 404, "{}", answer.text());
+    let told = answer.json()["recipients"].as_u64().unwrap_or_default();
+    assert!(told == recipients || is_late && told < recipients, "{told} and not {recipients}: {event}");
+}
+
 /// The address of `/ws` as a user.
 pub(crate) fn of(server: &Server, user: u64) -> String {
     with_token(server, &Signer::hs256(SECRET).user(user))
@@ -119,7 +134,7 @@ fn what_is_published_to_one_node_reaches_the_clients_of_all_in_one_order() {
         let mut event = json!({ "type": "x", "data": n });
         let (event_of, target) = (event.as_object_mut(), targets[n % 4].as_object());
         event_of.expect("an object").extend(target.expect("an object").clone());
-        assert_eq!(node.broadcast(&event)["recipients"], 4, "{event}");
+        publish_to(node, &event, 4);
     }
     for client in &mut clients {
         let got: Vec<Value> = (0..80).map(|_| client.expect_type("x")["data"].clone()).collect();
@@ -135,7 +150,7 @@ fn a_publication_names_a_connection_of_another_node_and_leaves_one_out() {
     on_a.subscribe(&["jobs"]);
     on_b.subscribe(&["jobs"]);
     let id = on_b.connection_id().to_owned();
-    assert_eq!(a.broadcast(&json!({"type": "one", "connection_id": id}))["recipients"], 1);
+    publish_to(&a, &json!({"type": "one", "connection_id": id}), 1);
     on_b.expect_type("one");
     let body = json!({"type": "rest", "channel": "jobs", "except_connection_id": id});
     assert_eq!(a.broadcast(&body)["recipients"], 1);
@@ -172,7 +187,7 @@ fn a_subscription_holds_once_it_is_answered_whoever_publishes() {
         let mut client = Client::welcomed(&b.ws());
         let channel = format!("fresh-{n}");
         client.subscribe(&[&channel]);
-        assert_eq!(a.broadcast(&json!({"type": "x", "channel": channel}))["recipients"], 1, "{channel}");
+        publish_to(&a, &json!({"type": "x", "channel": channel}), 1);
         client.expect_type("x");
     }
 }

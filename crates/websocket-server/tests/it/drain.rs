@@ -41,7 +41,8 @@ fn a_drain_tells_each_client_when_to_return_and_loses_nothing() {
         );
         assert_eq!(code, 1001);
     }
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // None waits for the one that is slow, which may take half a minute.
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     delays.sort_unstable();
     assert!(delays.windows(2).all(|pair| pair[0] < pair[1]), "each another: {delays:?}");
     assert!(delays[delays.len() - 1] - delays[0] >= 1_800, "spread with the one that is slow: {delays:?}");
@@ -102,7 +103,7 @@ fn a_drain_spreads_the_returns_over_two_seconds() {
 fn a_server_without_clients_stops_at_once() {
     let mut server = server();
     server.terminate();
-    assert_eq!(server.wait_within(Duration::from_secs(5)), Some(0));
+    assert_eq!(server.wait_within(PATIENCE), Some(0));
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn a_drain_does_not_wait_for_idle_connections_of_publishers() {
     assert_eq!(idle.read_head().status, 200);
     let _silent = RawClient::connect(server.address());
     server.terminate();
-    assert_eq!(server.wait_within(Duration::from_secs(5)), Some(0));
+    assert_eq!(server.wait_within(PATIENCE), Some(0));
 }
 
 #[test]
@@ -130,5 +131,5 @@ fn a_second_signal_ends_at_once() {
     eventually(PATIENCE, || server.get("/health").status == 503);
     assert!(server.is_running());
     server.terminate();
-    assert_eq!(server.wait_within(Duration::from_secs(3)), Some(143));
+    assert_eq!(server.wait_within(PATIENCE), Some(143));
 }

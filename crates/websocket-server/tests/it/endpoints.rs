@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use test_kit::{Client, Fixture, Frame, Launch, RawClient, Server, Signer};
+use test_kit::wait::PATIENCE;
+use test_kit::{Client, Fixture, Frame, Launch, RawClient, Server, Signer, eventually};
 
 use super::dashboard::{broadcast_text, id_of, own_port, shape, subscribe, text};
 use super::{SECRET, TextFile, launch};
@@ -210,10 +211,10 @@ rate = 3
     Client::welcomed(&server.ws()).close();
 
     let labelled = |name: &str| server.metric("fanfare_connections", &[&format!("dialect=\"{name}\"")]);
-    assert_eq!(labelled("ops-feed"), Some(8.0));
-    assert_eq!(labelled("dashboard"), Some(1.0));
-    assert_eq!(labelled("exports"), Some(1.0));
-    assert_eq!(labelled("prices"), Some(1.0));
+    // One that was refused is counted until it has gone.
+    for (name, count) in [("ops-feed", 8.0), ("dashboard", 1.0), ("exports", 1.0), ("prices", 1.0)] {
+        eventually(PATIENCE, || labelled(name) == Some(count));
+    }
 }
 
 #[test]
@@ -225,9 +226,9 @@ ping_interval = \"1s\"
 ping_timeout = \"3s\"
 ";
     let (server, _file) = with_file(&launch(), tables);
+    let begun = Instant::now();
     let mut receipts = RawClient::upgraded(server.address(), "/ws/receipts", &[]);
     let mut board = RawClient::upgraded(server.address(), "/", &[]);
-    let begun = Instant::now();
     let mut pings = 0;
     let reason = loop {
         let frame = receipts.next_frame().expect("a Close, not a cut");
@@ -238,7 +239,7 @@ ping_timeout = \"3s\"
     };
     assert_eq!(reason, (4009, "Ping timeout".to_owned()));
     assert!(
-        pings >= 1 && begun.elapsed() > Duration::from_secs(2) && begun.elapsed() < Duration::from_secs(9),
+        pings >= 1 && begun.elapsed() > Duration::from_secs(2) && begun.elapsed() < Duration::from_secs(30),
         "{pings}, {:?}",
         begun.elapsed()
     );

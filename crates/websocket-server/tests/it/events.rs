@@ -78,6 +78,7 @@ fn frames_come_at_once_as_messages_with_all_positions_as_their_id() {
     server.broadcast(&json!({ "type": "all", "data": "a\nb" }));
     assert_eq!((events.expect("all")["data"].clone(), events.last_id.clone()), (json!("a\nb"), id(1, 1)));
     assert_eq!(server.metric("fanfare_connections", &[r#"dialect="events""#]), Some(1.0));
+    assert!(server.wait_for_log("connected").contains("dialect=\"events\""), "{}", server.log());
     assert_eq!(server.stats()["by_channel"], json!({ "jobs": 1, "payments": 1 }));
 }
 
@@ -205,7 +206,7 @@ fn a_slow_reader_on_each_of_two_shards_gets_a_burst_whole_and_in_order() {
 
 #[test]
 fn one_that_does_not_read_is_closed_and_delays_nobody() {
-    let server = launch().env("OUTBOX_MAX_BYTES", "256KiB").env("REQUEST_TIMEOUT", "1s").start();
+    let server = launch().env("OUTBOX_MAX_BYTES", "256KiB").env("REQUEST_TIMEOUT", "3s").start();
     let mut deaf = open(&server, "");
     deaf.subscribed();
     let mut friend = Client::welcomed(&server.ws());
@@ -224,27 +225,31 @@ fn one_that_does_not_read_is_closed_and_delays_nobody() {
 #[test]
 fn a_slow_reader_that_is_closed_is_told_why_behind_what_it_can_still_have() {
     let server = launch().env("OUTBOX_MAX_FRAMES", "5").start();
-    let mut slow = open(&server, "?channels=jobs");
-    slow.subscribed();
-    let evicted = || server.metric("fanfare_evictions_total", &[r#"reason="slow_consumer""#]) == Some(1.0);
-    let mut sent = 0;
-    while !evicted() {
-        sent += 1;
-        assert!(sent < 500, "never too slow");
-        server.broadcast(&json!({ "type": "x", "channel": "jobs", "data": [sent, "x".repeat(200_000)] }));
-    }
-    // It reads within the second that a closed client is given.
-    let mut offsets = Vec::new();
-    let last = loop {
-        let Some(message) = slow.next() else { panic!("ended without a word after {offsets:?}") };
-        if message.event == "close" {
-            break message.json();
+    let evicted =
+        || server.metric("fanfare_evictions_total", &[r#"reason="slow_consumer""#]).unwrap_or_default();
+    // It reads within the second that a closed client is given; where the machine is too busy for that, another one does.
+    let told = (0..5).find_map(|_| {
+        let (mut slow, before) = (open(&server, "?channels=jobs"), evicted());
+        let began = slow.subscribed()["jobs"]["offset"].as_u64().expect("an offset");
+        let mut sent = 0;
+        while evicted() <= before {
+            sent += 1;
+            assert!(sent < 500, "never too slow");
+            server.broadcast(&json!({ "type": "x", "channel": "jobs", "data": [sent, "x".repeat(200_000)] }));
         }
-        offsets.push(message.json()["offset"].as_u64().expect("an offset"));
-    };
+        let mut offsets = Vec::new();
+        loop {
+            let message = slow.next()?;
+            if message.event == "close" {
+                return Some((slow, began, offsets, message.json()));
+            }
+            offsets.push(message.json()["offset"].as_u64().expect("an offset"));
+        }
+    });
+    let (mut slow, began, offsets, last) = told.expect("a word at the end");
     assert_eq!(last, json!({ "code": 4010, "reason": "Slow consumer" }));
     assert!(slow.next().is_none());
-    assert!(offsets.iter().copied().eq(1..=offsets.len() as u64), "{offsets:?}");
+    assert!(offsets.iter().copied().eq(began + 1..=began + offsets.len() as u64), "{offsets:?}");
     // It comes back with what it has had, and goes on from there.
     let mut again = Events::open(server.address(), "?channels=jobs", &[("Last-Event-ID", &slow.last_id)]);
     assert_eq!(again.subscribed()["jobs"]["recovered"], true);
@@ -316,15 +321,17 @@ fn a_ticket_carries_the_end_of_its_token_and_its_session() {
     let server = server_with_users();
     let of =
         |token: &str| ticket(&server, Some(token)).json()["ticket"].as_str().expect("a ticket").to_owned();
-    let mut short = open(&server, &format!("?ticket={}", of(&token(7, None, 3))));
+    let mut short = open(&server, &format!("?ticket={}", of(&token(7, None, 6))));
     let mut session = open(&server, &format!("?ticket={}", of(&token(7, Some("s-1"), 3_600))));
     session.subscribed();
     server.broadcast(&json!({ "type": "bye", "user_id": 7, "close_sessions": ["s-1"] }));
     session.expect("bye");
     assert_eq!(session.close(), Some((4001, "Unauthorized".to_owned())));
     short.subscribed();
-    short.expect("bye");
-    short.expect("token_expiring");
+    // It is told of its end at the shard's next look at the clock, before the event or behind it.
+    let mut told = [short.frame()["type"].to_string(), short.frame()["type"].to_string()];
+    told.sort();
+    assert_eq!(told, [r#""bye""#, r#""token_expiring""#]);
     assert_eq!(short.close(), Some((4001, "Unauthorized".to_owned())));
 }
 
@@ -421,6 +428,8 @@ fn connections_of_a_user_and_of_the_node_have_their_bounds() {
     assert!(Client::dial(&server.ws()).attempt().is_err(), "one bound for all");
     drop(first);
     server.wait_for_connections(2);
+    // Its place among the node's is given free a moment later.
+    eventually(PATIENCE, || server.metric("fanfare_connections", &[]) == Some(2.0));
     open(&server, &query).subscribed();
 }
 

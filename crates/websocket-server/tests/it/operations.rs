@@ -339,7 +339,7 @@ fn the_echo_is_there_only_for_protocol_tests() {
 
 #[test]
 fn a_silent_client_is_pinged_and_then_closed() {
-    let server = launch().env("PING_INTERVAL", "300ms").env("PING_TIMEOUT", "2s").env("SHARDS", "1").start();
+    let server = launch().env("PING_INTERVAL", "300ms").env("PING_TIMEOUT", "4s").env("SHARDS", "1").start();
     let begun = Instant::now();
     let mut silent = RawClient::upgraded(server.address(), "/ws", &[]);
     let mut alive = RawClient::upgraded(server.address(), "/ws", &[]);
@@ -348,14 +348,14 @@ fn a_silent_client_is_pinged_and_then_closed() {
         client.next_frame().expect("the welcome");
     }
     // More pings than fit the timeout.
-    for _ in 0..8 {
+    for _ in 0..15 {
         let ping = alive.next_frame().expect("a ping");
         assert_eq!((ping.opcode, ping.fin), (9, true), "{ping:?}");
         alive.send(&Frame::new(10, ping.payload));
         // Any other traffic does as well as a pong.
         talking.send(&Frame::text(r#"{"type":"ping"}"#));
     }
-    assert!(begun.elapsed() > Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() > Duration::from_secs(4), "{:?}", begun.elapsed());
     assert_eq!(silent.next_frame().map(|frame| frame.opcode), Some(9));
     assert_eq!(silent.expect_close(), (4009, "Ping timeout".to_owned()));
     alive.send(&Frame::text(r#"{"type":"ping"}"#));
@@ -374,23 +374,41 @@ pub(crate) fn deaf(server: &Server) -> RawClient {
     client
 }
 
+/// The Close of a client that does not read what is published, until it is too slow, and then reads at once. Whoever begins later
+/// than within the second that the server waits gets none, as on a machine that is busy; then it is tried with another.
+#[track_caller]
+pub(crate) fn close_of_a_slow_one(server: &Server, mut publish: impl FnMut(u32)) -> (u16, String) {
+    let evicted =
+        || server.metric("fanfare_evictions_total", &[r#"reason="slow_consumer""#]).unwrap_or_default();
+    let mut close = (1006, String::new());
+    for _ in 0..5 {
+        let (mut slow, before) = (deaf(server), evicted());
+        let mut sent = 0;
+        while evicted() <= before {
+            assert!(sent < 200, "it is never too slow");
+            publish(sent);
+            sent += 1;
+        }
+        close = slow.expect_close();
+        if close.0 != 1006 {
+            break;
+        }
+    }
+    close
+}
+
 #[test]
 fn a_slow_consumer_is_closed_and_the_others_get_everything() {
     let server = launch().env("OUTBOX_MAX_BYTES", "256KiB").start();
-    let mut slow = deaf(&server);
     let mut clients: Vec<Client> = (0..3).map(|_| Client::welcomed(&server.ws())).collect();
     let data = "x".repeat(200_000);
-    let evicted = || server.metric("fanfare_evictions_total", &[r#"reason="slow_consumer""#]) == Some(1.0);
-    let mut sent = 0;
-    while !evicted() {
-        assert!(sent < 200, "40 MB wait for a client that may have 256 KiB");
-        server.broadcast(&json!({ "type": "x", "data": [sent, data] }));
+    let close = close_of_a_slow_one(&server, |n| {
+        server.broadcast(&json!({ "type": "x", "data": [n, data] }));
         for client in &mut clients {
-            assert_eq!(client.expect_type("x")["data"][0], sent);
+            assert_eq!(client.expect_type("x")["data"][0], n);
         }
-        sent += 1;
-    }
-    assert_eq!(slow.expect_close(), (4010, "Slow consumer".to_owned()));
+    });
+    assert_eq!(close, (4010, "Slow consumer".to_owned()));
     server.wait_for_connections(3);
     assert_eq!(server.broadcast(&json!({ "type": "after" }))["recipients"], 3);
 }
@@ -398,16 +416,9 @@ fn a_slow_consumer_is_closed_and_the_others_get_everything() {
 #[test]
 fn too_many_frames_are_too_slow_as_well_as_too_many_bytes() {
     let server = launch().env("OUTBOX_MAX_FRAMES", "3").start();
-    let mut slow = deaf(&server);
-    let data = "x".repeat(200_000);
-    let evicted = || server.metric("fanfare_evictions_total", &[r#"reason="slow_consumer""#]) == Some(1.0);
-    let mut sent = 0;
-    while !evicted() {
-        assert!(sent < 200, "more than 3 frames wait");
-        server.broadcast(&json!({ "type": "x", "data": data }));
-        sent += 1;
-    }
-    assert_eq!(slow.expect_close(), (4010, "Slow consumer".to_owned()));
+    let event = json!({ "type": "x", "data": "x".repeat(200_000) });
+    let close = close_of_a_slow_one(&server, |_| drop(server.broadcast(&event)));
+    assert_eq!(close, (4010, "Slow consumer".to_owned()));
 }
 
 #[test]

@@ -139,6 +139,7 @@ fn frames_from_clients_are_ignored_without_an_answer() {
     }
     client.send_binary(&[0xff, 0, 0xfe]);
     assert_eq!(client.ping_barrier(), Vec::<Value>::new());
+    server.wait_for_connections(2);
     for n in 0..200_u8 {
         raw.send(&Frame::new(2, vec![n; 1_000]));
     }
@@ -154,6 +155,7 @@ fn faults_of_the_protocol_and_floods_still_close() {
     let server = with_port().start();
     let own = own_port(&server, "receipts");
     let mut friend = on_own_port(&server);
+    server.wait_for_connections(1);
     for (bytes, code) in [
         (Frame::text(vec![0xff]).bytes(), 1007),
         (Frame::text("x").unmasked().bytes(), 1002),

@@ -181,10 +181,10 @@ fn who_lost_the_thread_gets_the_state() {
 #[test]
 fn a_state_ends_with_its_time_and_a_final_one_after_a_minute_at_most() {
     let server = server();
-    retain(&server, &jobs(), "short", 1, &json!({ "ttl_s": 1 }));
+    retain(&server, &jobs(), "short", 1, &json!({ "ttl_s": 4 }));
     retain(&server, &jobs(), "long", 2, &json!({ "ttl_s": 604_800 }));
-    // `final` decides over `ttl_s`: it is there after the second for which it would else be kept.
-    retain(&server, &jobs(), "final", 3, &json!({ "final": true, "ttl_s": 1 }));
+    // `final` decides over `ttl_s`: it is there after the seconds for which it would else be kept.
+    retain(&server, &jobs(), "final", 3, &json!({ "final": true, "ttl_s": 4 }));
     assert_eq!(told(&server, &server.ws(), &["jobs"]), [1, 2, 3]);
     eventually(PATIENCE, || told(&server, &server.ws(), &["jobs"]) == [2, 3]);
     // An event without `retain` leaves the state alone; a final one takes its place.

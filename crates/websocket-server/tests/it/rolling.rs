@@ -18,7 +18,10 @@ use test_kit::wait::PATIENCE;
 use test_kit::{Client, Directory, Follower, eventually};
 
 /// How long after the time that it was told a client may take to be back, on a machine that does much else.
-const MOMENT: Duration = Duration::from_secs(5);
+const MOMENT: Duration = Duration::from_secs(10);
+
+/// How long a node may take to start there.
+const START: Duration = Duration::from_secs(30);
 
 /// Clients of each node.
 const CLIENTS: usize = 8;
@@ -59,7 +62,7 @@ impl Node {
     fn start(&self) {
         let status = Command::new("bash").arg(&self.starter).env_clear().status().expect("bash");
         assert!(status.success());
-        eventually(PATIENCE, || self.get("/health").is_some_and(|answer| answer.contains("healthy")));
+        eventually(START, || self.get("/health").is_some_and(|answer| answer.contains("healthy")));
     }
 
     fn get(&self, path: &str) -> Option<String> {

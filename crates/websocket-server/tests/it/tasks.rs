@@ -374,8 +374,8 @@ fn the_101st_frame_closes_4008_and_an_idle_one_is_dropped() {
         }
     };
     assert_eq!(reason, (4008, "Rate limit exceeded".to_owned()));
-    let mut idle = RawClient::upgraded(server.address(), &path, &[]);
     let begun = Instant::now();
+    let mut idle = RawClient::upgraded(server.address(), &path, &[]);
     let reason = loop {
         let frame = idle.next_frame().expect("a Close, not a cut");
         if frame.opcode == 8 {
@@ -389,7 +389,7 @@ fn the_101st_frame_closes_4008_and_an_idle_one_is_dropped() {
 #[test]
 fn a_token_that_ends_closes_4001_with_no_frame_of_another_world() {
     let server = server_with_users();
-    let short = Signer::hs256(SECRET).token(&json!({ "user_id": 7, "exp": in_seconds(3) }));
+    let short = Signer::hs256(SECRET).token(&json!({ "user_id": 7, "exp": in_seconds(6) }));
     let mut client = Client::connect(&format!("{}?token={short}", url(&server)));
     client.expect_type("connection_established");
     let (frames, code, reason) = client.collect_until_close(Duration::from_secs(40));

@@ -91,6 +91,8 @@ fn a_redis_that_has_forgotten_begins_a_new_life_and_clients_are_told() {
     b.broadcast(&json!({"type": "end", "channel": "jobs"}));
     follower.take_until(&mut client, "end");
     cluster.redis.kill();
+    // Each has noticed it, so that none answers for the life that is over.
+    eventually(PATIENCE, || !is_up(&a) && !is_up(&b));
     cluster.redis.forget();
     cluster.redis.resume();
     assert_eq!(client.expect_close().0, 4010);

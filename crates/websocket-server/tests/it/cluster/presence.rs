@@ -144,6 +144,8 @@ fn the_users_of_a_node_that_dies_are_gone_and_those_who_went_to_another_are_not(
     changes_until(&mut watcher, 4);
     drop(b);
     let _back = enter(&a, 2);
+    // It is held to be dead after some seconds.
+    eventually(Duration::from_secs(60), || super::nodes(&a) == 1);
     let left: BTreeSet<u64> = ids(&changes_until(&mut watcher, 1), "left").into_iter().collect();
     assert_eq!(left, [1, 3, 4].into());
 }

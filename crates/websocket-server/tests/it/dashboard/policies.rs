@@ -146,7 +146,7 @@ fn without_a_key_for_tokens_the_policy_is_off_whatever_is_set() {
 #[test]
 fn a_connection_whose_token_ends_is_closed_4001() {
     let server = with_policy("required").start();
-    let short = Signer::hs256(SECRET).token(&json!({ "user_id": 7, "exp": in_seconds(3) }));
+    let short = Signer::hs256(SECRET).token(&json!({ "user_id": 7, "exp": in_seconds(6) }));
     let mut client = Client::connect(&server.ws_at(&format!("/?token={short}")));
     let id = subscribe(&mut client, json!({ "userId": 7 }));
     server.broadcast(&json!({ "type": "x", "user_id": 7 }));

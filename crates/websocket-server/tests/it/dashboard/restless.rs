@@ -4,7 +4,6 @@
 //! Not here: one thing at a time (`reconnect`, `batching`).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -229,18 +228,19 @@ fn what_was_acknowledged_arrives_though_the_server_is_killed_again_and_again() {
         .env("SHARDS", "2")
         .env("RUST_LOG", "warn")
         .env("FANFARE_CONFIG", rules)
-        .env("FANFARE_DATA", data.path().join("hub"));
+        .env("FANFARE_DATA", data.path().join("hub"))
+        .env("PORT", test_kit::free_port().to_string());
     let mut server = launch.start();
-    let address = Mutex::new(server.address());
+    // It keeps its port while it is away, so that nobody else is given what is meant for it.
+    let address = server.address();
     let (is_over, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         let publisher = scope.spawn(|| {
             let mut n = 0;
             while !is_over.load(Ordering::Acquire) {
                 let event = json!({ "type": "x", "user_id": "u", "data": { "n": n } });
-                let at = *address.lock().unwrap_or_else(PoisonError::into_inner);
                 // Said again with its key until it is taken.
-                if try_publish(at, &event, Some(&format!("event-{n}")))
+                if try_publish(address, &event, Some(&format!("event-{n}")))
                     .is_some_and(|answer| answer.status == 200)
                 {
                     n += 1;
@@ -275,7 +275,6 @@ fn what_was_acknowledged_arrives_though_the_server_is_killed_again_and_again() {
             }
             drop(server);
             server = launch.start();
-            *address.lock().unwrap_or_else(PoisonError::into_inner) = server.address();
             client = Client::connect(&server.ws_at(if round % 2 == 0 { "/" } else { "/?batch=50" }));
             client.send_json(&json!({ "type": "reconnect", "connectionId": id }));
             let answer = client.next_json();

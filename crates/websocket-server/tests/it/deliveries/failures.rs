@@ -76,10 +76,11 @@ fn what_a_service_refuses_comes_again_until_it_answers_200() {
             .metric("fanfare_delivery_batches_total", &[&format!("outcome=\"{outcome}\"")])
             .unwrap_or_default()
     };
-    assert_eq!((outcome("error_status"), outcome("key_refused"), outcome("away")), (4.0, 1.0, 1.0));
-    assert!(outcome("taken") >= 1.0);
+    // Counted once the hub has the answer, a moment after the service has the records.
     let total = |name: &str| server.metric(name, &["hook=\"notification\""]);
     eventually(PATIENCE, || total("fanfare_delivery_records_told_total") == Some(50.0));
+    assert_eq!((outcome("error_status"), outcome("key_refused"), outcome("away")), (4.0, 1.0, 1.0));
+    assert!(outcome("taken") >= 1.0);
     assert_eq!(total("fanfare_delivery_records_dropped_total"), Some(0.0));
     assert_eq!(total("fanfare_delivery_records_waiting"), Some(0.0));
     assert_eq!(total("fanfare_delivery_oldest_seconds"), Some(0.0));
@@ -96,7 +97,7 @@ fn a_200_counts_whatever_is_said_with_it() {
         Act::Endless,
     ] {
         let service = Service::answering(act);
-        let server = start(&table("\"notification\"", &service, "timeout = \"2s\""), |launch| launch);
+        let server = start(&table("\"notification\"", &service, "timeout = \"5s\""), |launch| launch);
         let (_silent, _) = silent(&server, 7);
         notify_many(&server, 3);
         let total = || server.metric("fanfare_delivery_records_told_total", &["hook=\"notification\""]);
@@ -151,7 +152,8 @@ fn a_service_that_is_slow_is_asked_again_and_holds_up_no_other() {
     assert!(server.metric("fanfare_delivery_batches_total", &["outcome=\"timeout\""]) >= Some(1.0));
     gate.open();
     let told = || server.metric("fanfare_delivery_records_told_total", &["hook=\"receipt\""]);
-    eventually(PATIENCE, || told() == Some(1.0));
+    // It may be too slow a few times more.
+    eventually(LONG, || told() == Some(1.0));
     let calls = slow.calls();
     assert!(calls.iter().all(|call| call.text == calls[0].text), "it may know it twice, and never another");
 }

@@ -14,7 +14,8 @@ fn expect_unavailable(act: Act, more: &str, outcome: &str, calls: usize) {
     let service = Service::answering(act);
     let server = hub(&hook("note", &service, more));
     expect_refusal(&ask(&mut client(&server, 1), "note", &json!({})), "unavailable");
-    assert_eq!(service.calls().len(), calls);
+    // The service may see a call only after the hub has given it up.
+    assert_eq!(service.wait_for(calls).len(), calls);
     let label = format!("outcome=\"{outcome}\"");
     assert_eq!(server.metric("fanfare_hook_calls_total", &["hook=\"note\"", &label]), Some(1.0));
     server.wait_for_log("hook=\"note\"");
@@ -129,8 +130,8 @@ fn whoever_waits_longer_than_promised_is_answered_for() {
         assert_eq!(reference, number);
         expect_refusal(&answer, "unavailable");
     }
-    // All at once, not one after the other.
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    // All at once, not one after the other, which would take ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     assert!(service.calls().len() <= 2, "{}", service.calls().len());
     let expired = server.metric("fanfare_hook_calls_total", &["outcome=\"expired\""]);
     assert!(expired >= Some(3.0), "{expired:?}");

@@ -202,7 +202,7 @@ fn messages_that_two_servers_could_read_differently_are_refused() {
 
 /// A server that waits only briefly for requests.
 pub(super) fn impatient() -> Launch {
-    launch().env("HANDSHAKE_TIMEOUT", "1s").env("REQUEST_TIMEOUT", "1s")
+    launch().env("HANDSHAKE_TIMEOUT", "2s").env("REQUEST_TIMEOUT", "2s")
 }
 
 #[test]

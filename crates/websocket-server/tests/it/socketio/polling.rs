@@ -46,54 +46,58 @@ fn the_heartbeat_is_configurable_and_the_switch_has_its_own() {
 
 #[test]
 fn what_is_sent_comes_back_packet_by_packet() {
-    let server = in_test();
-    let polling = Polling::open(&server, BARE);
-    let sent = "4hello\u{1e}bAQIDBA==\u{1e}4Grüße 🎉\u{1e}4\u{1e}b";
-    let answer = polling.post(sent);
-    assert_eq!((answer.status, &*answer.text()), (200, "ok"));
-    assert_eq!(answer.header("content-type"), Some("text/html"));
-    assert_eq!(polling.poll_text(), sent);
-    polling.post_ok("4again");
-    assert_eq!(polling.poll_text(), "4again");
+    in_time(|server| {
+        let polling = Polling::open(server, BARE);
+        let sent = "4hello\u{1e}bAQIDBA==\u{1e}4Grüße 🎉\u{1e}4\u{1e}b";
+        let answer = polling.post(sent);
+        assert_eq!((answer.status, &*answer.text()), (200, "ok"));
+        assert_eq!(answer.header("content-type"), Some("text/html"));
+        assert_eq!(polling.poll_text(), sent);
+        polling.post_ok("4again");
+        assert_eq!(polling.poll_text(), "4again");
+    });
 }
 
 #[test]
 fn a_payload_of_very_many_packets_is_handled_in_its_order() {
-    let server = in_test();
-    let polling = Polling::open(&server, BARE);
-    let packets: Vec<String> = (0..30_000).map(|n| format!("4{n}")).collect();
-    polling.post_ok(&packets.join("\u{1e}"));
-    let got = polling.poll_until("429999");
-    let numbers: Vec<&String> = got.iter().filter(|packet| *packet != "2").collect();
-    assert!(numbers.into_iter().eq(packets.iter()));
+    in_time(|server| {
+        let polling = Polling::open(server, BARE);
+        let packets: Vec<String> = (0..30_000).map(|n| format!("4{n}")).collect();
+        polling.post_ok(&packets.join("\u{1e}"));
+        let got = polling.poll_until("429999");
+        let numbers: Vec<&String> = got.iter().filter(|packet| *packet != "2").collect();
+        assert!(numbers.into_iter().eq(packets.iter()));
+    });
 }
 
 #[test]
 fn a_waiting_poll_gets_what_comes() {
-    let server = in_test();
-    let polling = Polling::open(&server, BARE);
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| polling.poll_until("4news"));
-        polling.post_ok("4news");
-        assert!(waiting.join().expect("an answer").ends_with(&["4news".to_owned()]));
+    in_time(|server| {
+        let polling = Polling::open(server, BARE);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| polling.poll_until("4news"));
+            polling.post_ok("4news");
+            assert!(waiting.join().expect("an answer").ends_with(&["4news".to_owned()]));
+        });
     });
 }
 
 #[test]
 fn the_server_pings_and_ends_who_does_not_answer() {
-    let server = in_test();
-    let polling = Polling::open(&server, BARE);
-    for _ in 0..3 {
+    in_time(|server| {
+        let polling = Polling::open(server, BARE);
+        for _ in 0..3 {
+            assert_eq!(polling.poll_text(), "2");
+            polling.post_ok("3");
+        }
+        // A poll that waits is let go; the next request is that of an unknown session, which a client begins anew.
         assert_eq!(polling.poll_text(), "2");
-        polling.post_ok("3");
-    }
-    // A poll that waits is let go; the next request is that of an unknown session, which a client begins anew.
-    assert_eq!(polling.poll_text(), "2");
-    let last = polling.poll();
-    assert!(last.status == 400 || last.text() == "6", "{}", last.text());
-    assert_over(&polling);
-    let silent = Polling::open(&server, "/socket.io/");
-    eventually(PATIENCE, || silent.poll().status == 400);
+        let last = polling.poll();
+        assert!(last.status == 400 || last.text() == "6", "{}", last.text());
+        assert_over(&polling);
+        let silent = Polling::open(server, "/socket.io/");
+        eventually(PATIENCE, || silent.poll().status == 400);
+    });
 }
 
 #[test]
@@ -113,22 +117,32 @@ fn a_client_that_closes_lets_its_poll_go() {
 
 #[test]
 fn what_breaks_the_protocol_is_400_and_ends_the_session() {
-    let server = in_test();
-    let text = [("content-type", "text/plain;charset=UTF-8")];
-    let bodies: [&[u8]; 9] =
-        [b"abc", b"", b"4a\x1e", b"\x1e4a", b"7", b"bAQ=ID", b"4\xff\xfe", b"4a\x1e2probe\x1e4b", b"4a\x1e9"];
-    for body in bodies {
-        let polling = Polling::open(&server, BARE);
-        let answer = polling.post_bytes(body, &text);
-        // A ping is a packet, though a client's is none to send; its payload was read.
-        let expected = if body.contains(&b'2') { 200 } else { 400 };
-        assert_eq!(answer.status, expected, "{}", String::from_utf8_lossy(body));
+    in_time(|server| {
+        let text = [("content-type", "text/plain;charset=UTF-8")];
+        let bodies: [&[u8]; 9] = [
+            b"abc",
+            b"",
+            b"4a\x1e",
+            b"\x1e4a",
+            b"7",
+            b"bAQ=ID",
+            b"4\xff\xfe",
+            b"4a\x1e2probe\x1e4b",
+            b"4a\x1e9",
+        ];
+        for body in bodies {
+            let polling = Polling::open(server, BARE);
+            let answer = polling.post_bytes(body, &text);
+            // A ping is a packet, though a client's is none to send; its payload was read.
+            let expected = if body.contains(&b'2') { 200 } else { 400 };
+            assert_eq!(answer.status, expected, "{}", String::from_utf8_lossy(body));
+            assert_over(&polling);
+        }
+        let polling = Polling::open(server, BARE);
+        let bytes = polling.post_bytes(b"4a", &[("content-type", "application/octet-stream")]);
+        assert_refused(&bytes, 400, 3, "Bad request");
         assert_over(&polling);
-    }
-    let polling = Polling::open(&server, BARE);
-    let bytes = polling.post_bytes(b"4a", &[("content-type", "application/octet-stream")]);
-    assert_refused(&bytes, 400, 3, "Bad request");
-    assert_over(&polling);
+    });
 }
 
 #[test]
@@ -160,16 +174,17 @@ fn two_payloads_at_once_end_the_session() {
 
 #[test]
 fn a_payload_over_the_limit_is_413_and_one_of_the_limit_is_taken() {
-    let server = in_test();
-    let polling = Polling::open(&server, BARE);
-    let payload = format!("4{}", "x".repeat(999_999));
-    polling.post_ok(&payload);
-    assert_eq!(polling.poll_until("4x").last(), Some(&payload));
-    let other = Polling::open(&server, BARE);
-    let answer = other.post(&format!("{payload}x"));
-    assert_eq!((answer.status, &answer.json()["message"]), (413, &json!("Payload too large")));
-    other.post_ok("4still here");
-    assert!(other.poll_text().contains("4still here"));
+    in_time(|server| {
+        let polling = Polling::open(server, BARE);
+        let payload = format!("4{}", "x".repeat(999_999));
+        polling.post_ok(&payload);
+        assert_eq!(polling.poll_until("4x").last(), Some(&payload));
+        let other = Polling::open(server, BARE);
+        let answer = other.post(&format!("{payload}x"));
+        assert_eq!((answer.status, &answer.json()["message"]), (413, &json!("Payload too large")));
+        other.post_ok("4still here");
+        assert!(other.poll_text().contains("4still here"));
+    });
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn each_event_with_a_number_is_acknowledged() {
 fn a_token_that_ends_takes_its_socket_out_and_leaves_the_others() {
     let server = server_with_users();
     let (mut ws, _) = Ws::connected(&server, &["/orders"]);
-    let short = Signer::hs256(SECRET).token(&json!({ "user_id": 7, "exp": in_seconds(2) }));
+    let short = Signer::hs256(SECRET).token(&json!({ "user_id": 7, "exp": in_seconds(5) }));
     ws.connect("/chat", &json!({ "token": short }).to_string());
     assert_eq!(ws.text(), "41/chat,");
     ws.is_well("/orders");
@@ -211,47 +211,49 @@ fn sockets_whose_session_is_cut_are_gone_at_once() {
     server.wait_for_connections(3);
     drop(ws);
     server.wait_for_connections(0);
-    let fast = launch().env("JWT_SECRET", SECRET).env("SOCKETIO_PING_INTERVAL", "200ms");
-    let server = fast.env("SOCKETIO_PING_TIMEOUT", "200ms").start();
+    let fast = launch().env("JWT_SECRET", SECRET).env("SOCKETIO_PING_INTERVAL", "1s");
+    let server = fast.env("SOCKETIO_PING_TIMEOUT", "1s").start();
     let _silent = Polling::connected(&server, &["/chat"]);
     server.wait_for_connections(0);
 }
 
 #[test]
 fn a_session_that_never_connects_a_namespace_ends() {
-    let server = in_test();
-    let (mut ws, _) = Ws::open(&server, "/socket.io/");
-    ws.send("40/nope,");
-    assert_eq!(ws.text(), r#"44/nope,{"message":"Invalid namespace"}"#);
-    assert_eq!(ws.ended(), (1002, "no namespace was connected in time".to_owned()));
-    let (mut other, _) = Ws::open(&server, "/socket.io/");
-    other.send("40");
-    assert!(other.text().starts_with(r#"40{"sid":""#));
-    assert_eq!(other.text(), r#"42["auth",{}]"#);
-    other.send("41");
-    // Pings go on, for longer than a namespace may take to be connected.
-    for _ in 0..5 {
-        assert_eq!(other.0.next_frame().expect("a ping").payload, b"2");
-        other.send("3");
-    }
+    in_time(|server| {
+        let (mut ws, _) = Ws::open(server, "/socket.io/");
+        ws.send("40/nope,");
+        assert_eq!(ws.text(), r#"44/nope,{"message":"Invalid namespace"}"#);
+        assert_eq!(ws.ended(), (1002, "no namespace was connected in time".to_owned()));
+        let (mut other, _) = Ws::open(server, "/socket.io/");
+        other.send("40");
+        assert!(other.text().starts_with(r#"40{"sid":""#));
+        assert_eq!(other.text(), r#"42["auth",{}]"#);
+        other.send("41");
+        // Pings go on, for longer than a namespace may take to be connected.
+        for _ in 0..5 {
+            assert_eq!(other.0.next_frame().expect("a ping").payload, b"2");
+            other.send("3");
+        }
+    });
 }
 
 #[test]
 fn the_namespaces_of_the_test_say_what_they_were_told() {
-    let server = in_test();
-    let (mut ws, _) = Ws::open(&server, "/socket.io/");
-    ws.send(r#"40/custom,{"token":"abc"}"#);
-    assert!(ws.text().starts_with(r#"40/custom,{"sid":""#));
-    assert_eq!(ws.text(), r#"42/custom,["auth",{"token":"abc"}]"#);
-    ws.send(r#"42/custom,["message",1,"2",{"3":[true]}]"#);
-    assert_eq!(ws.text(), r#"42/custom,["message-back",1,"2",{"3":[true]}]"#);
-    ws.send(r#"42/custom,456["message-with-ack",1,"2",{"3":[false]}]"#);
-    assert_eq!(ws.text(), r#"43/custom,456[1,"2",{"3":[false]}]"#);
-    ws.send(r#"451-/custom,789["message-with-ack",{"_placeholder":true,"num":0}]"#);
-    ws.send_binary(&[9, 8]);
-    assert_eq!(ws.text(), r#"461-/custom,789[{"_placeholder":true,"num":0}]"#);
-    let attachment = ws.0.next_frame().expect("a frame");
-    assert_eq!((attachment.opcode, &attachment.payload[..]), (2, &[9, 8][..]));
+    in_time(|server| {
+        let (mut ws, _) = Ws::open(server, "/socket.io/");
+        ws.send(r#"40/custom,{"token":"abc"}"#);
+        assert!(ws.text().starts_with(r#"40/custom,{"sid":""#));
+        assert_eq!(ws.text(), r#"42/custom,["auth",{"token":"abc"}]"#);
+        ws.send(r#"42/custom,["message",1,"2",{"3":[true]}]"#);
+        assert_eq!(ws.text(), r#"42/custom,["message-back",1,"2",{"3":[true]}]"#);
+        ws.send(r#"42/custom,456["message-with-ack",1,"2",{"3":[false]}]"#);
+        assert_eq!(ws.text(), r#"43/custom,456[1,"2",{"3":[false]}]"#);
+        ws.send(r#"451-/custom,789["message-with-ack",{"_placeholder":true,"num":0}]"#);
+        ws.send_binary(&[9, 8]);
+        assert_eq!(ws.text(), r#"461-/custom,789[{"_placeholder":true,"num":0}]"#);
+        let attachment = ws.0.next_frame().expect("a frame");
+        assert_eq!((attachment.opcode, &attachment.payload[..]), (2, &[9, 8][..]));
+    });
 }
 
 #[test]

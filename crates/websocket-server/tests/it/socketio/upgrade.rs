@@ -13,53 +13,56 @@ const BARE: &str = "/engine.io/";
 
 #[test]
 fn a_session_may_be_a_websocket_from_the_beginning() {
-    let server = in_test();
-    let (mut ws, open) = Ws::open(&server, BARE);
-    assert_eq!((&open["upgrades"], &open["maxPayload"]), (&json!([]), &json!(1_000_000)));
-    ws.send("4hello");
-    assert_eq!(ws.text(), "4hello");
-    ws.send_binary(&[1, 2, 3]);
-    let frame = ws.0.next_frame().expect("a frame");
-    assert_eq!((frame.opcode, &frame.payload[..]), (2, &[1, 2, 3][..]));
-    let sid = open["sid"].as_str().expect("an id");
-    let poll = server.get(&format!("{BARE}?EIO=4&transport=polling&sid={sid}"));
-    assert_refused(&poll, 400, 3, "Bad request");
-    ws.send("1");
-    ws.0.expect_end(PATIENCE);
-    let gone = server.get(&format!("{BARE}?EIO=4&transport=polling&sid={sid}"));
-    assert_refused(&gone, 400, 1, "Session ID unknown");
+    in_time(|server| {
+        let (mut ws, open) = Ws::open(server, BARE);
+        assert_eq!((&open["upgrades"], &open["maxPayload"]), (&json!([]), &json!(1_000_000)));
+        ws.send("4hello");
+        assert_eq!(ws.text(), "4hello");
+        ws.send_binary(&[1, 2, 3]);
+        let frame = ws.0.next_frame().expect("a frame");
+        assert_eq!((frame.opcode, &frame.payload[..]), (2, &[1, 2, 3][..]));
+        let sid = open["sid"].as_str().expect("an id");
+        let poll = server.get(&format!("{BARE}?EIO=4&transport=polling&sid={sid}"));
+        assert_refused(&poll, 400, 3, "Bad request");
+        ws.send("1");
+        ws.0.expect_end(PATIENCE);
+        let gone = server.get(&format!("{BARE}?EIO=4&transport=polling&sid={sid}"));
+        assert_refused(&gone, 400, 1, "Session ID unknown");
+    });
 }
 
 #[test]
 fn the_server_pings_a_websocket_and_ends_who_does_not_answer() {
-    let server = in_test();
-    let (mut ws, _) = Ws::open(&server, BARE);
-    for _ in 0..2 {
+    in_time(|server| {
+        let (mut ws, _) = Ws::open(server, BARE);
+        for _ in 0..2 {
+            assert_eq!(ws.0.next_frame().expect("a ping").payload, b"2");
+            ws.send("3");
+        }
         assert_eq!(ws.0.next_frame().expect("a ping").payload, b"2");
-        ws.send("3");
-    }
-    assert_eq!(ws.0.next_frame().expect("a ping").payload, b"2");
-    assert_eq!(ws.close(), (4009, "Ping timeout".to_owned()));
+        assert_eq!(ws.close(), (4009, "Ping timeout".to_owned()));
+    });
 }
 
 #[test]
 fn a_polling_session_moves_to_a_websocket() {
-    let server = launch().arg("--protocol-test").start();
-    let polling = Polling::open(&server, BARE);
-    polling.post_ok("4before");
-    let mut ws = Ws::of(&polling);
-    ws.send("2probe");
-    assert_eq!(ws.text(), "3probe");
-    assert_eq!(polling.poll_text(), "4before", "polling goes on until the word");
-    assert_eq!(polling.poll_text(), "6", "and each poll is let go");
-    polling.post_ok("4between");
-    ws.send("5");
-    ws.send("4after");
-    assert_eq!((ws.text(), ws.text()), ("4between".to_owned(), "4after".to_owned()));
-    assert_refused(&polling.poll(), 400, 3, "Bad request");
-    assert_refused(&polling.post("4x"), 400, 3, "Bad request");
-    ws.send("4still");
-    assert_eq!(ws.text(), "4still");
+    in_time(|server| {
+        let polling = Polling::open(server, BARE);
+        polling.post_ok("4before");
+        let mut ws = Ws::of(&polling);
+        ws.send("2probe");
+        assert_eq!(ws.text(), "3probe");
+        assert_eq!(polling.poll_text(), "4before", "polling goes on until the word");
+        assert_eq!(polling.poll_text(), "6", "and each poll is let go");
+        polling.post_ok("4between");
+        ws.send("5");
+        ws.send("4after");
+        assert_eq!((ws.text(), ws.text()), ("4between".to_owned(), "4after".to_owned()));
+        assert_refused(&polling.poll(), 400, 3, "Bad request");
+        assert_refused(&polling.post("4x"), 400, 3, "Bad request");
+        ws.send("4still");
+        assert_eq!(ws.text(), "4still");
+    });
 }
 
 #[test]
@@ -77,19 +80,20 @@ fn a_poll_that_waits_is_let_go_by_the_probe() {
 
 #[test]
 fn one_websocket_takes_a_session_over() {
-    let server = in_test();
-    let polling = Polling::open(&server, BARE);
-    let mut first = Ws::of(&polling);
-    let mut second = Ws::of(&polling);
-    assert_eq!(second.close().0, 1002);
-    first.send("2probe");
-    assert_eq!(first.text(), "3probe");
-    first.send("5");
-    first.send("4hello");
-    assert_eq!(first.text(), "4hello");
-    assert_eq!(Ws::of(&polling).close().0, 1002, "and not once more");
-    first.send("4still");
-    assert_eq!(first.text(), "4still");
+    in_time(|server| {
+        let polling = Polling::open(server, BARE);
+        let mut first = Ws::of(&polling);
+        let mut second = Ws::of(&polling);
+        assert_eq!(second.close().0, 1002);
+        first.send("2probe");
+        assert_eq!(first.text(), "3probe");
+        first.send("5");
+        first.send("4hello");
+        assert_eq!(first.text(), "4hello");
+        assert_eq!(Ws::of(&polling).close().0, 1002, "and not once more");
+        first.send("4still");
+        assert_eq!(first.text(), "4still");
+    });
 }
 
 #[test]
@@ -163,32 +167,33 @@ fn a_wrong_handshake_is_refused() {
 
 #[test]
 fn frames_keep_to_rfc_6455() {
-    let server = in_test();
-    let closed = |frames: &[Frame]| {
-        let (mut ws, _) = Ws::open(&server, BARE);
-        for frame in frames {
-            // The server may have closed before the last.
-            let _ = ws.0.try_write(&frame.bytes());
-        }
-        ws.close().0
-    };
-    assert_eq!(closed(&[Frame::text("4x").unmasked()]), 1002);
-    assert_eq!(closed(&[Frame::text("4x").reserved(4)]), 1002, "compression was not agreed to");
-    assert_eq!(closed(&[Frame::new(3, "4x")]), 1002);
-    assert_eq!(closed(&[Frame::new(0, "4x")]), 1002);
-    assert_eq!(closed(&[Frame::text(b"4\xff".to_vec())]), 1007);
-    assert_eq!(closed(&[Frame::text(format!("4{}", "x".repeat(1_000_000)))]), 1009);
-    assert_eq!(closed(&[Frame::close(4321, "bye")]), 4321, "a close is answered by its code");
-    let (mut ws, _) = Ws::open(&server, BARE);
-    ws.0.send(&Frame::text("4he").unfinished());
-    ws.0.send(&Frame::new(9, "are you there?"));
-    ws.0.send(&Frame::new(0, "llo"));
-    let pong = ws.0.next_frame().expect("a pong");
-    assert_eq!((pong.opcode, &pong.payload[..]), (10, &b"are you there?"[..]));
-    assert_eq!(ws.text(), "4hello");
-    let largest = format!("4{}", "x".repeat(999_999));
-    ws.send(&largest);
-    assert!(ws.text() == largest);
+    in_time(|server| {
+        let closed = |frames: &[Frame]| {
+            let (mut ws, _) = Ws::open(server, BARE);
+            for frame in frames {
+                // The server may have closed before the last.
+                let _ = ws.0.try_write(&frame.bytes());
+            }
+            ws.close().0
+        };
+        assert_eq!(closed(&[Frame::text("4x").unmasked()]), 1002);
+        assert_eq!(closed(&[Frame::text("4x").reserved(4)]), 1002, "compression was not agreed to");
+        assert_eq!(closed(&[Frame::new(3, "4x")]), 1002);
+        assert_eq!(closed(&[Frame::new(0, "4x")]), 1002);
+        assert_eq!(closed(&[Frame::text(b"4\xff".to_vec())]), 1007);
+        assert_eq!(closed(&[Frame::text(format!("4{}", "x".repeat(1_000_000)))]), 1009);
+        assert_eq!(closed(&[Frame::close(4321, "bye")]), 4321, "a close is answered by its code");
+        let (mut ws, _) = Ws::open(server, BARE);
+        ws.0.send(&Frame::text("4he").unfinished());
+        ws.0.send(&Frame::new(9, "are you there?"));
+        ws.0.send(&Frame::new(0, "llo"));
+        let pong = ws.0.next_frame().expect("a pong");
+        assert_eq!((pong.opcode, &pong.payload[..]), (10, &b"are you there?"[..]));
+        assert_eq!(ws.text(), "4hello");
+        let largest = format!("4{}", "x".repeat(999_999));
+        ws.send(&largest);
+        assert!(ws.text() == largest);
+    });
 }
 
 #[test]

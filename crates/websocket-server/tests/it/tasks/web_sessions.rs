@@ -274,7 +274,7 @@ fn an_application_that_does_not_answer_is_waited_for_five_seconds_and_delays_nob
         }
     });
     assert!(
-        begun.elapsed() > Duration::from_secs(4) && begun.elapsed() < Duration::from_secs(9),
+        begun.elapsed() > Duration::from_secs(4) && begun.elapsed() < Duration::from_secs(15),
         "{:?}",
         begun.elapsed()
     );
@@ -282,9 +282,7 @@ fn an_application_that_does_not_answer_is_waited_for_five_seconds_and_delays_nob
 
 #[test]
 fn an_application_that_is_away_is_503() {
-    let application = Application::new();
-    let url = application.url();
-    drop(application);
+    let url = format!("http://{}/api/session", test_kit::free_address());
     let server = launch().env("JWT_SECRET", SECRET).env("SESSION_CHECK_URL", url).start();
     expect_unavailable(with_cookie(&server, "sessionid=7"));
     expect_user(Client::dial(&server.ws_at("/ws/notifications/")).bearer(&token(7)), &json!(7));
@@ -320,7 +318,7 @@ fn a_page_of_another_origin_cannot_use_the_session() {
 #[test]
 fn a_session_with_an_end_is_closed_then() {
     let (application, server) = scene();
-    application.answers("200 OK", &format!(r#"{{"user_id":7,"expires_at":{}}}"#, in_seconds(4)));
+    application.answers("200 OK", &format!(r#"{{"user_id":7,"expires_at":{}}}"#, in_seconds(7)));
     let mut client = expect_user(with_cookie(&server, "sessionid=x"), &json!(7));
     let (_, code, reason) = client.collect_until_close(Duration::from_secs(40));
     assert_eq!((code, reason.as_str()), (4001, "Unauthorized"));
