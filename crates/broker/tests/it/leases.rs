@@ -38,6 +38,11 @@ fn token(entry: &ResumeEntry, node: &Node) -> Claim {
 
 fn note(node: &Node, change: ResumeChange) {
     node.broker.send(Wish::Note(vec![change]));
+    confirm(node);
+}
+
+/// Waits until all is carried out that the node wished before.
+fn confirm(node: &Node) {
     let ticket = node.ticket();
     node.broker.send(Wish::Confirm(ticket));
     node.wait("it is noted", |told| matches!(told, Told::Confirmed(of) if *of == ticket).then_some(()));
@@ -110,6 +115,8 @@ fn what_a_node_told_of_its_connections_when_redis_went_is_told_again() {
     redis.resume();
     one.wait_up(mark.0);
     other.wait_up(mark.1);
+    // It is on its way, before all that the node wishes from now on.
+    confirm(&one);
     assert_eq!(other.claim(token(&late, &one)), Claimed::Entry(late));
     assert_eq!(other.claim(token(&early, &one)), Claimed::Nothing, "what came later counts");
 }
@@ -179,6 +186,13 @@ fn what_a_node_had_open_is_handed_over_when_it_dies_and_its_texts_go() {
         note(&one, ResumeChange::Set(again));
         assert_eq!(other.claim(token(&open, &one)), Claimed::Nothing);
     }
+    // Once its client has come back to that node it is that node's again.
+    let there = ResumeEntry { generation: 4, ..open.clone() };
+    note(&other, ResumeChange::Set(dropped(&there)));
+    assert!(matches!(one.claim(token(&there, &other)), Claimed::Entry(_)));
+    let back = ResumeEntry { generation: 5, ..open };
+    note(&one, ResumeChange::Set(back.clone()));
+    assert_eq!(other.claim(token(&back, &one)), Claimed::Open(id, back));
 }
 
 #[test]
@@ -277,4 +291,71 @@ fn a_node_that_hangs_is_told_nothing_once_it_is_held_dead() {
     hung.wait_up(from);
     hung.follow_one("jobs");
     assert_eq!(told(), 2);
+}
+
+#[test]
+fn an_open_connection_is_known_for_as_long_as_its_node_lives_though_nothing_is_new_of_it() {
+    let redis = Redis::start();
+    let (one, other) = (Node::on(&redis), Node::on(&redis));
+    let (open, id) = (entry(1, Some("7")), one.broker.node());
+    note(&one, ResumeChange::Set(open.clone()));
+    let key = format!("{{fanfare}}:open:{id}");
+    // Almost two minutes pass.
+    redis.ask(&["ZADD", "{fanfare}:opens", "1", &id.to_string()]);
+    redis.ask(&["PEXPIRE", &key, "60000"]);
+    let left = || redis.ask(&["PTTL", &key]).parse::<u64>().unwrap_or(0);
+    eventually(PATIENCE, || left() > 120_000);
+    assert_eq!(other.claim(token(&open, &one)), Claimed::Open(id, open));
+}
+
+#[test]
+fn a_node_that_the_others_held_dead_comes_back_as_soon_as_it_hears_of_it() {
+    let redis = Redis::start();
+    let (one, other) = (Node::on(&redis), Node::on(&redis));
+    let mark = one.mark();
+    redis.ask(&["ZREM", "{fanfare}:nodes", &one.broker.node().to_string()]);
+    one.wait_down(mark);
+    one.wait_up(mark);
+    one.wait_from(mark, "both nodes", |told| {
+        matches!(told, Told::Nodes(nodes) if nodes.len() == 2).then_some(())
+    });
+    assert!(!other.heard().iter().any(|told| matches!(told, Told::Down)));
+}
+
+#[test]
+fn what_one_node_forgets_another_one_may_have_dropped_since() {
+    let redis = Redis::start();
+    let (one, other) = (Node::on(&redis), Node::on(&redis));
+    let first = entry(1, Some("7"));
+    note(&one, ResumeChange::Set(first.clone()));
+    let moved = dropped(&ResumeEntry { generation: 4, ..first.clone() });
+    note(&other, ResumeChange::Set(moved.clone()));
+    note(&one, ResumeChange::Forget(first.connection));
+    assert_eq!(one.claim(token(&moved, &other)), Claimed::Entry(moved));
+}
+
+#[test]
+fn a_dropped_connection_is_kept_for_two_minutes_from_its_end_however_many_are_told_at_once() {
+    let redis = Redis::start();
+    let (one, other) = (Node::on(&redis), Node::on(&redis));
+    let ago = |n: u128, seconds: i64| {
+        let dropped = Timestamp::from_millis(now().as_millis() - seconds * 1000);
+        ResumeEntry { dropped: Some(dropped), ..entry(n, None) }
+    };
+    let left = |entry: &ResumeEntry| {
+        let key = format!("{{fanfare}}:parked:{:032x}", entry.connection.as_u128());
+        redis.ask(&["PTTL", &key]).parse::<i64>().expect("ms")
+    };
+    // As a node tells them that was without its broker for a while.
+    let mut all: Vec<_> = (0..1200).map(|n| ago(n, 0)).collect();
+    all[1] = ago(1, 180);
+    all[2] = ago(2, 90);
+    one.broker.send(Wish::Note(all.iter().cloned().map(ResumeChange::Set).collect()));
+    confirm(&one);
+    assert!((30_001..=120_000).contains(&left(&all[0])), "{}", left(&all[0]));
+    assert!((1..=30_000).contains(&left(&all[2])), "{}", left(&all[2]));
+    assert_eq!(other.claim(token(&all[1], &one)), Claimed::Nothing);
+    for entry in [&all[0], &all[3], &all[499], &all[500], &all[1199]] {
+        assert_eq!(other.claim(token(entry, &one)), Claimed::Entry(entry.clone()));
+    }
 }
