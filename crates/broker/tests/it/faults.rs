@@ -207,7 +207,7 @@ fn a_queue_that_is_full_refuses_publications_at_once() {
     let text = format!("\"{}\"", "z".repeat(1024 * 1024));
     let made = publishing(&["jobs"], &text);
     // Under way, unwritten, and in the queue: more than all of that.
-    let tickets: Vec<_> = (0..120).map(|_| node.send(made.clone())).collect();
+    let tickets: Vec<_> = (0..200).map(|_| node.send(made.clone())).collect();
     let last = *tickets.last().expect("a ticket");
     assert_eq!(node.outcome(last), Outcome::Refused(PublishError::Overloaded));
     redis.release();
@@ -219,4 +219,22 @@ fn a_queue_that_is_full_refuses_publications_at_once() {
     node.broker.send(Wish::Unfollow(vec!["never followed".into()]));
     let state = node.follow(vec![following("jobs")]).1.remove(0);
     assert_eq!(state.end.offset, placed);
+    // Neither what was carried out nor what was refused takes up room.
+    assert_eq!(node.publish(made), Outcome::Placed { told: 1 });
+}
+
+#[test]
+fn what_is_refused_while_redis_is_away_takes_up_no_room() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let mark = node.mark();
+    redis.kill();
+    node.wait_down(mark);
+    let made = publishing(&["jobs"], &format!("\"{}\"", "z".repeat(1024 * 1024)));
+    for _ in 0..100 {
+        assert_eq!(node.publish(made.clone()), Outcome::Refused(PublishError::BrokerDown));
+    }
+    redis.resume();
+    node.wait_up(mark);
+    assert_eq!(node.publish(made), Outcome::Placed { told: 0 });
 }

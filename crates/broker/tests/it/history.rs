@@ -206,3 +206,79 @@ fn a_stream_in_which_nothing_was_is_forgotten_soon_after_the_last_who_followed_i
     assert_eq!(one.follow_one("empty").end, before, "it is the same one");
     assert!(left("empty") > soon);
 }
+
+#[test]
+fn a_stream_is_known_for_longer_than_what_it_keeps_and_what_was_in_it_with_others() {
+    let redis = Redis::start();
+    let (node, other) = (Node::on(&redis), Node::on(&redis));
+    let left =
+        |stream: &str| redis.ask(&["PTTL", &format!("{{fanfare}}:m:{stream}")]).parse::<u64>().unwrap_or(0);
+    let day = Duration::from_secs(86_400);
+    let days = |count: u32| u64::try_from((day * count).as_millis()).expect("a time");
+    // In the order of their names, so that the longest is neither the first nor the last.
+    let mut long = publishing(&["a", "b", "c"], "{}");
+    long.rules = [1, 30, 1].map(|count| Some(sized(10, day * count))).to_vec();
+    node.publish(long);
+    for stream in ["a", "b", "c"] {
+        assert!(left(stream) > days(30), "{stream} has a place in an event that is kept for so long");
+    }
+    let mut state = retaining("k", "{}", day * 60);
+    state.rules = vec![Some(sized(10, day))];
+    node.publish(state);
+    // What is kept for less changes nothing, nor does who reads without a rule.
+    node.publish(retaining("l", "{}", day));
+    assert!(left("tasks") > days(60), "its state is kept for so long");
+    other.follow(["b", "tasks"].map(|name| Following { rule: None, ..following(name) }).to_vec());
+    assert!(left("tasks") > days(60) && left("b") > days(30));
+}
+
+#[test]
+fn what_is_too_old_leaves_the_memory_and_what_is_not_stays() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let publish = |count: usize| {
+        (0..count).for_each(|_| {
+            node.publish(publishing(&["jobs"], "{}"));
+        });
+    };
+    publish(7);
+    // The first two were stored long ago.
+    let age = "local log = redis.call('XRANGE', KEYS[1], '-', '+') redis.call('DEL', KEYS[1]) \
+         for at, entry in ipairs(log) do \
+         redis.call('XADD', KEYS[1], entry[1], at < 3 and '1' or entry[2][1], entry[2][2]) end";
+    redis.ask(&["EVAL", age, "1", "{fanfare}:h:jobs"]);
+    publish(1);
+    assert_eq!(redis.ask(&["XLEN", "{fanfare}:h:jobs"]), "6");
+    assert_eq!(offsets(&node.follow_one("jobs").events, "jobs"), (3..=8).collect::<Vec<_>>());
+}
+
+#[test]
+fn states_that_have_ended_push_out_no_others_and_all_of_them_leave_the_memory() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    node.publish(retaining("long", "{}", Duration::from_secs(3600)));
+    for n in 0..200 {
+        node.publish(retaining(&format!("k{n}"), "{}", Duration::from_millis(1)));
+    }
+    assert!(node.follow_one("tasks").retained.iter().any(|(key, ..)| &**key == "long"));
+    for key in ["r", "o", "z"] {
+        let left: i64 = redis.ask(&["PTTL", &format!("{{fanfare}}:{key}:tasks")]).parse().expect("ms");
+        assert!((1..=3_600_000).contains(&left), "{key}: {left}");
+    }
+}
+
+#[test]
+fn a_wish_is_answered_also_where_a_stream_of_it_is_let_go_while_it_is_read() {
+    let redis = Redis::start();
+    let (node, other) = (Node::on(&redis), Node::on(&redis));
+    let text = format!("\"{}\"", "y".repeat(400_000));
+    let tickets: Vec<_> = (0..20).map(|_| node.send(publishing(&["big"], &text))).collect();
+    tickets.into_iter().for_each(|ticket| assert_eq!(node.outcome(ticket), Outcome::Placed { told: 0 }));
+    let ticket = other.ticket();
+    other.broker.send(Wish::Follow(ticket, vec![following("big"), following("small")]));
+    other.broker.send(Wish::Unfollow(vec!["big".into()]));
+    let (_, states) = other.answer(ticket);
+    assert!(states.iter().any(|state| &*state.stream == "small"));
+    other.follow_one("end of the line");
+    assert_eq!(node.publish(publishing(&["big", "small"], "{}")), Outcome::Placed { told: 1 });
+}

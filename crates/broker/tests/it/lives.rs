@@ -181,3 +181,27 @@ fn a_node_that_starts_without_redis_is_told_when_it_is_there() {
         status.up && status.nodes == 1 && status.reason.is_none() && status.skew_ms.abs() < 5000
     });
 }
+
+#[test]
+fn numbers_go_on_above_all_that_was_seen_also_where_the_clock_of_the_new_server_is_behind() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    // As of a server whose clock is two hundred years ahead.
+    redis.ask(&["HSET", "{fanfare}:life", "s", "8000000000000000"]);
+    node.follow_one("jobs");
+    assert_eq!(node.publish(publishing(&["jobs"], "1")), Outcome::Placed { told: 1 });
+    let event = |from: usize| {
+        node.wait_from(from, "the event", |told| match told {
+            Told::Event(event) => Some(event.seq),
+            _ => None,
+        })
+    };
+    let seen = event(0);
+    let mark = node.mark();
+    redis.ask(&["FLUSHALL"]);
+    let life = node.wait_up(mark);
+    assert!(life.seq > seen, "{} is not above {seen}", life.seq);
+    node.follow_one("jobs");
+    assert_eq!(node.publish(publishing(&["jobs"], "2")), Outcome::Placed { told: 1 });
+    assert!(event(mark) > life.seq);
+}

@@ -11,9 +11,9 @@ use hub::idempotency::ScopedKey;
 use protocol::channel::Stream;
 use protocol::publication::{CloseSessions, ConnectionTarget};
 use protocol::{ConnectionId, PublicationId};
-use test_kit::{Redis, RedisOptions};
+use test_kit::{Redis, RedisOptions, eventually};
 
-use crate::node::{Node, following, key, offsets, place, publishing};
+use crate::node::{Node, PATIENCE, following, key, offsets, place, publishing};
 
 #[test]
 fn an_event_comes_to_every_node_that_follows_its_stream() {
@@ -404,4 +404,58 @@ fn what_a_newer_node_writes_is_left_out_and_everything_else_arrives() {
     assert_eq!(node.publish(publishing(&["jobs"], "{}")), Outcome::Placed { told: 1 });
     node.wait("the event", |told| matches!(told, Told::Event(_)).then_some(()));
     assert!(!node.heard().iter().any(|told| matches!(told, Told::Down | Told::Said(..))));
+}
+
+#[test]
+fn a_key_holds_for_its_time_also_once_it_is_known_how_many_got_the_first() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let mut first = publishing(&["jobs"], "1");
+    first.key = key("order-1").map(|(key, _)| (key, Duration::from_millis(200)));
+    assert_eq!(node.publish(first.clone()), Outcome::Placed { told: 0 });
+    let (name, _) = first.key.clone().expect("a key");
+    node.broker.send(Wish::Answered(name, first.event.publication.id, 3));
+    eventually(PATIENCE, || node.publish(first.clone()) == Outcome::Placed { told: 0 });
+}
+
+#[test]
+fn a_key_whose_publication_nobody_got_is_free_again_and_late_words_of_an_earlier_one_change_nothing() {
+    let redis = Redis::start();
+    let (one, other) = (Node::on(&redis), Node::on(&redis));
+    let (name, _) = key("order-1").expect("a key");
+    let make = |keep| {
+        let mut publishing = publishing(&["jobs"], "{}");
+        publishing.key = Some((name.clone(), keep));
+        publishing
+    };
+    let first = make(Duration::from_millis(1));
+    assert_eq!(one.publish(first.clone()), Outcome::Placed { told: 0 });
+    let (second, third) = (make(Duration::from_secs(600)), make(Duration::from_secs(600)));
+    eventually(PATIENCE, || other.publish(second.clone()) == Outcome::Placed { told: 0 });
+    // The first one's key had ended.
+    one.broker.send(Wish::Answered(name.clone(), first.event.publication.id, 5));
+    one.broker.send(Wish::Unsent(name.clone(), first.event.publication.id));
+    let id = second.event.publication.id;
+    assert_eq!(one.publish(third.clone()), Outcome::Repeated { id, recipients: None });
+    other.broker.send(Wish::Unsent(name.clone(), id));
+    assert_eq!(other.publish(third), Outcome::Placed { told: 0 });
+}
+
+#[test]
+fn every_publication_of_a_batch_is_answered_when_redis_hangs() {
+    let redis = Redis::start();
+    let node = Node::on(&redis);
+    let mark = node.mark();
+    redis.hold();
+    let tickets: Vec<_> = (0..300)
+        .map(|_| {
+            let mut publishing = publishing(&["jobs"], "{}");
+            publishing.batch = Some(1);
+            node.send(publishing)
+        })
+        .collect();
+    node.wait_down(mark);
+    for ticket in tickets {
+        assert_eq!(node.outcome(ticket), Outcome::Refused(PublishError::BrokerDown));
+    }
 }
