@@ -251,6 +251,17 @@ impl World {
         }
     }
 
+    /// Something simple, of which it is told whether the hub refused it.
+    pub(crate) fn try_publish_at(&mut self, node: usize, stream: &str) -> Option<PublishError> {
+        let node = &self.nodes[node];
+        let id = PublicationId::from_u128(u128::MAX);
+        let publication =
+            Publication { id, event_type: "e".into(), data: "{}".into(), timestamp: node.now.wall };
+        let streams = vec![Stream::channel(ChannelName::new(stream).expect("name"))];
+        let target = Target::Named(Audience { streams, connection: None });
+        node.hub.publish(Outgoing::new(publication, target, node.now.wall)).err()
+    }
+
     /// With a key: to this stream, or, where there is none, to a connection alone which nobody has.
     pub(crate) fn publish_with_key(&mut self, node: usize, stream: Option<&str>) -> Number {
         let made = self.make();

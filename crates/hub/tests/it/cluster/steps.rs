@@ -1,5 +1,6 @@
 //! Single promises of a cluster, step by step.
 
+use hub::PublishError;
 use hub::broker::Told;
 
 use super::client::{Client, Kind, Truth};
@@ -315,4 +316,54 @@ fn an_event_that_a_node_could_not_read_is_fetched_before_what_comes_behind_it() 
     assert!(line.any(|told| matches!(told, Told::Event(_))), "it is on its way");
     world.rest();
     assert!(numbers.into_iter().all(|number| has(&world, 0, number) && has(&world, 1, number)));
+}
+
+#[test]
+fn publications_that_are_answered_take_up_no_room_in_the_queue() {
+    let mut world = world();
+    world.limits.queue_bytes = 16 << 10;
+    world.add_node();
+    let small = world.nodes.len() - 1;
+    world.rest();
+    for _ in 0..60 {
+        // One that is alone always fits.
+        let two = [(); 2].map(|()| world.publish_at(small, "many"));
+        world.rest();
+        assert!(two.into_iter().all(|number| world.made[number].sent == Sent::Placed));
+    }
+}
+
+#[test]
+fn more_publications_than_may_wait_for_the_broker_are_refused_until_there_is_room() {
+    let mut world = world();
+    world.limits.queue_publications = 3;
+    world.add_node();
+    let small = world.nodes.len() - 1;
+    world.rest();
+    (0..3).for_each(|_| _ = world.publish_at(small, "many"));
+    assert_eq!(world.try_publish_at(small, "many"), Some(PublishError::Overloaded));
+    world.rest();
+    assert_eq!(world.try_publish_at(small, "many"), None);
+}
+
+#[test]
+fn what_was_for_a_connection_of_a_node_that_says_nothing_is_not_sent_again() {
+    let mut world = world();
+    let number = world.publish_with_key(0, None);
+    let first = world.nodes[0].id;
+    // The other nodes have been told, and do not go on before its publisher has waited long enough.
+    while world.server.wishes(first) + world.server.on_its_way(first) > 0 {
+        world.serve(0);
+        world.tell(0);
+        world.reply(0);
+        world.nodes[0].work();
+    }
+    (0..4).for_each(|_| world.nodes[0].pass(300, world.now));
+    world.answer_publishers();
+    assert_eq!(world.publishers.counts.get(&number), Some(&0));
+    (0..20).for_each(|_| world.serve(0));
+    let (placed, repeated) = (world.publishers.placed, world.publishers.repeated);
+    world.hand_over(1, number, None);
+    world.rest();
+    assert_eq!((world.publishers.placed, world.publishers.repeated), (placed + 1, repeated + 1));
 }
