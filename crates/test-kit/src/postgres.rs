@@ -93,12 +93,22 @@ impl Postgres {
         self.psql(url.rsplit('/').next().unwrap_or_default(), sql)
     }
 
-    /// Ends it at once, as a crash would.
+    /// Ends it at once with all of its processes, as a crash of their machine would.
     pub fn kill(&self) {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut child) = child.take() {
-            // Its helpers see that it is gone and end themselves; until then a new one does not start.
-            let _gone_already = child.kill();
+            let end = |pid: u32, signal| {
+                if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                    let _gone_already = kill_process(pid, signal);
+                }
+            };
+            // Those that it started would end by themselves, but may answer a question before they see that it is gone.
+            end(child.id(), Signal::STOP);
+            let others = children(child.id());
+            end(child.id(), Signal::KILL);
+            for other in others {
+                end(other, Signal::KILL);
+            }
             let _ = child.wait();
         }
     }
@@ -162,6 +172,19 @@ impl Postgres {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
+}
+
+/// The processes that this one has started.
+fn children(of: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("the processes").filter_map(Result::ok);
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        // proc_pid_stat(5): the name is in brackets, then come the state and the parent.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        parent.is_some_and(|parent| parent.parse() == Ok(of))
+    })
+    .collect()
 }
 
 impl Drop for Postgres {
