@@ -1,7 +1,12 @@
 // People of PayChain over HTTP, for what comes before the screen and for what happens on other devices. Not here: windows
 // (paychain.mjs), and the server that all of it is asked of (server.mjs).
 
+import { randomUUID } from "node:crypto";
+
 const PASSWORD = "a password of these tests";
+
+/** How often a call is made that the payment service was too slow for. */
+const MOST_TRIES = 10;
 
 /** Makes an account on a server. `role`: `employer` or `worker`; the address comes from the name. */
 export async function register(server, role, name, email = addressOf(name)) {
@@ -76,8 +81,18 @@ export class Person {
   }
 
   /** A call in this person's name; what is no success is thrown. */
-  call(method, path, body) {
-    return call(this.#server, method, path, { body, token: this.#tokens.access_token });
+  async call(method, path, body) {
+    const options = { body, token: this.#tokens.access_token };
+    // On a busy machine payments may take longer than jobs wait for them; whoever asks again with the same key gets what came of it.
+    if (method === "POST" && path.startsWith("jobs")) options.key = randomUUID();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await call(this.#server, method, path, options);
+      } catch (error) {
+        if (!options.key || !error.message.includes('"payment_unavailable"') || tries === MOST_TRIES)
+          throw error;
+      }
+    }
   }
 }
 
@@ -86,12 +101,13 @@ export function claimsOf(token) {
   return JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
 }
 
-async function call(server, method, path, { body, token }) {
+async function call(server, method, path, { body, token, key }) {
   const answer = await fetch(`${server.url}${path}`, {
     method,
     headers: {
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(key === undefined ? {} : { "idempotency-key": key }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
