@@ -195,6 +195,8 @@ fn a_node_that_is_killed_right_after_an_acknowledgement_takes_no_channel_with_it
         world.nodes[0].work();
         read(&mut world, 0);
     }
+    // What it wished and nobody has read goes down with it.
+    world.server.lose_wishes(world.nodes[0].id);
     world.kill_node(0);
     let of_channel = publish_to(&mut world, 1, "many");
     world.connect_to(0, 1);
