@@ -19,6 +19,7 @@
 //! | [`directory`] | a directory that goes with its test |
 //! | [`ports`] | ports for servers that listen later, or again |
 //! | [`limits`] | room for many sockets |
+//! | [`lateness`] | tests of time limits on a machine that may be late |
 //!
 //! Everything here blocks, so that a test reads from top to bottom and needs no runtime. Every wait has a deadline
 //! ([`wait::PATIENCE`]) and **panics** when it passes, at the line of the test that waited, telling what came
@@ -33,6 +34,7 @@ pub mod firebase;
 pub mod fixture;
 pub mod follower;
 pub mod http;
+pub mod lateness;
 pub mod limits;
 pub mod ports;
 pub mod postgres;
@@ -51,6 +53,7 @@ pub use directory::Directory;
 pub use firebase::Firebase;
 pub use fixture::Fixture;
 pub use follower::Follower;
+pub use lateness::on_time;
 pub use ports::{free_address, free_port};
 pub use postgres::Postgres;
 pub use proxy::Proxy;

@@ -1,16 +1,13 @@
 //! The service in a thread of its own, with a database, a payment service that does what the test says, and a hub that is
 //! away, so that events stay where they can be read.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth::{Environment, JwtSettings, OriginPolicy, Verifier};
 use hub_client::{HubClient, HubSettings};
@@ -21,7 +18,7 @@ use service_kit::arguments::Secret;
 use service_kit::shutdown::Shutdown;
 use store::{Location, Store, now_micros};
 use test_kit::http::{self, Answer};
-use test_kit::{Directory, Postgres, Signer, eventually};
+use test_kit::{Postgres, Signer, eventually};
 use tokio::runtime::{LocalOptions, Runtime};
 use tokio::sync::oneshot;
 
@@ -389,59 +386,6 @@ fn limited(payment: PaymentSettings, call: u64, patience: u64) -> PaymentSetting
 /// A job that can be posted.
 pub(crate) fn draft() -> Value {
     json!({"title": "Walk the dog", "pay_amount_usd": 12.5, "job_type": "other"})
-}
-
-/// How often a test of time limits is run where the machine is late.
-const ATTEMPTS: u32 = 5;
-
-/// Runs a test of time limits. Where it fails and a thread that only waits and syncs a file was late meanwhile, the failure
-/// tells of the machine and not of the service: the test is run again, and in the end it has to succeed.
-pub(crate) fn on_time(test: impl Fn()) {
-    for _ in 1..ATTEMPTS {
-        let late = Lateness::start();
-        let ended = panic::catch_unwind(AssertUnwindSafe(&test));
-        let late = late.end();
-        let Err(failure) = ended else { return };
-        if late < Duration::from_millis(100) {
-            panic::resume_unwind(failure);
-        }
-        println!("the machine was {late:?} late: once more");
-    }
-    test();
-}
-
-/// Measures how late a thread is that only waits and syncs a file.
-struct Lateness {
-    over: Arc<AtomicBool>,
-    thread: JoinHandle<Duration>,
-}
-
-impl Lateness {
-    fn start() -> Self {
-        const STEP: Duration = Duration::from_millis(20);
-        let over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&over);
-        let thread = thread::spawn(move || {
-            let directory = Directory::new();
-            let file = File::create(directory.path().join("synced")).expect("a file");
-            let mut late = Duration::ZERO;
-            while !seen.load(Ordering::Relaxed) {
-                let begun = Instant::now();
-                thread::sleep(STEP);
-                let _later_then = (&file).write_all(b"x").and_then(|()| file.sync_all());
-                // As much again is how machines are that nobody else uses.
-                late += begun.elapsed().saturating_sub(2 * STEP);
-            }
-            late
-        });
-        Self { over, thread }
-    }
-
-    /// How late it was in all.
-    fn end(self) -> Duration {
-        self.over.store(true, Ordering::Relaxed);
-        self.thread.join().expect("a measured time")
-    }
 }
 
 /// So many milliseconds from now, as a deadline.

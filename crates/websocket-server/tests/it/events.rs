@@ -231,15 +231,20 @@ fn a_slow_reader_that_is_closed_is_told_why_behind_what_it_can_still_have() {
     let told = (0..5).find_map(|_| {
         let (mut slow, before) = (open(&server, "?channels=jobs"), evicted());
         let began = slow.subscribed()["jobs"]["offset"].as_u64().expect("an offset");
-        let mut sent = 0;
+        let (mut sent, mut since) = (0, Instant::now());
         while evicted() <= before {
+            since = Instant::now();
             sent += 1;
             assert!(sent < 500, "never too slow");
             server.broadcast(&json!({ "type": "x", "channel": "jobs", "data": [sent, "x".repeat(200_000)] }));
         }
+        let is_late = since.elapsed() > super::operations::IN_TIME;
         let mut offsets = Vec::new();
         loop {
-            let message = slow.next()?;
+            let Some(message) = slow.next() else {
+                assert!(is_late, "ended without a word after {offsets:?}");
+                return None;
+            };
             if message.event == "close" {
                 return Some((slow, began, offsets, message.json()));
             }

@@ -8,8 +8,7 @@ mod sockets;
 mod upgrade;
 mod wrong;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_kit::http::{Answer, request};
@@ -27,23 +26,13 @@ fn test_launch() -> Launch {
     launch().arg("--protocol-test")
 }
 
-/// When a session of the protocol test is pinged first. It has 200 ms to answer.
-const FIRST_PING: Duration = Duration::from_millis(300);
+/// How late the machine may be in all before a scene is played again: a ping of the protocol test has 200 ms to be answered.
+const TOLERATED: Duration = Duration::from_millis(100);
 
-/// How often a scene is played, at most.
-const TURNS: u32 = 5;
-
-/// Plays a scene with what the protocol-test switch has. Its pings wait for less than a busy machine may stand still, so what fails
-/// behind the first of them is played again.
+/// Plays a scene with what the protocol-test switch has.
 fn in_time(scene: impl Fn(&Server)) {
     let server = in_test();
-    for turn in 1..=TURNS {
-        let begun = Instant::now();
-        let Err(failure) = catch_unwind(AssertUnwindSafe(|| scene(&server))) else { return };
-        if turn == TURNS || begun.elapsed() < FIRST_PING {
-            resume_unwind(failure);
-        }
-    }
+    test_kit::on_time(TOLERATED, || scene(&server));
 }
 
 /// A client that polls.
